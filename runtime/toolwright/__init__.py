@@ -1,0 +1,1 @@
+"""Toolwright: makes, verifies and safely runs tools that language models write."""

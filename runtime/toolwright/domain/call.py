@@ -1,0 +1,55 @@
+"""One call: what to run, with which arguments, for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from toolwright.domain.limits import Limits, LimitsRequest
+from toolwright.domain.source import ToolSource
+
+MAX_ARGUMENTS_BYTES = 1024 * 1024
+
+
+class Isolation(StrEnum):
+    """What a container belongs to. Each call is a fresh process with a uid of its own in all three."""
+
+    CALL = "call"
+    """A container for each call, destroyed after it."""
+    TOOL = "tool"
+    """A container belongs to one tenant and one tool digest."""
+    TENANT = "tenant"
+    """A container belongs to one tenant."""
+
+
+class Operation(StrEnum):
+    """What is done with the source in the sandbox."""
+
+    CALL = "call"
+    """Load it and call the function with the arguments."""
+    DESCRIBE = "describe"
+    """Load it and describe the function: see `domain.tool.Description`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One run in a sandbox. `arguments_json` is a JSON object: the keyword arguments."""
+
+    source: ToolSource
+    arguments_json: str = "{}"
+    limits: Limits = field(default_factory=Limits)
+    operation: Operation = Operation.CALL
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRequest:
+    """A call as asked for: `target` is a tool reference (name, name@version, sha256:…) or bare source."""
+
+    target: str | ToolSource
+    arguments_json: str = "{}"
+    limits: LimitsRequest = field(default_factory=LimitsRequest)
+    operation: Operation = Operation.CALL
+    tenant: str = "default"
+    idempotency_key: str = ""
+    purpose: str = "call"
+    """Why it runs: `call`, `verify` or `solve`. Kept in the execution log."""

@@ -1,0 +1,120 @@
+"""Steps of making and solving, as values: what the services stream and the command line shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolwright.domain.outcome import Execution, Status
+from toolwright.domain.record import ModelUse, Stage
+from toolwright.domain.tool import RegisteredTool
+
+# --- making -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A reply of the maker arrived; `code` is empty if it held none."""
+
+    attempt: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An attempt was refused. `feedback` goes back to the maker and holds nothing of held-out examples."""
+
+    attempt: int
+    stage: Stage
+    feedback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One example was tried. `status` is None if no call was made."""
+
+    attempt: int
+    example_id: str
+    held_out: bool
+    passed: bool
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The tool is kept."""
+
+    tool: RegisteredTool
+    attempts: int
+    model_use: tuple[ModelUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotMade:
+    """Nothing was kept, and why."""
+
+    reason: str
+    attempts: int
+    model_use: tuple[ModelUse, ...]
+
+
+MakingEvent = Proposed | Rejected | Checked | Made | NotMade
+
+# --- solving ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """The dispatcher's decision: a tool (`name@number`), a task to make a tool for, or neither."""
+
+    tool: str
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The light model called the tool. `refusal` says why its arguments were not taken; empty if they were."""
+
+    tool: str
+    arguments_json: str
+    repair: bool
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The call ended."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer, in the form of the tool's answer kind."""
+
+    answer: str
+    result_json: str
+    tool: str
+    execution_id: str
+    model_use: tuple[ModelUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """No tool fits."""
+
+    reason: str
+    model_use: tuple[ModelUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A tool fits but gave no answer. `status` is None if nothing ran."""
+
+    reason: str
+    tool: str
+    status: Status | None
+    model_use: tuple[ModelUse, ...]
+
+
+SolveEvent = Dispatched | MakingEvent | Called | Ran | Answered | Declined | Failed

@@ -1,0 +1,148 @@
+"""What is kept for good: attempts, verification records, executions, model use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from toolwright.domain.outcome import Status
+
+
+class Role(StrEnum):
+    """Which part a language model plays."""
+
+    MAKER = "maker"
+    USER = "user"
+    DISPATCHER = "dispatcher"
+
+
+class Stage(StrEnum):
+    """Stages of making, in order."""
+
+    PROPOSE = "propose"
+    VERIFY = "verify"
+    WRAP = "wrap"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """One exchange with a model, and what it cost."""
+
+    role: Role
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    seconds: float
+    task: str = ""
+    """Task or tool it was for; empty if none."""
+    purpose: str = ""
+    """`making` or `using`."""
+    at: float = 0.0
+    """Seconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a tool: what was asked, what came back, how it was judged. Kept whatever the verdict."""
+
+    making_id: str
+    number: int
+    """1, 2, …"""
+    prompt: str
+    """All messages sent, as JSON."""
+    reply: str
+    source: str
+    """The code taken from the reply; empty if there was none."""
+    stage: Stage
+    """The stage that was reached."""
+    accepted: bool
+    verdict: str
+    """Why it was refused, or what was shown."""
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """One run of making a tool for a task."""
+
+    making_id: str
+    task: str
+    started_at: float
+    finished_at: float | None = None
+    tool_digest: str = ""
+    """Empty while it runs and when nothing was admitted."""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One example in a verification: which, whether held out, and how the call ended."""
+
+    example_id: str
+    held_out: bool
+    status: Status
+    passed: bool
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRecord:
+    """The evidence on which a version was admitted."""
+
+    verification_id: str
+    tool_digest: str
+    image_digest: str
+    runtime: str
+    maker_model: str
+    user_model: str
+    checks: tuple[Check, ...]
+    attempts: int
+    at: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed, and there was at least one of each kind."""
+        kinds = {check.held_out for check in self.checks}
+        return kinds == {True, False} and all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionEntry:
+    """One line of the execution log. Texts of tools and callers appear as hashes only."""
+
+    execution_id: str
+    at: float
+    tenant: str
+    purpose: str
+    tool: str
+    tool_digest: str
+    arguments_sha256: str
+    status: Status
+    result_sha256: str
+    image_digest: str
+    runtime: str
+    container_id: str
+    verification_id: str
+    wall_ms: float
+    cpu_ms: float
+    peak_memory_bytes: int
+    stdout_bytes: int
+    stderr_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """Sums over `ModelUse` for one role, purpose and task."""
+
+    role: Role
+    purpose: str
+    task: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    models: tuple[str, ...] = field(default=())

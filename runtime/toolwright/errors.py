@@ -1,0 +1,168 @@
+"""One tree of faults, ordered by what the caller should do. Knows nothing of transport.
+
+`services/status.py` alone maps these to gRPC, and `cli/exit.py` alone to exit statuses.
+A tool that raises, hangs or dies is *not* here: that is a normal `Outcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class ToolwrightError(Exception):
+    """Base of all faults. Its text tells the caller what to do."""
+
+    reason = "UNSPECIFIED"
+    """Name in `ErrorReason` of error_reason.proto."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Facts for programs, beside the text for people."""
+        return {}
+
+
+# --- the caller must change the request -------------------------------------------------
+
+
+class CallerError(ToolwrightError):
+    """The request cannot be served as it is. Sending it again gives the same answer."""
+
+
+class InvalidInput(CallerError):
+    """A field has a bad value."""
+
+    reason = "INVALID_INPUT"
+
+    def __init__(self, field: str, problem: str, limit: str = "") -> None:
+        """Name the `field` (a path such as `examples[2].answer`), its `problem`, and the `limit` that holds."""
+        super().__init__(f"{field}: {problem}" + (f" (allowed: {limit})" if limit else ""))
+        self.field, self.problem, self.limit = field, problem, limit
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        return {"field": self.field, "limit": self.limit}
+
+
+class NotFound(CallerError):
+    """There is nothing of that name."""
+
+    reason = "NOT_FOUND"
+
+    def __init__(self, kind: str, name: str, hint: str = "") -> None:
+        super().__init__(f"no {kind} named {name!r}" + (f"; {hint}" if hint else ""))
+        self.kind, self.name = kind, name
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        return {"kind": self.kind, "name": self.name[:200]}
+
+
+class AlreadyExists(CallerError):
+    """The name is taken by something else."""
+
+    reason = "ALREADY_EXISTS"
+
+
+class NotReady(CallerError):
+    """The thing exists but is not in a state to be used. Change that first."""
+
+    reason = "NOT_READY"
+
+
+class Unsupported(CallerError):
+    """This server does not do that."""
+
+    reason = "UNSUPPORTED"
+
+
+class CallCancelled(CallerError):
+    """The caller went away or cancelled. The tool was killed, or never started."""
+
+    reason = "CANCELLED"
+
+
+class DeadlineExceeded(CallerError):
+    """The caller's deadline passed. The tool was killed, or never started."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
+# --- try again later ----------------------------------------------------------------------
+
+
+class Overloaded(ToolwrightError):
+    """All sandboxes are busy and the queue is full. Retry after the time given; the tool did not run."""
+
+    reason = "OVERLOADED"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+# --- a service that we need, or we ourselves, are at fault ---------------------------------
+
+
+class ServiceFault(ToolwrightError):
+    """Not the caller's fault. No tool code ran unless the text says so."""
+
+
+class EngineUnavailable(ServiceFault):
+    """No Docker engine answers. Start one, or name it by DOCKER_HOST."""
+
+    reason = "ENGINE_UNAVAILABLE"
+
+
+class SandboxUnavailable(ServiceFault):
+    """No container could be started. Retry with back-off; the tool did not run."""
+
+    reason = "SANDBOX_UNAVAILABLE"
+
+
+class ImageMissing(ServiceFault):
+    """The sandbox image is not in the engine. Build it with `toolwright images build`."""
+
+    reason = "IMAGE_MISSING"
+
+
+class StoreUnavailable(ServiceFault):
+    """The registry cannot be read or written. Nothing was run or kept."""
+
+    reason = "STORE_UNAVAILABLE"
+
+
+class StoreCorrupt(ServiceFault):
+    """What the registry holds does not match its digest. It is not used; restore from a backup."""
+
+    reason = "STORE_CORRUPT"
+
+
+class ServerUnavailable(ServiceFault):
+    """No Toolwright server answers at the address."""
+
+    reason = "SERVER_UNAVAILABLE"
+
+
+# --- language models -------------------------------------------------------------------------
+
+
+class ModelError(ServiceFault):
+    """A language model gave no usable reply."""
+
+
+class ModelUnavailable(ModelError):
+    """The model's endpoint does not answer, or answers with 429 or 5xx after all retries."""
+
+    reason = "MODEL_UNAVAILABLE"
+
+
+class ModelRejected(ModelError):
+    """The model's endpoint refused the request (key, model name or request form). Correct the settings."""
+
+    reason = "MODEL_REJECTED"
+
+
+class ModelReplyInvalid(ModelError):
+    """The endpoint's reply is not a chat completion."""
+
+    reason = "MODEL_REPLY_INVALID"

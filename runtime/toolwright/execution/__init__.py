@@ -1,0 +1,1 @@
+"""One call: validate, queue, lease, run, record."""

@@ -1,0 +1,1 @@
+"""Sandbox images: build, list, inspect."""

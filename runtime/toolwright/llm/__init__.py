@@ -1,0 +1,1 @@
+"""Language models: a Protocol, the OpenAI adapter, the cost ledger, and the offline model."""

@@ -1,0 +1,1 @@
+"""What is kept: tasks, tool versions, records, executions, costs."""

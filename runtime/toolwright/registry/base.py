@@ -1,0 +1,103 @@
+"""What is kept, as a Protocol. `memory.py` and `sql.py` keep the same promises (one contract test)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from toolwright.domain.record import (
+    Attempt,
+    CostRow,
+    ExecutionEntry,
+    Making,
+    ModelUse,
+    VerificationRecord,
+)
+from toolwright.domain.task import Task
+from toolwright.domain.tool import RegisteredTool, ToolVersion
+
+
+class Store(Protocol):
+    """The registry. Each method is one transaction, safe to call from many threads.
+
+    Every method raises `StoreUnavailable` when the store cannot be read or written, and
+    `StoreCorrupt` when what it reads does not match its digest.
+    """
+
+    def save_task(self, task: Task) -> None:
+        """Keep `task`, replacing one of the same name."""
+
+    def get_task(self, name: str) -> Task:
+        """Return a task.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+
+    def list_tasks(self) -> Sequence[Task]:
+        """Return all tasks by name."""
+
+    def admit(self, version: ToolVersion, record: VerificationRecord) -> RegisteredTool:
+        """Keep a verified version as the active one of its name, with its record, in one transaction.
+
+        The same digest again returns what is there and keeps nothing new. Earlier versions of the
+        name stay as they are, callable by `name@number`.
+
+        Raises:
+            ValueError: the record is not for this digest, or has a failed check. A caller's bug.
+        """
+
+    def get_tool(self, reference: str) -> RegisteredTool:
+        """Return the version that `name` (newest active), `name@number` or `sha256:…` refers to.
+
+        Raises:
+            NotFound: nothing is referred to.
+            InvalidInput: the reference has no valid form.
+        """
+
+    def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
+        """Return the newest version of each name beyond `after`, by name, `limit` at most."""
+
+    def get_verification(self, verification_id: str) -> VerificationRecord:
+        """Return a verification record.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+
+    def start_making(self, making: Making) -> None:
+        """Keep the start of a making."""
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Keep one attempt."""
+
+    def finish_making(self, making_id: str, *, at: float, tool_digest: str = "", failure: str = "") -> None:
+        """Keep the end of a making."""
+
+    def list_makings(self, task: str = "") -> Sequence[Making]:
+        """Return makings by start, oldest first; all tasks if `task` is empty."""
+
+    def list_attempts(self, making_id: str) -> Sequence[Attempt]:
+        """Return the attempts of one making, in order."""
+
+    def add_execution(self, entry: ExecutionEntry) -> None:
+        """Keep one execution. When this returns, a killed process has not lost it."""
+
+    def get_execution(self, execution_id: str) -> ExecutionEntry:
+        """Return one execution.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+
+    def count_executions(self, *, purpose: str = "") -> int:
+        """Return how many executions are kept; of all purposes if empty."""
+
+    def add_model_use(self, use: ModelUse) -> None:
+        """Keep one exchange with a model."""
+
+    def costs(self) -> Sequence[CostRow]:
+        """Return sums of model use by role, purpose and task."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -1,0 +1,1 @@
+"""Sandboxes and pools of them. Knows nothing of registered tools, models or gRPC."""

@@ -1,0 +1,1 @@
+"""Thin gRPC handlers: convert, call, map the error."""

@@ -1,0 +1,1 @@
+"""Solving one request: dispatcher, and the light model calls."""
