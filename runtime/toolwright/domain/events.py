@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolwright.domain.outcome import Execution, Status
-from toolwright.domain.record import ModelUse, Stage
-from toolwright.domain.tool import RegisteredTool
+from toolwright.domain.record import Stage, TokenUse
+from toolwright.domain.tool import ToolInfo
 
 # --- making -----------------------------------------------------------------------------------
 
@@ -43,9 +43,9 @@ class Checked:
 class Made:
     """The tool is kept."""
 
-    tool: RegisteredTool
+    tool: ToolInfo
     attempts: int
-    model_use: tuple[ModelUse, ...]
+    token_use: tuple[TokenUse, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class NotMade:
 
     reason: str
     attempts: int
-    model_use: tuple[ModelUse, ...]
+    token_use: tuple[TokenUse, ...]
 
 
 MakingEvent = Proposed | Rejected | Checked | Made | NotMade
@@ -96,7 +96,7 @@ class Answered:
     result_json: str
     tool: str
     execution_id: str
-    model_use: tuple[ModelUse, ...]
+    token_use: tuple[TokenUse, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Declined:
     """No tool fits."""
 
     reason: str
-    model_use: tuple[ModelUse, ...]
+    token_use: tuple[TokenUse, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Failed:
     reason: str
     tool: str
     status: Status | None
-    model_use: tuple[ModelUse, ...]
+    token_use: tuple[TokenUse, ...]
 
 
 SolveEvent = Dispatched | MakingEvent | Called | Ran | Answered | Declined | Failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -40,6 +41,35 @@ class ModelUse:
     """`making` or `using`."""
     at: float = 0.0
     """Seconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """Sums of `ModelUse` over one role and model."""
+
+    role: Role
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+
+
+def sum_use(uses: Iterable[ModelUse]) -> tuple[TokenUse, ...]:
+    """Return one `TokenUse` per role and model, in order of first use."""
+    sums: dict[tuple[Role, str], TokenUse] = {}
+    for use in uses:
+        key = (use.role, use.model)
+        so_far = sums.get(key, TokenUse(use.role, use.model, 0, 0, 0, 0.0))
+        sums[key] = TokenUse(
+            use.role,
+            use.model,
+            so_far.calls + 1,
+            so_far.prompt_tokens + use.prompt_tokens,
+            so_far.completion_tokens + use.completion_tokens,
+            so_far.cost_usd + use.cost_usd,
+        )
+    return tuple(sums.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,29 @@ class ToolVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolInfo:
+    """All of a registered version but its source: what clients list and models are shown."""
+
+    name: str
+    number: int
+    digest: str
+    state: ToolState
+    function: str
+    summary: str
+    signature: str
+    parameters: Mapping[str, Any]
+    answer_kind: AnswerKind
+    demonstrations: tuple[Demonstration, ...]
+    verification_id: str
+    created_at: float
+
+    @property
+    def reference(self) -> str:
+        """`name@number`."""
+        return f"{self.name}@{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredTool:
     """A version as the registry keeps it."""
 
@@ -93,3 +116,22 @@ class RegisteredTool:
     def reference(self) -> str:
         """`name@number`."""
         return f"{self.version.name}@{self.number}"
+
+    @property
+    def info(self) -> ToolInfo:
+        """The same without the source."""
+        version = self.version
+        return ToolInfo(
+            name=version.name,
+            number=self.number,
+            digest=version.digest,
+            state=self.state,
+            function=version.source.function,
+            summary=version.description.summary,
+            signature=version.description.signature,
+            parameters=version.description.parameters,
+            answer_kind=version.answer_kind,
+            demonstrations=version.demonstrations,
+            verification_id=self.verification_id,
+            created_at=self.created_at,
+        )
