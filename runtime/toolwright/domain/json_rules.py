@@ -16,8 +16,9 @@ MAX_DEPTH = 64
 MAX_ITEMS = 100_000
 MAX_NUMBER_CHARS = 400
 
-# One pass over the text: strings are skipped as a whole, so brackets within them do not count.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]|[-+0-9.eE]+', re.DOTALL)
+# One pass over the text: strings are skipped as a whole, so brackets within them do not count. An
+# unterminated string matches to the end, else each later quote would start another scan.
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]|[-+0-9.eE]++', re.DOTALL)
 
 
 class JsonRefused(ValueError):
@@ -42,11 +43,17 @@ class JsonRules:
         decoded = self._decode(text)
         self._scan(decoded)
         try:
-            return json.loads(
+            value = json.loads(
                 decoded, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite
             )
+            if "\\u" in decoded:  # only an escape can bring a lone surrogate past strict UTF-8
+                json.dumps(value, ensure_ascii=False).encode()
         except JsonRefused:
             raise
+        except UnicodeEncodeError:
+            raise JsonRefused("holds an escaped lone surrogate") from None
+        else:
+            return value
         except (ValueError, RecursionError) as fault:
             raise JsonRefused(f"is no JSON: {fault}") from None
 
@@ -58,8 +65,6 @@ class JsonRules:
             decoded = raw.decode()
         except UnicodeError:
             raise JsonRefused("is not valid UTF-8") from None
-        if "\\u" in decoded and _LONE_SURROGATE.search(decoded):
-            raise JsonRefused("holds an escaped lone surrogate")
         return decoded
 
     def _scan(self, text: str) -> None:
@@ -80,15 +85,6 @@ class JsonRules:
                 raise JsonRefused(f"holds a number of more than {self.max_number_chars} characters")
             if items > self.max_items:
                 raise JsonRefused(f"has more than {self.max_items} items")
-
-
-# A high surrogate not followed by a low one, or a low one not preceded by a high one. An even
-# number of backslashes before the u is an escaped backslash and no surrogate.
-_ESCAPE = r"(?<!\\)(?:\\\\)*\\u"
-_LONE_SURROGATE = re.compile(
-    rf"{_ESCAPE}[dD][89abAB][0-9a-fA-F]{{2}}(?!\\u[dD][c-fC-F][0-9a-fA-F]{{2}})"
-    rf"|(?<!\\u[dD][89abAB][0-9a-fA-F]{{2}}){_ESCAPE}[dD][c-fC-F][0-9a-fA-F]{{2}}"
-)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
