@@ -52,10 +52,9 @@ class JsonRules:
             raise
         except UnicodeEncodeError:
             raise JsonRefused("holds an escaped lone surrogate") from None
-        else:
-            return value
         except (ValueError, RecursionError) as fault:
             raise JsonRefused(f"is no JSON: {fault}") from None
+        return value
 
     def _decode(self, text: str | bytes) -> str:
         try:
