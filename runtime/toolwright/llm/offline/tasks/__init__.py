@@ -1,0 +1,15 @@
+"""The kinds of question that the offline model knows, one module each."""
+
+from __future__ import annotations
+
+from toolwright.llm.offline.tasks.base import TaskScript
+
+TASKS: tuple[TaskScript, ...] = ()
+
+
+def script_for(question: str) -> TaskScript | None:
+    """Return the script that recognises `question`, or None."""
+    return next((script for script in TASKS if script.recognises(question)), None)
+
+
+__all__ = ["TASKS", "TaskScript", "script_for"]
