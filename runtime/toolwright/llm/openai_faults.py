@@ -1,0 +1,77 @@
+"""Faults of the `openai` SDK as ours: by what the caller should do, and in words for an operator."""
+
+from __future__ import annotations
+
+import openai
+
+from toolwright.errors import ModelError, ModelRejected, ModelReplyInvalid, ModelUnavailable
+from toolwright.llm.endpoint import Endpoint
+from toolwright.llm.reply import NoReply, shown
+from toolwright.llm.transport import ReplyTooLarge
+
+_TRANSIENT = frozenset({408, 409, 425, 429})
+_SERVER_FAULT = 500
+
+_ADVICE = {
+    400: "the endpoint does not take this request; its message says why",
+    401: "set a valid API key",
+    403: "the key may not use this model; use another key or model",
+    404: "correct the model name or the base URL, which usually ends in /v1",
+    408: "try again later, or raise the time-out",
+    413: "the request is too large for the endpoint; shorten the question or the examples",
+    422: "the endpoint does not take this request; its message says why",
+    429: "wait and try again, send less at a time, or check the account's quota",
+}
+
+
+def explain(fault: openai.OpenAIError | NoReply, endpoint: Endpoint, model: str) -> ModelError:
+    """Return the error to raise for `fault`. Its text names host, model, status and what to do, never the key."""
+    place = f"model {model!r} at {endpoint.host}"
+    match fault:
+        case NoReply() | ReplyTooLarge():
+            kind: type[ModelError] = ModelReplyInvalid
+            text = f"gave no usable reply: {fault}"
+        case openai.APITimeoutError():
+            kind = ModelUnavailable
+            text = (
+                f"did not answer within {endpoint.timeout_s:g} s{_tries(endpoint)}; "
+                "see whether it is overloaded, or raise the time-out"
+            )
+        case openai.APIConnectionError():
+            kind = ModelUnavailable
+            text = (
+                f"cannot be reached ({shown(str(fault.__cause__ or fault))}){_tries(endpoint)}; "
+                "check the base URL and that the endpoint runs"
+            )
+        case openai.APIStatusError():
+            kind, text = _status(fault, endpoint)
+        case _:
+            kind = ModelRejected
+            text = f"cannot be asked: {shown(str(fault))}"
+    return kind(endpoint.without_key(f"{place} {text}"))
+
+
+def _status(fault: openai.APIStatusError, endpoint: Endpoint) -> tuple[type[ModelError], str]:
+    status = fault.status_code
+    passing = status in _TRANSIENT or status >= _SERVER_FAULT
+    advice = _ADVICE.get(status, "try again later" if passing else "correct the base URL or the request")
+    said = _said(fault)
+    tries = _tries(endpoint) if passing else ""
+    text = f"answered HTTP {status}{tries}" + (f" ({said})" if said else "") + f"; {advice}"
+    wait = shown(fault.response.headers.get("retry-after", ""))
+    if passing and wait:
+        text += f" (it asks to wait for {wait}{' s' if wait.isdecimal() else ''})"
+    return (ModelUnavailable if passing else ModelRejected), text
+
+
+def _said(fault: openai.APIStatusError) -> str:
+    """What the endpoint itself gave as reason; empty where it sent a page or nothing."""
+    body = fault.body
+    message = body.get("message") if isinstance(body, dict) else None
+    if isinstance(message, str):
+        return shown(message)
+    return "" if "<" in fault.response.text[:500] else shown(fault.response.text)
+
+
+def _tries(endpoint: Endpoint) -> str:
+    return f" in {endpoint.max_retries + 1} tries" if endpoint.max_retries else ""
