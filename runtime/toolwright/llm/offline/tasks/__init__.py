@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from toolwright.llm.offline.tasks import brackets, meetings, orders, remainders, swaps, words
 from toolwright.llm.offline.tasks.base import TaskScript
 
-TASKS: tuple[TaskScript, ...] = ()
+TASKS: tuple[TaskScript, ...] = (
+    remainders.SCRIPT,
+    brackets.SCRIPT,
+    orders.SCRIPT,
+    meetings.SCRIPT,
+    swaps.SCRIPT,
+    words.SCRIPT,
+)
 
 
 def script_for(question: str) -> TaskScript | None:
