@@ -8,6 +8,8 @@ from typing import Any
 from toolwright.llm.offline.tasks.base import TaskScript
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}", "<": ">"}
+# Far more than anyone asks for; the solver below takes quadratic time.
+_MAX_BRACKETS = 4_000
 _RUN = re.compile(r"[()\[\]{}<>](?:\s*[()\[\]{}<>])*")
 _WANTED = re.compile(r"\b(?:clos(?:e|es|ed|ing)|complet\w*|balanc\w*)\b", re.IGNORECASE)
 _SUBJECT = re.compile(r"\b(?:bracket|parenthes|sequence)", re.IGNORECASE)
@@ -28,8 +30,11 @@ def answer(question: str) -> str:
     """Return the missing closing brackets, separated by spaces."""
     rest = "".join(_sequence(question) or "")
     # Cancelling innermost pairs until none is left needs no stack: another way than the tool's, on purpose.
-    while (shorter := re.sub(r"\(\)|\[\]|\{\}|<>", "", rest)) != rest:
-        rest = shorter
+    length = -1
+    while length != len(rest):
+        length = len(rest)
+        for opener, closer in _CLOSERS.items():
+            rest = rest.replace(opener + closer, "")
     if not _CLOSERS.keys() >= set(rest):
         return ""
     return " ".join(_CLOSERS[bracket] for bracket in reversed(rest))
@@ -38,7 +43,8 @@ def answer(question: str) -> str:
 def _sequence(question: str) -> str | None:
     """Return the longest run of brackets, the last one if several are; None if the text has none."""
     runs = ["".join(match[0].split()) for match in _RUN.finditer(question)]
-    return max(reversed(runs), key=len, default=None)
+    longest = max(reversed(runs), key=len, default="")
+    return longest if 0 < len(longest) <= _MAX_BRACKETS else None
 
 
 _CRASHES = '''\

@@ -32,7 +32,10 @@ _ENDS = (
     (r"leftmost|from the left", r"rightmost|from the right"),
     (r"oldest", r"newest|youngest"),
     (r"least expensive|cheapest", r"most expensive|dearest|priciest|costliest"),
-    (r"topmost|highest|from the top|earliest|fastest|quickest|at the top", r"bottommost|lowest|from the bottom|latest|slowest|at the bottom"),
+    (
+        r"topmost|highest|from the top|earliest|fastest|quickest|at the top",
+        r"bottommost|lowest|from the bottom|latest|slowest|at the bottom",
+    ),
     (r"from the front|at the front|foremost", r"from the back|at the back|hindmost"),
     (r"shortest|smallest|lightest|thinnest|least heavy", r"tallest|largest|biggest|longest|heaviest|thickest"),
     (r"coldest|coolest|darkest|quietest", r"warmest|hottest|brightest|loudest"),
@@ -50,7 +53,10 @@ _FROM_END = re.compile(r"\b(?:to[ -]last|from last)\b", re.IGNORECASE)
 _FINAL = re.compile(r"\blast\b", re.IGNORECASE)
 _MIDDLE = re.compile(r"\bin the (?:exact )?middle\b", re.IGNORECASE)
 # Sentences that say something else than a plain comparison or position.
-_OTHERWISE = re.compile(r"\b(?:not|never|neither|nor|or|either|directly|immediately|just|next to|between|adjacent|exactly)\b|n't\b", re.I)
+_OTHERWISE = re.compile(
+    r"\b(?:not|never|neither|nor|or|either|directly|immediately|just|next to|between|adjacent|exactly)\b|n't\b",
+    re.IGNORECASE,
+)
 _HOLE = "\x00"
 
 
@@ -59,7 +65,8 @@ def named(sentence: str, objects: Sequence[str]) -> tuple[list[str], str]:
     if not objects:
         return [], sentence
     longest_first = sorted(objects, key=len, reverse=True)
-    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w-])", re.IGNORECASE)
+    # ASCII: beyond it, two letters may match whose lower-case forms differ, and `exact` would not know the name.
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w-])", re.IGNORECASE | re.ASCII)
     exact = {name.lower(): name for name in objects}
     return [exact[match[0].lower()] for match in pattern.finditer(sentence)], pattern.sub(_HOLE, sentence)
 
@@ -69,20 +76,22 @@ def position(text: str, size: int) -> int | None:
     if _OTHERWISE.search(text):
         return None
     ordinal = _ORDINAL.search(text)
-    rank = 1
-    if ordinal:
-        rank = ORDINAL_WORDS[ordinal[1].lower()] if ordinal[1] else int(ordinal[2])
-    if not 1 <= rank <= size:
-        return None
+    rank = _rank(ordinal) if ordinal else 1
+    place: int | None = None
     if _FROM_END.search(text) or _LAST.search(text):
-        return -rank
-    if _FIRST.search(text):
-        return rank
-    if _FINAL.search(text):
-        return -1
-    if _MIDDLE.search(text) and size % 2:
-        return (size + 1) // 2
-    return rank if ordinal else None
+        place = -rank
+    elif ordinal or _FIRST.search(text):
+        place = rank
+    elif _FINAL.search(text):
+        place = -1
+    elif _MIDDLE.search(text) and size % 2:
+        place = (size + 1) // 2
+    return place if place and abs(place) <= size else None
+
+
+def _rank(ordinal: re.Match[str]) -> int:
+    """Return the number that an ordinal stands for; 0 if it only looks like one."""
+    return int(ordinal[2]) if ordinal[2] else ORDINAL_WORDS.get(ordinal[1].lower(), 0)
 
 
 def statement(sentence: str, objects: Sequence[str]) -> Statement | None:

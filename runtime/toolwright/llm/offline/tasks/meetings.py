@@ -12,13 +12,15 @@ NO_SLOT = "No time slot works."
 
 _DAY = 24 * 60
 _TIME = r"([01]?\d|2[0-4])[:.h]([0-5]\d)"
-_RANGE = re.compile(rf"(?<!\d){_TIME}\s*(?:-|–|—|to|until|till)\s*{_TIME}(?!\d)")
+_RANGE = re.compile(rf"(?<!\d){_TIME}\s*(?:-|\u2013|\u2014|to|until|till)\s*{_TIME}(?!\d)")
 _MEETING = re.compile(r"\b(?:meet\w*|slot|appointment|session|call|together)\b", re.IGNORECASE)
 # Other questions about the same calendars, which this tool would answer wrongly.
 _OTHERWISE = re.compile(r"\b(?:busy|booked|unavailable|occupied|latest|last slot)\b", re.IGNORECASE)
 _AVAILABLE = re.compile(r"\b(?:availab\w*|free|open)\b", re.IGNORECASE)
 _WORD = "|".join(NUMBER_WORDS)
-_HOURS = re.compile(rf"(?<![\w.])(\d{{1,2}}(?:\.\d{{1,2}})?|an|{_WORD})[\s-]*(?:hours?|h)\b( and a half)?", re.IGNORECASE)
+_HOURS = re.compile(
+    rf"(?<![\w.])(\d{{1,2}}(?:\.\d{{1,2}})?|an|{_WORD})[\s-]*(?:hours?|h)\b( and a half)?", re.IGNORECASE
+)
 _HALF_HOUR = re.compile(r"\bhalf[\s-]+(?:an?[\s-]+)?hour\b", re.IGNORECASE)
 _MINUTES = re.compile(r"(?<![\w.])(\d{1,3})[\s-]*min(?:ute)?s?\b", re.IGNORECASE)
 

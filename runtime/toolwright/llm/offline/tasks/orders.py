@@ -11,7 +11,7 @@ from toolwright.llm.offline.tasks.base import TaskScript
 from toolwright.llm.offline.tasks.clues import Statement, named, position, statement
 from toolwright.llm.offline.tasks.wording import split_list, split_options, squeeze
 
-_MIN_OBJECTS, _MAX_OBJECTS = 3, 8
+_MIN_OBJECTS, _MAX_OBJECTS = 3, 7
 _OBJECTS = re.compile(r":\s*([^:.;?!]{5,1000})[.;]")
 _SENTENCE = re.compile(r"[^.;?!]+[.;?!]?")
 
@@ -45,25 +45,29 @@ def answer(question: str) -> str:
     asked = read(question)
     if asked is None:
         return ""
-    orders = [
-        order
-        for order in permutations(asked["objects"])
-        if all(_holds(clue, order) for clue in asked["clues"])
-    ]
+    orders = [order for order in permutations(asked["objects"]) if all(_holds(clue, order) for clue in asked["clues"])]
     sure = [
-        index for index, option in enumerate(asked["options"]) if orders and all(_holds(option, order) for order in orders)
+        index
+        for index, option in enumerate(asked["options"])
+        if orders and all(_holds(option, order) for order in orders)
     ]
     return f"({chr(ord('A') + sure[0])})" if len(sure) == 1 else ""
 
 
 def _options(texts: Sequence[str], sentences: Sequence[str], objects: Sequence[str]) -> list[Statement | None]:
     """Return the options as statements: each a sentence, or a bare object where the question names the place."""
-    bare = [names[0] if len(names) == 1 and not re.search(r"\w{4}", rest) else None for names, rest in (named(text, objects) for text in texts)]
+    bare = [_bare_object(text, objects) for text in texts]
     if None not in bare:
         asked = [sentence for sentence in sentences if sentence.endswith("?")]
         place = position(asked[-1], len(objects)) if asked else None
         return [None if place is None else Statement(subject=name or "", position=place, before=None) for name in bare]
     return [statement(text, objects) for text in texts]
+
+
+def _bare_object(text: str, objects: Sequence[str]) -> str | None:
+    """Return the object if `text` names one and says nothing about it."""
+    names, rest = named(text, objects)
+    return names[0] if len(names) == 1 and rest.lower().split()[:-1] in ([], ["the"]) else None
 
 
 def _holds(said: Statement, order: Sequence[str]) -> bool:

@@ -18,7 +18,8 @@ _LIMIT = re.compile(
 )
 _LEFT_OVER = re.compile(r"\b(?:left|leaves?|leaving|remain\w*|spare)\b", re.IGNORECASE)
 _SHARED = re.compile(
-    r"\b(?:divid\w*|shar\w*|split\w*|pack\w*|group\w*|rows?|piles?|stack\w*|deal\w*|sort\w*|laid|among|arrang\w*)\b", re.IGNORECASE
+    r"\b(?:divid\w*|shar\w*|split\w*|pack\w*|group\w*|rows?|piles?|stack\w*|deal\w*|sort\w*|laid|among|arrang\w*)\b",
+    re.IGNORECASE,
 )
 _CONDITION = re.compile(r"\b(?:when|if|once|after)\b", re.IGNORECASE)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from toolwright.llm.offline.tasks.base import TaskScript
 from toolwright.llm.offline.tasks.wording import split_options, squeeze
 
-_NAME = r"[A-Z][\w'’-]*"
+_NAME = r"[A-Z][\w'-]{0,40}"
 _SWAP = re.compile(
     rf"\b({_NAME}) and ({_NAME}) (?:[a-z]+ ){{0,2}}(?:swap|trade|switch|exchange)"
     rf"|\b({_NAME}) (?:[a-z]+ ){{0,2}}(?:swaps?|trades?|switch(?:es)?|exchanges?|swapped|traded|switched|exchanged)"
@@ -16,6 +17,8 @@ _SWAP = re.compile(
 )
 _OWNER = re.compile(rf"({_NAME}) (?:[a-z]+ ){{1,8}}\Z")
 _MAX_OPTIONS = 26
+# Bounds the work on a text that repeats an option thousands of times.
+_MAX_MENTIONS = 20
 
 
 def recognises(question: str) -> bool:
@@ -63,7 +66,7 @@ def _holdings(text: str, options: list[str]) -> list[list[str]]:
     owners: dict[str, str] = {}
     # Longest first and blanked out once found: an option may be part of another.
     for option in sorted(options, key=len, reverse=True):
-        for match in re.finditer(rf"(?<!\w){re.escape(option)}(?!\w)", text):
+        for match in islice(re.finditer(rf"(?<!\w){re.escape(option)}(?!\w)", text), _MAX_MENTIONS):
             owner = _OWNER.search(text, max(0, match.start() - 160), match.start())
             if owner and owner[1] not in owners.values():
                 owners[option] = owner[1]

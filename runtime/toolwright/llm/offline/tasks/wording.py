@@ -13,7 +13,7 @@ _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth el
 ORDINAL_WORDS = {word: value for value, word in enumerate(_ORDINALS.split(), start=1)}
 
 _OPTION = re.compile(r"^[ \t]*(?:\(([A-Z])\)|([A-Z])[).:])[ \t]*(\S.*)$", re.MULTILINE)
-_HEADING = re.compile(r"\s*(?:options|choices|possible answers)\s*:?\s*\Z", re.IGNORECASE)
+_HEADING = re.compile(r"\b(?:options|choices|possible answers)\s*:?\Z", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:an?|the|some)\s+", re.IGNORECASE)
 
 
@@ -23,7 +23,7 @@ def squeeze(text: str) -> str:
 
 
 def split_options(question: str) -> tuple[str, list[str]]:
-    """Return what stands before the options, and the options' texts in order of their letters A, B, …
+    """Return what stands before the options, and their texts in the order of the letters A, B and so on.
 
     The list is empty where the question has no such options.
     """
@@ -31,7 +31,7 @@ def split_options(question: str) -> tuple[str, list[str]]:
     letters = [match[1] or match[2] for match in found]
     if not found or letters != [chr(ord("A") + index) for index in range(len(found))]:
         return question, []
-    body = _HEADING.sub("", question[: found[0].start()])
+    body = _HEADING.sub("", question[: found[0].start()].rstrip()).rstrip()
     return body, [squeeze(match[3]).rstrip(".") for match in found]
 
 
