@@ -30,7 +30,8 @@ def explain(fault: openai.OpenAIError | NoReply, endpoint: Endpoint, model: str)
     match fault:
         case NoReply() | ReplyTooLarge():
             kind: type[ModelError] = ModelReplyInvalid
-            text = f"gave no usable reply: {fault}"
+            quote = _quoted(fault.quote, endpoint) if isinstance(fault, NoReply) else ""
+            text = f"gave no usable reply: {fault}{quote}"
         case openai.APITimeoutError():
             kind = ModelUnavailable
             text = (
@@ -40,37 +41,41 @@ def explain(fault: openai.OpenAIError | NoReply, endpoint: Endpoint, model: str)
         case openai.APIConnectionError():
             kind = ModelUnavailable
             text = (
-                f"cannot be reached ({shown(str(fault.__cause__ or fault))}){_tries(endpoint)}; "
+                f"cannot be reached{_quoted(str(fault.__cause__ or fault), endpoint)}{_tries(endpoint)}; "
                 "check the base URL and that the endpoint runs"
             )
         case openai.APIStatusError():
             kind, text = _status(fault, endpoint)
         case _:
             kind = ModelRejected
-            text = f"cannot be asked: {shown(str(fault))}"
-    return kind(endpoint.without_key(f"{place} {text}"))
+            text = f"cannot be asked{_quoted(str(fault), endpoint)}"
+    return kind(f"{place} {text}")
 
 
 def _status(fault: openai.APIStatusError, endpoint: Endpoint) -> tuple[type[ModelError], str]:
     status = fault.status_code
     passing = status in _TRANSIENT or status >= _SERVER_FAULT
     advice = _ADVICE.get(status, "try again later" if passing else "correct the base URL or the request")
-    said = _said(fault)
-    tries = _tries(endpoint) if passing else ""
-    text = f"answered HTTP {status}{tries}" + (f" ({said})" if said else "") + f"; {advice}"
-    wait = shown(fault.response.headers.get("retry-after", ""))
-    if passing and wait:
-        text += f" (it asks to wait for {wait}{' s' if wait.isdecimal() else ''})"
+    said = _quoted(_said(fault), endpoint)
+    text = f"answered HTTP {status}{_tries(endpoint) if passing else ''}{said}; {advice}"
+    wait = fault.response.headers.get("retry-after", "")
+    if passing and wait.isdecimal():
+        text += f" (it asks to wait for {wait[:10]} s)"
     return (ModelUnavailable if passing else ModelRejected), text
 
 
 def _said(fault: openai.APIStatusError) -> str:
-    """What the endpoint itself gave as reason; empty where it sent a page or nothing."""
+    """What the endpoint itself gave as reason; empty where it sent a page."""
     body = fault.body
     message = body.get("message") if isinstance(body, dict) else None
     if isinstance(message, str):
-        return shown(message)
-    return "" if "<" in fault.response.text[:500] else shown(fault.response.text)
+        return message
+    return "" if "<" in fault.response.text[:500] else fault.response.text
+
+
+def _quoted(text: str, endpoint: Endpoint) -> str:
+    """Untrusted text for a message: the key goes before the cut, which could leave a part of it."""
+    return f" ({quote})" if (quote := shown(endpoint.without_key(text))) else ""
 
 
 def _tries(endpoint: Endpoint) -> str:

@@ -16,6 +16,11 @@ _SHOWN_CHARS = 300
 class NoReply(ValueError):
     """The body is no usable chat completion. The text says why, and what may help."""
 
+    def __init__(self, reason: str, quote: str = "") -> None:
+        """`quote` is what the endpoint sent, untrusted and uncut; it is no part of the text."""
+        super().__init__(reason)
+        self.quote = quote
+
 
 def read_reply(body: bytes, model: str) -> Reply:
     """Return the reply that `body` holds; `model` is the name to use if it gives none.
@@ -28,7 +33,7 @@ def read_reply(body: bytes, model: str) -> Reply:
     """
     completion = _object(_parse(body), "the reply")
     if "choices" not in completion and completion.get("error"):
-        raise NoReply(f"the reply has status 200 and holds an error: {shown(_error_text(completion['error']))}")
+        raise NoReply("the reply has status 200 and holds an error", _error_text(completion["error"]))
     choices = completion.get("choices")
     if not isinstance(choices, list) or not choices:
         raise NoReply("the reply holds no choices")
@@ -65,7 +70,7 @@ def _parse(body: bytes) -> object:
         start = body[: _SHOWN_CHARS * 4].decode("utf-8", "replace")
         if "<html" in start.lower() or "<!doctype" in start.lower():
             raise NoReply("a web page came back; correct the base URL, which usually ends in /v1") from None
-        raise NoReply(f"the reply {refusal}: {shown(start)!r}") from None
+        raise NoReply(f"the reply {refusal}", start) from None
     return value
 
 
@@ -81,7 +86,7 @@ def _text(message: Mapping[str, Any], finish: str, *, has_calls: bool) -> str:
         raise NoReply("choices[0].message.content is neither text nor null")
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal and not has_calls:
-        raise NoReply(f"the model refused: {shown(refusal)}")
+        raise NoReply("the model refused", refusal)
     if finish == "content_filter":
         raise NoReply("the endpoint's content filter stopped the reply; word the task otherwise")
     if not content and not has_calls:
