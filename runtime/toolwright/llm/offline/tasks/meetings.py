@@ -14,12 +14,13 @@ _DAY = 24 * 60
 _TIME = r"([01]?\d|2[0-4])[:.h]([0-5]\d)"
 _RANGE = re.compile(rf"(?<!\d){_TIME}\s*(?:-|\u2013|\u2014|to|until|till)\s*{_TIME}(?!\d)")
 _MEETING = re.compile(r"\b(?:meet\w*|slot|appointment|session|call|together)\b", re.IGNORECASE)
-# Other questions about the same calendars, which this tool would answer wrongly.
-_OTHERWISE = re.compile(r"\b(?:busy|booked|unavailable|occupied|latest|last slot)\b", re.IGNORECASE)
+# Other calendars, questions or lengths, which would be read wrongly.
+_OTHERWISE = re.compile(r"\b(?:busy|booked|unavailable|occupied|latest|last slot|quarters?)\b", re.IGNORECASE)
 _AVAILABLE = re.compile(r"\b(?:availab\w*|free|open)\b", re.IGNORECASE)
 _WORD = "|".join(NUMBER_WORDS)
 _HOURS = re.compile(
-    rf"(?<![\w.])(\d{{1,2}}(?:\.\d{{1,2}})?|an|{_WORD})[\s-]*(?:hours?|h)\b( and a half)?", re.IGNORECASE
+    rf"(?<![\w.])(\d{{1,2}}(?:\.\d{{1,2}})?|an|{_WORD})(\s+and\s+a\s+half)?[\s-]*(?:hours?|h)\b(\s+and\s+a\s+half)?",
+    re.IGNORECASE,
 )
 _HALF_HOUR = re.compile(r"\bhalf[\s-]+(?:an?[\s-]+)?hour\b", re.IGNORECASE)
 _MINUTES = re.compile(r"(?<![\w.])(\d{1,3})[\s-]*min(?:ute)?s?\b", re.IGNORECASE)
@@ -56,15 +57,21 @@ def answer(question: str) -> str:
 
 
 def _duration(text: str) -> int | None:
-    if _HALF_HOUR.search(text) and not _HOURS.search(text):
-        return 30
-    hours, minutes = _HOURS.search(text), _MINUTES.search(text)
-    total = int(minutes[1]) if minutes else 0
-    if hours:
-        word = hours[1].lower()
-        number = 1.0 if word == "an" else float(NUMBER_WORDS.get(word, 0) or (word if word[0].isdecimal() else 0))
-        total += round(number * 60) + (30 if hours[2] else 0)
+    """Return the minutes a meeting takes; None if the text names no length of at most a day."""
+    text, halves = _HALF_HOUR.subn(" ", text)
+    total = 30 * min(halves, 1)
+    if minutes := _MINUTES.search(text):
+        total += int(minutes[1])
+    if hours := _HOURS.search(text):
+        total += _hours(hours[1].lower()) + (30 if hours[2] or hours[3] else 0)
     return total if 0 < total <= _DAY else None
+
+
+def _hours(number: str) -> int:
+    """Return in minutes what `1.5`, `two` or `an` hours are."""
+    if number[0].isdecimal():
+        return round(float(number) * 60)
+    return 60 if number == "an" else 60 * NUMBER_WORDS.get(number, 0)
 
 
 def _calendars(question: str) -> list[list[list[str]]]:
