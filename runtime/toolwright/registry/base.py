@@ -20,8 +20,13 @@ from toolwright.domain.tool import RegisteredTool, ToolVersion
 class Store(Protocol):
     """The registry. Each method is one transaction, safe to call from many threads.
 
-    Every method raises `StoreUnavailable` when the store cannot be read or written, and
-    `StoreCorrupt` when what it reads does not match its digest.
+    Every method raises `StoreUnavailable` when the store cannot be read or written (and after
+    `close`), and `StoreCorrupt` when what it reads does not match its digest.
+
+    What models and tools wrote (prompts, replies, source, verdicts, failures) is kept whatever it
+    holds. Ids, names and other short texts with NUL or a lone surrogate, integers beyond 64 bits and
+    numbers that are not finite are refused with `InvalidInput`. An id that is already taken raises
+    `AlreadyExists`, and nothing is changed.
     """
 
     def save_task(self, task: Task) -> None:
@@ -56,7 +61,11 @@ class Store(Protocol):
         """
 
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
-        """Return the newest version of each name beyond `after`, by name, `limit` at most."""
+        """Return the newest version of each name beyond `after`, by name, `limit` at most.
+
+        Raises:
+            InvalidInput: the limit is negative.
+        """
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """Return a verification record.
@@ -69,10 +78,19 @@ class Store(Protocol):
         """Keep the start of a making."""
 
     def add_attempt(self, attempt: Attempt) -> None:
-        """Keep one attempt."""
+        """Keep one attempt.
+
+        Raises:
+            NotFound: no such making was started.
+        """
 
     def finish_making(self, making_id: str, *, at: float, tool_digest: str = "", failure: str = "") -> None:
-        """Keep the end of a making."""
+        """Keep the end of a making. The same end again changes nothing.
+
+        Raises:
+            NotFound: no such making was started.
+            AlreadyExists: it has already ended otherwise.
+        """
 
     def list_makings(self, task: str = "") -> Sequence[Making]:
         """Return makings by start, oldest first; all tasks if `task` is empty."""
@@ -100,4 +118,4 @@ class Store(Protocol):
         """Return sums of model use by role, purpose and task."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections. A second time does nothing."""

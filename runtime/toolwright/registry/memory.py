@@ -1,0 +1,213 @@
+"""`MemoryStore`: the registry without a database, for tests and for trying things out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from toolwright.domain.record import (
+    Attempt,
+    CostRow,
+    ExecutionEntry,
+    Making,
+    ModelUse,
+    VerificationRecord,
+)
+from toolwright.domain.task import Task
+from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
+from toolwright.registry import log_rows, tool_rows
+from toolwright.registry.admission import check_admissible
+from toolwright.registry.costs import join_models
+from toolwright.registry.reference import parse_reference
+from toolwright.registry.rows import Row
+from toolwright.registry.storable import check_page
+
+
+class MemoryStore:
+    """A `Store` that ends with the process.
+
+    It keeps the same rows as `SqlStore`: values are copied on their way in and out, the same ones are
+    refused, and digests are computed anew at each read.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        """Begin empty. `clock` gives seconds since 1970, UTC."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._closed = False
+        self._tasks: dict[str, Row] = {}
+        self._versions: dict[str, Row] = {}
+        self._by_name: dict[str, list[Row]] = {}
+        self._verifications: dict[str, Row] = {}
+        self._makings: dict[str, Row] = {}
+        self._attempts: dict[str, dict[int, Row]] = {}
+        self._executions: dict[str, Row] = {}
+        self._model_uses: list[Row] = []
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def save_task(self, task: Task) -> None:
+        """See `Store`."""
+        row = tool_rows.task_row(task)
+        with self._transaction():
+            self._tasks[task.name] = row
+
+    def get_task(self, name: str) -> Task:
+        """See `Store`."""
+        with self._transaction():
+            if name not in self._tasks:
+                raise NotFound("task", name)
+            return tool_rows.task_from(self._tasks[name])
+
+    def list_tasks(self) -> Sequence[Task]:
+        """See `Store`."""
+        with self._transaction():
+            return [tool_rows.task_from(row) for _, row in sorted(self._tasks.items())]
+
+    # --- tools ----------------------------------------------------------------------------------
+
+    def admit(self, version: ToolVersion, record: VerificationRecord) -> RegisteredTool:
+        """See `Store`."""
+        check_admissible(version, record)
+        version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
+        with self._transaction():
+            there = self._versions.get(version_row["digest"])
+            if there is not None:
+                return tool_rows.registered_from(there)
+            if record.verification_id in self._verifications:
+                raise _taken("verification record", record.verification_id)
+            version_row |= {
+                "number": len(self._by_name.get(version.name, ())) + 1,
+                "state": ToolState.ACTIVE.value,
+                "verification_id": record.verification_id,
+                "created_at": self._clock(),
+            }
+            self._verifications[record.verification_id] = record_row
+            self._versions[version_row["digest"]] = version_row
+            self._by_name.setdefault(version.name, []).append(version_row)
+            return tool_rows.registered_from(version_row)
+
+    def get_tool(self, reference: str) -> RegisteredTool:
+        """See `Store`."""
+        wanted = parse_reference(reference)
+        with self._transaction():
+            if wanted.digest:
+                found = [self._versions[wanted.digest]] if wanted.digest in self._versions else []
+            elif wanted.number is not None:
+                found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == wanted.number]
+            else:
+                found = [row for row in self._by_name.get(wanted.name, ()) if row["state"] == ToolState.ACTIVE.value]
+            if not found:
+                raise NotFound("tool", reference)
+            return tool_rows.registered_from(found[-1])
+
+    def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
+        """See `Store`."""
+        check_page(after, limit)
+        with self._transaction():
+            names = sorted(name for name in self._by_name if name > after)[:limit]
+            return [tool_rows.registered_from(self._by_name[name][-1]) for name in names]
+
+    def get_verification(self, verification_id: str) -> VerificationRecord:
+        """See `Store`."""
+        with self._transaction():
+            if verification_id not in self._verifications:
+                raise NotFound("verification record", verification_id)
+            return tool_rows.verification_from(self._verifications[verification_id])
+
+    # --- makings --------------------------------------------------------------------------------
+
+    def start_making(self, making: Making) -> None:
+        """See `Store`."""
+        row = log_rows.making_row(making)
+        with self._transaction():
+            if making.making_id in self._makings:
+                raise _taken("making", making.making_id)
+            self._makings[making.making_id] = row
+            self._attempts[making.making_id] = {}
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """See `Store`."""
+        row = log_rows.attempt_row(attempt)
+        with self._transaction():
+            attempts = self._attempts.get(attempt.making_id)
+            if attempts is None:
+                raise NotFound("making", attempt.making_id)
+            if attempt.number in attempts:
+                raise _taken("attempt", f"{attempt.making_id}/{attempt.number}")
+            attempts[attempt.number] = row
+
+    def finish_making(self, making_id: str, *, at: float, tool_digest: str = "", failure: str = "") -> None:
+        """See `Store`."""
+        end = log_rows.making_end_row(at, tool_digest, failure)
+        with self._transaction():
+            row = self._makings.get(making_id)
+            if row is None:
+                raise NotFound("making", making_id)
+            if row["finished_at"] is None:
+                row.update(end)
+            elif log_rows.making_end_in(row) != end:
+                raise AlreadyExists(f"the making {making_id!r} has already ended otherwise; start a new one")
+
+    def list_makings(self, task: str = "") -> Sequence[Making]:
+        """See `Store`."""
+        with self._transaction():
+            wanted = [row for row in self._makings.values() if task in {"", row["task"]}]
+            return [log_rows.making_from(row) for row in sorted(wanted, key=lambda row: float(row["started_at"]))]
+
+    def list_attempts(self, making_id: str) -> Sequence[Attempt]:
+        """See `Store`."""
+        with self._transaction():
+            return [log_rows.attempt_from(row) for _, row in sorted(self._attempts.get(making_id, {}).items())]
+
+    # --- executions and costs -------------------------------------------------------------------
+
+    def add_execution(self, entry: ExecutionEntry) -> None:
+        """See `Store`."""
+        row = log_rows.execution_row(entry)
+        with self._transaction():
+            if entry.execution_id in self._executions:
+                raise _taken("execution", entry.execution_id)
+            self._executions[entry.execution_id] = row
+
+    def get_execution(self, execution_id: str) -> ExecutionEntry:
+        """See `Store`."""
+        with self._transaction():
+            if execution_id not in self._executions:
+                raise NotFound("execution", execution_id)
+            return log_rows.execution_from(self._executions[execution_id])
+
+    def count_executions(self, *, purpose: str = "") -> int:
+        """See `Store`."""
+        with self._transaction():
+            return sum(purpose in {"", row["purpose"]} for row in self._executions.values())
+
+    def add_model_use(self, use: ModelUse) -> None:
+        """See `Store`."""
+        row = log_rows.model_use_row(use)
+        with self._transaction():
+            self._model_uses.append(row)
+
+    def costs(self) -> Sequence[CostRow]:
+        """See `Store`."""
+        with self._transaction():
+            return join_models(log_rows.cost_from({**row, "calls": 1}) for row in self._model_uses)
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._lock:
+            self._closed = True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the registry in memory was closed; open a new one")
+            yield
+
+
+def _taken(kind: str, name: str) -> AlreadyExists:
+    return AlreadyExists(f"the {kind} {name!r} is already kept; use a new id")

@@ -1,0 +1,41 @@
+"""References to tools: `name`, `name@number` or `sha256:…`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from toolwright.domain.source import check_tool_name
+from toolwright.errors import InvalidInput
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z", re.ASCII)
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
+_FORMS = "name, name@number or sha256: with 64 hexadecimal digits"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReference:
+    """Either `digest` is set, or `name`, with `number` unless the newest active version is meant."""
+
+    name: str = ""
+    number: int | None = None
+    digest: str = ""
+
+
+def parse_reference(text: str) -> ToolReference:
+    """Return what `text` refers to.
+
+    Raises:
+        InvalidInput: names the field `tool` and the forms that are allowed.
+    """
+    if text.startswith("sha256:"):
+        if not _DIGEST.match(text):
+            raise InvalidInput("tool", f"{text[:80]!r} is no digest", _FORMS)
+        return ToolReference(digest=text)
+    name, at, number = text.partition("@")
+    check_tool_name(name, "tool")
+    if not at:
+        return ToolReference(name=name)
+    if not _NUMBER.match(number):
+        raise InvalidInput("tool", f"{number[:80]!r} is no version number", _FORMS)
+    return ToolReference(name=name, number=int(number))

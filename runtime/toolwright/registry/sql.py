@@ -1,0 +1,275 @@
+"""`SqlStore`: the registry in SQLite, or in PostgreSQL when there is more than one server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Double, cast, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from toolwright.domain.record import (
+    Attempt,
+    CostRow,
+    ExecutionEntry,
+    Making,
+    ModelUse,
+    VerificationRecord,
+)
+from toolwright.domain.task import Task
+from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.errors import AlreadyExists, NotFound
+from toolwright.registry import log_rows, tool_rows
+from toolwright.registry.admission import check_admissible
+from toolwright.registry.backend import open_backend
+from toolwright.registry.costs import join_models
+from toolwright.registry.database import Database
+from toolwright.registry.reference import parse_reference
+from toolwright.registry.schema import upgrade_schema
+from toolwright.registry.sqlite import Durability
+from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, insert_unless_there
+from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
+from toolwright.registry.tables import (
+    ATTEMPTS,
+    EXECUTIONS,
+    MAKINGS,
+    MODEL_USES,
+    TASKS,
+    TOOL_NAMES,
+    TOOL_VERSIONS,
+    VERIFICATIONS,
+)
+
+
+class SqlStore:
+    """A `Store` in a database. Opening it makes the database if there is none, and brings it up to date."""
+
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        durability: Durability = "process",
+        wait_s: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the database.
+
+        Args:
+            url: `sqlite:///relative`, `sqlite:////absolute` or `postgresql://user:password@host/database`.
+            durability: what an acknowledged write outlives in SQLite: the `process` being killed, or a
+                loss of `power` too (each write then waits for the disk). PostgreSQL follows its own settings.
+            wait_s: seconds to wait for another thread, process or server that is writing.
+            clock: seconds since 1970, UTC.
+
+        Raises:
+            InvalidInput: the URL names no database that can be used.
+            StoreUnavailable: it cannot be opened, is locked, or has a newer schema.
+            StoreCorrupt: it is damaged.
+        """
+        self._clock = clock
+        self._database = Database(open_backend(url, durability=durability, wait_s=wait_s))
+        try:
+            upgrade_schema(self._database)
+        except BaseException:
+            self._database.close()
+            raise
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def save_task(self, task: Task) -> None:
+        """See `Store`."""
+        row = tool_rows.task_row(task)
+        change = update(TASKS).where(TASKS.c.name == task.name).values(row)
+        with self._database.writing() as connection:
+            if connection.execute(change).rowcount == 0 and not insert_unless_there(connection, TASKS, row):
+                connection.execute(change)
+
+    def get_task(self, name: str) -> Task:
+        """See `Store`."""
+        with self._database.reading() as connection:
+            row = find(connection, TASKS, TASKS.c.name, name)
+            if row is None:
+                raise NotFound("task", name)
+            return tool_rows.task_from(row)
+
+    def list_tasks(self) -> Sequence[Task]:
+        """See `Store`."""
+        with self._database.reading() as connection:
+            return [tool_rows.task_from(row) for row in fetch_all(connection, select(TASKS).order_by(TASKS.c.name))]
+
+    # --- tools ----------------------------------------------------------------------------------
+
+    def admit(self, version: ToolVersion, record: VerificationRecord) -> RegisteredTool:
+        """See `Store`."""
+        check_admissible(version, record)
+        version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
+        with _unless_taken("verification record", record.verification_id), self._database.writing() as connection:
+            number = hold_name(connection, version.name) + 1
+            there = find(connection, TOOL_VERSIONS, TOOL_VERSIONS.c.digest, version_row["digest"])
+            if there is not None:
+                return tool_rows.registered_from(there)
+            version_row |= {
+                "number": number,
+                "state": ToolState.ACTIVE.value,
+                "verification_id": record.verification_id,
+                "created_at": self._clock(),
+            }
+            connection.execute(insert(VERIFICATIONS), record_row)
+            connection.execute(insert(TOOL_VERSIONS), version_row)
+            connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
+            return tool_rows.registered_from(version_row)
+
+    def get_tool(self, reference: str) -> RegisteredTool:
+        """See `Store`."""
+        wanted = parse_reference(reference)
+        columns = TOOL_VERSIONS.c
+        query = select(TOOL_VERSIONS)
+        if wanted.digest:
+            query = query.where(columns.digest == wanted.digest)
+        elif wanted.number is not None:
+            query = query.where(columns.name == wanted.name, columns.number == wanted.number)
+        else:
+            query = query.where(columns.name == wanted.name, columns.state == ToolState.ACTIVE.value)
+            query = query.order_by(columns.number.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = fetch_first(connection, query)
+            if row is None:
+                raise NotFound("tool", reference)
+            return tool_rows.registered_from(row)
+
+    def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
+        """See `Store`."""
+        check_page(after, limit)
+        query = (
+            select(TOOL_VERSIONS)
+            .join(
+                TOOL_NAMES,
+                (TOOL_NAMES.c.name == TOOL_VERSIONS.c.name) & (TOOL_NAMES.c.last_number == TOOL_VERSIONS.c.number),
+            )
+            .where(TOOL_NAMES.c.name > after)
+            .order_by(TOOL_NAMES.c.name)
+            .limit(min(limit, MAX_INTEGER))
+        )
+        with self._database.reading() as connection:
+            return [tool_rows.registered_from(row) for row in fetch_all(connection, query)]
+
+    def get_verification(self, verification_id: str) -> VerificationRecord:
+        """See `Store`."""
+        with self._database.reading() as connection:
+            row = find(connection, VERIFICATIONS, VERIFICATIONS.c.verification_id, verification_id)
+            if row is None:
+                raise NotFound("verification record", verification_id)
+            return tool_rows.verification_from(row)
+
+    # --- makings --------------------------------------------------------------------------------
+
+    def start_making(self, making: Making) -> None:
+        """See `Store`."""
+        row = log_rows.making_row(making)
+        with _unless_taken("making", making.making_id), self._database.writing() as connection:
+            connection.execute(insert(MAKINGS), row)
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """See `Store`."""
+        row = log_rows.attempt_row(attempt)
+        with (
+            _unless_taken("attempt", f"{attempt.making_id}/{attempt.number}"),
+            self._database.writing() as connection,
+        ):
+            if find(connection, MAKINGS, MAKINGS.c.making_id, attempt.making_id) is None:
+                raise NotFound("making", attempt.making_id)
+            connection.execute(insert(ATTEMPTS), row)
+
+    def finish_making(self, making_id: str, *, at: float, tool_digest: str = "", failure: str = "") -> None:
+        """See `Store`."""
+        end = log_rows.making_end_row(at, tool_digest, failure)
+        unfinished = update(MAKINGS).where(MAKINGS.c.making_id == making_id, MAKINGS.c.finished_at.is_(None))
+        with self._database.writing() as connection:
+            there = find(connection, MAKINGS, MAKINGS.c.making_id, making_id)
+            if there is None:
+                raise NotFound("making", making_id)
+            if connection.execute(unfinished.values(end)).rowcount == 1:
+                return
+            # Another server may have ended it since it was found: what counts is what stands there now.
+            there = find(connection, MAKINGS, MAKINGS.c.making_id, making_id)
+            if there is None or log_rows.making_end_in(there) != end:
+                raise AlreadyExists(f"the making {making_id!r} has already ended otherwise; start a new one")
+
+    def list_makings(self, task: str = "") -> Sequence[Making]:
+        """See `Store`."""
+        if not is_storable_text(task):
+            return []
+        query = select(MAKINGS).order_by(MAKINGS.c.started_at, MAKINGS.c.seq)
+        if task:
+            query = query.where(MAKINGS.c.task == task)
+        with self._database.reading() as connection:
+            return [log_rows.making_from(row) for row in fetch_all(connection, query)]
+
+    def list_attempts(self, making_id: str) -> Sequence[Attempt]:
+        """See `Store`."""
+        if not is_storable_text(making_id):
+            return []
+        query = select(ATTEMPTS).where(ATTEMPTS.c.making_id == making_id).order_by(ATTEMPTS.c.number)
+        with self._database.reading() as connection:
+            return [log_rows.attempt_from(row) for row in fetch_all(connection, query)]
+
+    # --- executions and costs -------------------------------------------------------------------
+
+    def add_execution(self, entry: ExecutionEntry) -> None:
+        """See `Store`."""
+        row = log_rows.execution_row(entry)
+        with _unless_taken("execution", entry.execution_id), self._database.writing() as connection:
+            connection.execute(insert(EXECUTIONS), row)
+
+    def get_execution(self, execution_id: str) -> ExecutionEntry:
+        """See `Store`."""
+        with self._database.reading() as connection:
+            row = find(connection, EXECUTIONS, EXECUTIONS.c.execution_id, execution_id)
+            if row is None:
+                raise NotFound("execution", execution_id)
+            return log_rows.execution_from(row)
+
+    def count_executions(self, *, purpose: str = "") -> int:
+        """See `Store`."""
+        if not is_storable_text(purpose):
+            return 0
+        query = select(func.count()).select_from(EXECUTIONS)
+        if purpose:
+            query = query.where(EXECUTIONS.c.purpose == purpose)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one()
+
+    def add_model_use(self, use: ModelUse) -> None:
+        """See `Store`."""
+        row = log_rows.model_use_row(use)
+        with self._database.writing() as connection:
+            connection.execute(insert(MODEL_USES), row)
+
+    def costs(self) -> Sequence[CostRow]:
+        """See `Store`."""
+        columns = MODEL_USES.c
+        key = (columns.role, columns.purpose, columns.task, columns.model)
+        query = select(
+            *key,
+            func.count().label("calls"),
+            # Sums of 64-bit integers may not fit 64 bits; as doubles they are exact up to 2**53.
+            func.sum(cast(columns.prompt_tokens, Double)).label("prompt_tokens"),
+            func.sum(cast(columns.completion_tokens, Double)).label("completion_tokens"),
+            func.sum(columns.cost_usd).label("cost_usd"),
+        ).group_by(*key)
+        with self._database.reading() as connection:
+            return join_models(log_rows.cost_from(row) for row in fetch_all(connection, query))
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._database.close()
+
+
+@contextmanager
+def _unless_taken(kind: str, name: str) -> Iterator[None]:
+    """Around a transaction that inserts: the only constraint that can fail is that ids are unique."""
+    try:
+        yield
+    except IntegrityError as fault:
+        raise AlreadyExists(f"the {kind} {name!r} is already kept; use a new id") from fault

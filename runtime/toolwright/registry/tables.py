@@ -1,0 +1,155 @@
+"""The tables, as they are at `SCHEMA_VERSION`. `migrations/` is how a database gets there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = "0001"
+"""Revision of the newest migration. Revisions are numbers, so that a newer one can be told."""
+
+VERSION_TABLE = "toolwright_schema"
+"""Where a database keeps its revision. Named for us, so that another program's is not taken for ours."""
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# Names sort by code point everywhere; a locale's order would break paging by name.
+NAME = Text().with_variant(Text(collation="C"), "postgresql")
+# Only a column declared INTEGER is SQLite's row id, which costs no index of its own.
+SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+# What models and tools wrote may hold NUL and lone surrogates; text columns take neither.
+ANY_TEXT = LargeBinary()
+# ASCII, so integers of any size and any character survive every driver and encoding.
+JSON_TEXT = Text()
+
+
+def _column(name: str, kind: type[Text | Double[float] | BigInteger]) -> Column[Any]:
+    return Column(name, kind(), nullable=False)
+
+
+TASKS = Table(
+    "tasks",
+    METADATA,
+    Column("name", NAME, primary_key=True),
+    Column("body", JSON_TEXT, nullable=False),
+    Column("digest", Text(), nullable=False),
+)
+
+VERIFICATIONS = Table(
+    "verifications",
+    METADATA,
+    Column("verification_id", NAME, primary_key=True),
+    Column("tool_digest", Text(), nullable=False),
+    Column("body", JSON_TEXT, nullable=False),
+    Column("digest", Text(), nullable=False),
+)
+
+# One row a name: whoever updates it holds the name until the transaction ends, and so the next number.
+TOOL_NAMES = Table(
+    "tool_names",
+    METADATA,
+    Column("name", NAME, primary_key=True),
+    Column("last_number", Integer(), nullable=False),
+)
+
+TOOL_VERSIONS = Table(
+    "tool_versions",
+    METADATA,
+    Column("digest", NAME, primary_key=True),
+    Column("name", NAME, ForeignKey("tool_names.name"), nullable=False),
+    Column("number", Integer(), nullable=False),
+    Column("state", Text(), nullable=False),
+    Column("verification_id", NAME, ForeignKey("verifications.verification_id"), nullable=False),
+    Column("created_at", Double(), nullable=False),
+    Column("function", Text(), nullable=False),
+    Column("code", ANY_TEXT, nullable=False),
+    Column("definition", JSON_TEXT, nullable=False),
+    UniqueConstraint("name", "number"),
+)
+
+MAKINGS = Table(
+    "makings",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("making_id", NAME, nullable=False, unique=True),
+    Column("task", Text(), nullable=False),
+    Column("started_at", Double(), nullable=False),
+    Column("finished_at", Double(), nullable=True),
+    Column("tool_digest", Text(), nullable=False),
+    Column("failure", ANY_TEXT, nullable=False),
+)
+
+ATTEMPTS = Table(
+    "attempts",
+    METADATA,
+    Column("making_id", NAME, ForeignKey("makings.making_id"), primary_key=True),
+    Column("number", BigInteger(), primary_key=True, autoincrement=False),
+    Column("prompt", ANY_TEXT, nullable=False),
+    Column("reply", ANY_TEXT, nullable=False),
+    Column("source", ANY_TEXT, nullable=False),
+    Column("stage", Text(), nullable=False),
+    Column("accepted", Boolean(), nullable=False),
+    Column("verdict", ANY_TEXT, nullable=False),
+    Column("prompt_tokens", BigInteger(), nullable=False),
+    Column("completion_tokens", BigInteger(), nullable=False),
+    Column("cost_usd", Double(), nullable=False),
+    Column("at", Double(), nullable=False),
+)
+
+EXECUTIONS = Table(
+    "executions",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("execution_id", NAME, nullable=False, unique=True),
+    _column("at", Double),
+    _column("tenant", Text),
+    _column("purpose", Text),
+    _column("tool", Text),
+    _column("tool_digest", Text),
+    _column("arguments_sha256", Text),
+    _column("status", Text),
+    _column("result_sha256", Text),
+    _column("image_digest", Text),
+    _column("runtime", Text),
+    _column("container_id", Text),
+    _column("verification_id", Text),
+    _column("wall_ms", Double),
+    _column("cpu_ms", Double),
+    _column("peak_memory_bytes", BigInteger),
+    _column("stdout_bytes", BigInteger),
+    _column("stderr_bytes", BigInteger),
+)
+
+MODEL_USES = Table(
+    "model_uses",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    _column("at", Double),
+    _column("role", Text),
+    _column("model", Text),
+    _column("task", Text),
+    _column("purpose", Text),
+    _column("prompt_tokens", BigInteger),
+    _column("completion_tokens", BigInteger),
+    _column("cost_usd", Double),
+    _column("seconds", Double),
+)
