@@ -1,0 +1,60 @@
+"""What the handlers ask of making and solving, and who a caller is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Task
+from toolwright.domain.tool import RegisteredTool
+from toolwright.sandbox.base import Cancellation
+
+TENANT: Final = "default"
+"""Whose calls they are. One tenant, as long as callers are not authenticated; never taken from a request."""
+
+
+class ToolMaking(Protocol):
+    """Makes tools, and takes a person's code through the same checks."""
+
+    def make(self, task: Task, *, attempts: int) -> Iterator[MakingEvent]:
+        """Make a tool for `task`; the last event is `Made` or `NotMade`.
+
+        Args:
+            task: what the tool is wanted for.
+            attempts: proposals that the maker may make; 0 for the server's setting.
+
+        Raises:
+            NotReady: no models are configured.
+            ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
+        """
+
+    def register(self, task: Task, source: ToolSource) -> RegisteredTool:
+        """Verify `source` by the examples of `task` and keep it.
+
+        Raises:
+            NotReady: a check failed, or no models are configured.
+            AlreadyExists: the same content is registered under another name.
+            ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
+        """
+
+
+class Solving(Protocol):
+    """Answers questions with tools."""
+
+    def solve(
+        self, question: str, *, tool: str = "", cancellation: Cancellation | None = None
+    ) -> Iterator[SolveEvent]:
+        """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
+
+        Args:
+            question: the text as asked.
+            tool: skips the dispatcher.
+            cancellation: ends the call that is running from another thread.
+
+        Raises:
+            NotReady: no models are configured.
+            NotFound: `tool` names nothing.
+            ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
+        """

@@ -1,0 +1,95 @@
+"""What surrounds every call of ours: faults become status errors, whatever the handler."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import grpc
+from google.rpc import status_pb2  # type: ignore[import-untyped]  # it ships stubs, but no py.typed marker
+
+from toolwright.errors import InvalidInput, ToolwrightError
+from toolwright.services import status
+from toolwright.services.log import service_log
+
+_OURS: Final = "/toolwright."
+_MALFORMED: Final = object()
+
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+
+
+class FaultInterceptor(grpc.ServerInterceptor):
+    """Maps faults of the handlers of `toolwright.*`; other services (health, reflection) are left alone.
+
+    A fault of our tree becomes its status. Any other is our bug: it is logged with its traceback, and the client
+    gets INTERNAL with the log's id and nothing else. A request that is no message is the caller's fault.
+    """
+
+    def __init__(self) -> None:
+        self._log = service_log("toolwright.services")
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Return the handler of the call with the guard around it."""
+        handler = continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(_OURS):
+            return handler
+        decode = _tolerant(handler.request_deserializer)
+        encode = handler.response_serializer
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary, method), decode, encode)
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(self._stream(handler.unary_stream, method), decode, encode)
+        if handler.stream_stream:
+            return grpc.stream_stream_rpc_method_handler(self._stream(handler.stream_stream, method), decode, encode)
+        if handler.stream_unary:
+            return grpc.stream_unary_rpc_method_handler(self._unary(handler.stream_unary, method), decode, encode)
+        return handler
+
+    def _unary(self, behaviour: Behaviour, method: str) -> Behaviour:
+        def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any method's messages
+            try:
+                return behaviour(_well_formed(request), context)
+            except Exception as fault:  # noqa: BLE001 - the last place where one can be turned into a status
+                status.abort(context, self._status(fault, method))
+
+        return guarded
+
+    def _stream(self, behaviour: Behaviour, method: str) -> Behaviour:
+        def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401 - as above
+            try:
+                yield from behaviour(_well_formed(request), context)
+            except Exception as fault:  # noqa: BLE001 - as above
+                status.abort(context, self._status(fault, method))
+
+        return guarded
+
+    def _status(self, fault: Exception, method: str) -> status_pb2.Status:
+        if isinstance(fault, ToolwrightError) and status.code_of(fault) is not grpc.StatusCode.INTERNAL:
+            return status.to_status(fault)
+        correlation_id = secrets.token_hex(8)
+        self._log.error("unexpected fault", method=method, correlation_id=correlation_id, exc_info=fault)
+        return status.internal_status(correlation_id)
+
+
+def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Return `decode`, but with a mark for what is no message: gRPC itself would answer INTERNAL."""
+
+    def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any method's request
+        try:
+            return decode(raw) if decode else raw
+        except Exception:  # noqa: BLE001 - whatever the parser raises, the bytes are no message
+            return _MALFORMED
+
+    return decoded
+
+
+def _well_formed(request: Any) -> Any:  # noqa: ANN401 - any method's request
+    if request is _MALFORMED:
+        raise InvalidInput("request", "is no message of this call", "a message of toolwright.v1")
+    return request

@@ -1,0 +1,50 @@
+"""Page sizes and page tokens of list calls."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final
+
+from toolwright.domain.source import check_tool_name
+from toolwright.errors import InvalidInput
+
+DEFAULT_PAGE_SIZE: Final = 100
+MAX_PAGE_SIZE: Final = 1000
+
+_TOOLS: Final = b"tools.1:"
+_MAX_TOKEN_CHARS: Final = 200
+
+
+def page_size(asked: int) -> int:
+    """Return the size of a page; 0 asks for the default.
+
+    Raises:
+        InvalidInput: it is outside 1 to 1,000.
+    """
+    if not 0 <= asked <= MAX_PAGE_SIZE:
+        raise InvalidInput("page_size", f"{asked} is outside the allowed range", f"1 to {MAX_PAGE_SIZE}")
+    return asked or DEFAULT_PAGE_SIZE
+
+
+def tools_token(last_name: str) -> str:
+    """Return the token of the page that follows the tool `last_name`."""
+    return base64.urlsafe_b64encode(_TOOLS + last_name.encode()).decode()
+
+
+def tools_after(token: str) -> str:
+    """Return the tool name after which the page of `token` begins; empty for the first page.
+
+    Raises:
+        InvalidInput: the token is not one of ours.
+    """
+    if not token:
+        return ""
+    try:
+        raw = base64.b64decode(token[: _MAX_TOKEN_CHARS + 1], altchars=b"-_", validate=True)
+        name = raw.removeprefix(_TOOLS).decode()
+        if raw.startswith(_TOOLS) and len(token) <= _MAX_TOKEN_CHARS:
+            return check_tool_name(name)
+    except (binascii.Error, ValueError, InvalidInput):
+        pass  # one answer for every way in which it is not ours
+    raise InvalidInput("page_token", "is not one that this call gave out", "next_page_token of the last response")
