@@ -1,0 +1,49 @@
+# Every target sets up what it needs: the environment in .venv, a container engine, the sandbox image.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format proto lock images bench clean
+
+BIN := .venv/bin
+ENGINE := scripts/with_engine.sh
+SOURCES := runtime tests scripts sandbox_images
+# The interpreter to make .venv with; by default the first of 3.11 or newer.
+export PYTHON
+# Tests marked slow take more than half a minute each.
+PYTEST_QUICK := -m "not slow"
+
+help: ## Show this text
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: ## Make the environment in .venv
+	@scripts/venv.sh
+
+images: setup ## Find or start a container engine and build the sandbox image
+	@$(ENGINE) scripts/image.sh
+
+demo: images ## Show the whole loop, offline, on real questions
+	@$(ENGINE) $(BIN)/toolwright demo
+
+test: lint images ## Lint, then all quick tests, with coverage
+	@$(ENGINE) scripts/test.sh $(PYTEST_QUICK)
+
+test-all: lint images ## The same with the slow tests
+	@$(ENGINE) scripts/test.sh
+
+lint: setup ## Check style, types, layers, protos and generated code
+	@scripts/lint.sh
+
+format: setup ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
+	@$(BIN)/ruff format $(SOURCES)
+
+proto: setup ## Generate runtime/toolwright/v1 from proto/
+	@scripts/proto.sh
+
+lock: ## Write the lock files anew from pyproject.toml (needs uv)
+	@scripts/lock.sh
+
+bench: images ## Measure the floors and ours in one run
+	@$(ENGINE) $(BIN)/toolwright bench
+
+clean: ## Remove this project's containers, images and environment; the engine stays
+	@scripts/clean.sh

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds the sandbox image if the engine does not hold the one of this checkout. Run through scripts/with_engine.sh.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+present() {
+    .venv/bin/python - <<'PYTHON'
+import sys
+import docker
+from toolwright.errors import ImageMissing
+from toolwright.images.catalog import find_image
+try:
+    find_image(docker.from_env())
+except ImageMissing:
+    sys.exit(1)
+PYTHON
+}
+
+present && exit 0
+missing=()
+command -v mmdebstrap >/dev/null 2>&1 || missing+=(mmdebstrap)
+[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || [ -e /usr/share/keyrings/debian-archive-keyring.pgp ] ||
+    missing+=(debian-archive-keyring)
+if [ "${#missing[@]}" -gt 0 ] && has_apt && can_be_root; then
+    apt_install "the sandbox image is built from Debian packages" "${missing[@]}" || true
+fi
+.venv/bin/toolwright images build python && exit 0
+status=$?
+# mmdebstrap without root needs user namespaces, which some hosts forbid; root needs none.
+if ! is_root && can_be_root && command -v mmdebstrap >/dev/null 2>&1; then
+    say "building the image as root"
+    as_root env DOCKER_HOST="$DOCKER_HOST" "$PWD/.venv/bin/toolwright" images build python
+    exit
+fi
+exit "$status"

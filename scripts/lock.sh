@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Writes both lock files anew from pyproject.toml, for all platforms and Python versions, with hashes. Needs uv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+options=(--universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade)
+uv pip compile pyproject.toml "${options[@]}" -o requirements.lock
+uv pip compile pyproject.toml --group dev "${options[@]}" --constraint requirements.lock -o requirements-dev.lock
