@@ -1,0 +1,10 @@
+"""Clients of a Toolwright server: `Client` for threads, `AsyncClient` for asyncio. Same methods, same errors.
+
+Domain values go in and come out; every fault is a class of `toolwright.errors`.
+"""
+
+from toolwright.client.aio import AsyncClient
+from toolwright.client.sync import Client
+from toolwright.client.values import DEFAULT_TARGET, NotAnswered, ToolDetails
+
+__all__ = ["DEFAULT_TARGET", "AsyncClient", "Client", "NotAnswered", "ToolDetails"]

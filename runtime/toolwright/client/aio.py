@@ -1,0 +1,167 @@
+"""The client for asyncio. The same methods as `Client`, with the same meaning and errors; see there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from toolwright.client import messages
+from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
+from toolwright.domain.call import Operation
+from toolwright.domain.events import Answered, MakingEvent, SolveEvent
+from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.outcome import Execution
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Task
+from toolwright.domain.tool import ToolInfo
+from toolwright.services.convert.events import making_from_wire, solve_from_wire
+from toolwright.services.convert.execution import execution_from_wire
+from toolwright.services.convert.tools import tool_from_wire
+from toolwright.services.options import client_options
+from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+Message = TypeVar("Message")
+
+
+class AsyncClient:
+    """A connection to a Toolwright server, for one event loop. Close it, or use it in `async with`.
+
+    Cancelling a task that waits in `execute` kills the call.
+
+    Example:
+        >>> async with AsyncClient("127.0.0.1:7433") as client:
+        ...     execution = await client.execute("word_sort", {"words": ["b", "a"]})
+        ...     async for tool in client.list_tools():
+        ...         print(tool.reference)
+    """
+
+    def __init__(
+        self, target: str = DEFAULT_TARGET, timeout_s: float = 60.0, *, connect_timeout_s: float = 2.0
+    ) -> None:
+        """Prepare a connection; needs a running event loop. Arguments as for `Client`."""
+        self.target = target
+        self._timeout_s = messages.check_timeout(timeout_s)
+        self._connect_timeout_s = connect_timeout_s
+        self._channel = grpc.aio.insecure_channel(target, options=client_options())
+        self._executions = execution_pb2_grpc.ExecutionServiceStub(self._channel)
+        self._tools = tools_pb2_grpc.ToolServiceStub(self._channel)
+        self._solving = solve_pb2_grpc.SolveServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight are cancelled."""
+        await self._channel.close()
+
+    async def execute(  # noqa: PLR0913 - the fields of the request
+        self,
+        tool: str | ToolSource,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        arguments_json: str | None = None,
+        limits: LimitsRequest | None = None,
+        idempotency_key: str = "",
+        operation: Operation = Operation.CALL,
+        timeout_s: float | None = None,
+    ) -> Execution:
+        """Run one call in a sandbox and wait for its end; see `Client.execute`."""
+        request = messages.execute_request(tool, arguments, arguments_json, limits, idempotency_key, operation)
+        reply = await self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
+        return messages.read(execution_from_wire, reply)
+
+    def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> AsyncIterator[MakingEvent]:
+        """Have a tool made; see `Client.make`."""
+        request = messages.make_request(task, attempts)
+        events = self._stream(lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s))
+        return (messages.read(making_from_wire, event) async for event in events)
+
+    async def register(self, task: Task, source: ToolSource, *, timeout_s: float | None = None) -> ToolInfo:
+        """Take a person's code through the same checks; see `Client.register`."""
+        request = messages.register_request(task, source)
+        reply = await self._unary(
+            lambda left: self._tools.RegisterTool(request, timeout=left), messages.long(timeout_s)
+        )
+        return messages.read(tool_from_wire, reply.tool)
+
+    async def get_tool(self, reference: str, *, timeout_s: float | None = None) -> ToolDetails:
+        """Return a version with its source and verification record; see `Client.get_tool`."""
+        request = messages.get_request(reference)
+        reply = await self._unary(lambda left: self._tools.GetTool(request, timeout=left), timeout_s)
+        return messages.read(messages.details_from_wire, reply)
+
+    async def list_tools(self, *, timeout_s: float | None = None) -> AsyncIterator[ToolInfo]:
+        """Give the newest version of each tool, by name; see `Client.list_tools`."""
+        request = tools_pb2.ListToolsRequest()
+        while True:
+            page = await self._unary(lambda left: self._tools.ListTools(request, timeout=left), timeout_s)
+            for tool in page.tools:
+                yield messages.read(tool_from_wire, tool)
+            if not page.next_page_token:
+                return
+            request = tools_pb2.ListToolsRequest(page_token=page.next_page_token)
+
+    def solve(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> AsyncIterator[SolveEvent]:
+        """Have a question answered; see `Client.solve`."""
+        request = messages.solve_request(question, tool)
+        events = self._stream(lambda left: self._solving.Solve(request, timeout=left), messages.long(timeout_s))
+        return (messages.read(solve_from_wire, event) async for event in events)
+
+    async def ask(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Answered:
+        """Return the answer to a question; see `Client.ask`."""
+        last: SolveEvent | None = None
+        async for last in self.solve(question, tool=tool, timeout_s=timeout_s):
+            pass
+        return answer_of(last)
+
+    async def healthy(self, *, timeout_s: float = 5.0) -> bool:
+        """Return whether a server answers and takes calls."""
+        try:
+            check = self._health.Check  # type: ignore[attr-defined]  # made at run time
+            reply = await check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        except grpc.RpcError:
+            return False
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def _unary(self, call: Callable[[float], Awaitable[Message]], timeout_s: float | None) -> Message:
+        clock = messages.Clock.start(self._timeout_s if timeout_s is None else timeout_s, self._connect_timeout_s)
+        while True:
+            try:
+                return await call(clock.left_s)
+            except grpc.RpcError as raised:
+                if not clock.may_retry(raised):
+                    raise messages.fault_of(raised, self.target) from None
+            await asyncio.sleep(messages.RETRY_PAUSE_S)
+
+    async def _stream(
+        self, call: Callable[[float], grpc.aio.UnaryStreamCall[Any, Message]], timeout_s: float
+    ) -> AsyncIterator[Message]:
+        clock = messages.Clock.start(timeout_s, self._connect_timeout_s)
+        while True:
+            events = call(clock.left_s)
+            try:
+                async for event in events:
+                    yield event
+                return
+            except grpc.RpcError as raised:
+                if not clock.may_retry(raised):
+                    raise messages.fault_of(raised, self.target) from None
+            finally:
+                events.cancel()  # a caller that stops reading must not leave the server sending
+            await asyncio.sleep(messages.RETRY_PAUSE_S)

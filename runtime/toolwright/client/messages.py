@@ -1,0 +1,177 @@
+"""Requests and replies of both clients: domain values to messages and back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from toolwright.client.values import ToolDetails
+from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest, Operation
+from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Task, check_question
+from toolwright.errors import InvalidInput, ServerUnavailable, ServiceFault, ToolwrightError
+from toolwright.services.convert.execution import reference_from_wire, request_to_wire, source_from_wire, source_to_wire
+from toolwright.services.convert.tools import task_to_wire, tool_from_wire, verification_from_wire
+from toolwright.services.status import from_status
+from toolwright.v1 import execution_pb2, solve_pb2, tools_pb2
+
+LONG_TIMEOUT_S: Final = 1800.0
+"""Default for calls in which models are asked many times."""
+
+RETRY_PAUSE_S: Final = 0.1
+_INT32_MAX: Final = 2**31 - 1
+
+Message = TypeVar("Message")
+Value = TypeVar("Value")
+
+
+def execute_request(  # noqa: PLR0913 - the fields of the request
+    tool: str | ToolSource,
+    arguments: Mapping[str, Any] | None,
+    arguments_json: str | None,
+    limits: LimitsRequest | None,
+    idempotency_key: str,
+    operation: Operation,
+) -> execution_pb2.ExecuteToolRequest:
+    """Return the message of a call.
+
+    Raises:
+        InvalidInput: a field is off. Nothing was sent.
+    """
+    if arguments is not None and arguments_json is not None:
+        raise InvalidInput("arguments", "is given as well as arguments_json", "one of them")
+    text = arguments_text(arguments or {}) if arguments_json is None else arguments_json
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_ARGUMENTS_BYTES:
+        raise InvalidInput("arguments_json", f"has {size} bytes", f"at most {MAX_ARGUMENTS_BYTES} bytes")
+    asked = ExecutionRequest(tool, text, limits or LimitsRequest(), operation, idempotency_key=idempotency_key)
+    return request_to_wire(asked)
+
+
+def arguments_text(arguments: Mapping[str, Any]) -> str:
+    """Return keyword arguments as JSON text. Integers keep all digits.
+
+    Raises:
+        InvalidInput: a value is no JSON value, NaN and Infinity included.
+    """
+    try:
+        return json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise InvalidInput("arguments", str(fault)[:300], "values that JSON has") from None
+
+
+def make_request(task: Task, attempts: int) -> tools_pb2.MakeToolRequest:
+    """Return the message that asks for a tool.
+
+    Raises:
+        InvalidInput: a field is off. Nothing was sent.
+    """
+    if not 0 <= attempts <= _INT32_MAX:
+        raise InvalidInput("attempts", f"{attempts} is outside the allowed range", "1 to 10; 0 for the server's setting")
+    return tools_pb2.MakeToolRequest(task=task_to_wire(task), attempts=attempts)
+
+
+def register_request(task: Task, source: ToolSource) -> tools_pb2.RegisterToolRequest:
+    """Return the message that brings a person's code."""
+    return tools_pb2.RegisterToolRequest(task=task_to_wire(task), source=source_to_wire(source))
+
+
+def solve_request(question: str, tool: str) -> solve_pb2.SolveRequest:
+    """Return the message that asks a question.
+
+    Raises:
+        InvalidInput: the question is empty or too long. Nothing was sent.
+    """
+    return solve_pb2.SolveRequest(question=check_question(question), tool=tool)
+
+
+def get_request(reference: str) -> tools_pb2.GetToolRequest:
+    """Return the message that asks for a version.
+
+    Raises:
+        InvalidInput: the reference is empty or too long. Nothing was sent.
+    """
+    return tools_pb2.GetToolRequest(tool=reference_from_wire(reference, "reference"))
+
+
+def details_from_wire(message: tools_pb2.GetToolResponse) -> ToolDetails:
+    """Return a tool with its source and evidence."""
+    return ToolDetails(
+        info=tool_from_wire(message.tool),
+        source=source_from_wire(message.source),
+        verification=verification_from_wire(message.verification),
+    )
+
+
+def read(convert: Callable[[Message], Value], message: Message) -> Value:
+    """Return a reply as a domain value.
+
+    Raises:
+        ServiceFault: it holds what this client does not know.
+    """
+    try:
+        return convert(message)
+    except InvalidInput as fault:
+        raise ServiceFault(f"the server's reply does not fit this client ({fault}); use the same version") from None
+
+
+def fault_of(raised: grpc.RpcError, target: str) -> ToolwrightError:
+    """Return the fault that a status error stands for; one of the connection names `target`."""
+    fault = from_status(raised)
+    if isinstance(fault, ServerUnavailable):
+        return ServerUnavailable(f"no Toolwright server answers at {target} ({fault}); start one with `toolwright serve`")
+    return fault
+
+
+def not_connected(raised: grpc.RpcError) -> bool:
+    """Whether no connection was made, so that nothing was sent and nothing ran. gRPC tells this by its text alone."""
+    return isinstance(raised, grpc.Call) and (raised.details() or "").startswith("failed to connect")
+
+
+def long(timeout_s: float | None) -> float:
+    """Return `timeout_s`, or the default of calls in which models are asked many times."""
+    return LONG_TIMEOUT_S if timeout_s is None else timeout_s
+
+
+def check_timeout(timeout_s: float) -> float:
+    """Return `timeout_s` if one can wait for so long.
+
+    Raises:
+        InvalidInput: it is not above 0.
+    """
+    if not 0 < timeout_s <= 7 * 86_400:
+        raise InvalidInput("timeout_s", f"{timeout_s} is outside the allowed range", "above 0, at most a week")
+    return timeout_s
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How long a call may take, and how long a connection may be tried for."""
+
+    end: float
+    give_up: float
+
+    @classmethod
+    def start(cls, timeout_s: float, connect_timeout_s: float) -> Clock:
+        """Start now.
+
+        Raises:
+            InvalidInput: `timeout_s` is not above 0.
+        """
+        now = time.monotonic()
+        return cls(now + check_timeout(timeout_s), now + min(timeout_s, connect_timeout_s))
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left for the call; never 0, which would mean "at once"."""
+        return max(0.001, self.end - time.monotonic())
+
+    def may_retry(self, raised: grpc.RpcError) -> bool:
+        """Whether to try again: only where nothing was sent, and not for long."""
+        return not_connected(raised) and time.monotonic() < self.give_up

@@ -1,0 +1,232 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from toolwright.client import messages
+from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
+from toolwright.domain.call import Operation
+from toolwright.domain.events import Answered, MakingEvent, SolveEvent
+from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.outcome import Execution
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Task
+from toolwright.domain.tool import ToolInfo
+from toolwright.services.convert.events import making_from_wire, solve_from_wire
+from toolwright.services.convert.execution import execution_from_wire
+from toolwright.services.convert.tools import tool_from_wire
+from toolwright.services.options import client_options
+from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+
+Message = TypeVar("Message")
+_Sent = TypeVar("_Sent", covariant=True)
+
+
+class _Events(Protocol[_Sent]):
+    """The messages of a stream, as gRPC gives them."""
+
+    def __iter__(self) -> Iterator[_Sent]: ...
+
+    def cancel(self) -> bool: ...
+
+
+class Client:
+    """A connection to a Toolwright server. Safe to use from many threads; close it, or use it in `with`.
+
+    A tool that raises, hangs or dies is a normal `Execution`; faults are raised as classes of
+    `toolwright.errors`. A call is never run twice unseen: only a connection that was not made is tried again.
+
+    Example:
+        >>> with Client("127.0.0.1:7433") as client:
+        ...     execution = client.execute("word_sort", {"words": ["b", "a"]})
+        ...     execution.outcome.result_json
+        '["a", "b"]'
+    """
+
+    def __init__(
+        self, target: str = DEFAULT_TARGET, timeout_s: float = 60.0, *, connect_timeout_s: float = 2.0
+    ) -> None:
+        """Prepare a connection; it is made by the first call.
+
+        Args:
+            target: `host:port` or `unix:/path`.
+            timeout_s: seconds that a call may take, where it does not say otherwise.
+            connect_timeout_s: seconds to go on trying while no server answers; 0 to try once.
+        """
+        self.target = target
+        self._timeout_s = messages.check_timeout(timeout_s)
+        self._connect_timeout_s = connect_timeout_s
+        self._channel = grpc.insecure_channel(target, options=client_options())
+        self._executions = execution_pb2_grpc.ExecutionServiceStub(self._channel)
+        self._tools = tools_pb2_grpc.ToolServiceStub(self._channel)
+        self._solving = solve_pb2_grpc.SolveServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls in flight end with `CallCancelled`."""
+        self._channel.close()
+
+    def execute(  # noqa: PLR0913 - the fields of the request
+        self,
+        tool: str | ToolSource,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        arguments_json: str | None = None,
+        limits: LimitsRequest | None = None,
+        idempotency_key: str = "",
+        operation: Operation = Operation.CALL,
+        timeout_s: float | None = None,
+    ) -> Execution:
+        """Run one call in a sandbox and wait for its end.
+
+        Args:
+            tool: `name`, `name@version` or `sha256:…` of a registered tool, or bare source.
+            arguments: keyword arguments as JSON values. Integers keep all digits.
+            arguments_json: the same as the text of a JSON object, instead of `arguments`.
+            limits: lowers ceilings of this call.
+            idempotency_key: the same key again returns the first call's end without a second run.
+            operation: call the function, or only describe it.
+            timeout_s: seconds after which the call is killed and given up.
+
+        Raises:
+            InvalidInput: a field is off; NotFound: the tool; NotReady: it may not be used.
+            Overloaded, SandboxUnavailable, EngineUnavailable, StoreUnavailable, ServerUnavailable: it did not run.
+            DeadlineExceeded, CallCancelled: killed, or never started.
+        """
+        request = messages.execute_request(tool, arguments, arguments_json, limits, idempotency_key, operation)
+        reply = self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
+        return messages.read(execution_from_wire, reply)
+
+    def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> Iterator[MakingEvent]:
+        """Have a tool made; the last event is `Made` or `NotMade`. Leaving early does not stop the making.
+
+        Args:
+            task: what the tool is wanted for.
+            attempts: proposals that the maker may make, 1 to 10; 0 for the server's setting.
+            timeout_s: seconds to wait for the end; half an hour if not given.
+
+        Raises:
+            InvalidInput: a field is off.
+            NotReady: the server has no models. ModelError: a model does not answer.
+            Overloaded, EngineUnavailable, SandboxUnavailable, StoreUnavailable, ServerUnavailable: as they say.
+        """
+        request = messages.make_request(task, attempts)
+        events = self._stream(lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s))
+        return (messages.read(making_from_wire, event) for event in events)
+
+    def register(self, task: Task, source: ToolSource, *, timeout_s: float | None = None) -> ToolInfo:
+        """Take a person's code through the same checks, and keep it as the tool of `task`.
+
+        Raises:
+            NotReady: a check failed; the text says which.
+            AlreadyExists: the same content is registered under another name.
+            InvalidInput, ModelError, Overloaded, EngineUnavailable, SandboxUnavailable, StoreUnavailable,
+                ServerUnavailable: as they say.
+        """
+        request = messages.register_request(task, source)
+        reply = self._unary(lambda left: self._tools.RegisterTool(request, timeout=left), messages.long(timeout_s))
+        return messages.read(tool_from_wire, reply.tool)
+
+    def get_tool(self, reference: str, *, timeout_s: float | None = None) -> ToolDetails:
+        """Return a version with its source and verification record.
+
+        Raises:
+            NotFound, InvalidInput, StoreUnavailable, StoreCorrupt, ServerUnavailable: as they say.
+        """
+        request = messages.get_request(reference)
+        reply = self._unary(lambda left: self._tools.GetTool(request, timeout=left), timeout_s)
+        return messages.read(messages.details_from_wire, reply)
+
+    def list_tools(self, *, timeout_s: float | None = None) -> Iterator[ToolInfo]:
+        """Give the newest version of each tool, by name. Pages are asked for as they are needed.
+
+        Raises:
+            StoreUnavailable, StoreCorrupt, ServerUnavailable: as they say.
+        """
+        request = tools_pb2.ListToolsRequest()
+        while True:
+            page = self._unary(lambda left: self._tools.ListTools(request, timeout=left), timeout_s)
+            for tool in page.tools:
+                yield messages.read(tool_from_wire, tool)
+            if not page.next_page_token:
+                return
+            request = tools_pb2.ListToolsRequest(page_token=page.next_page_token)
+
+    def solve(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Iterator[SolveEvent]:
+        """Have a question answered; the last event is `Answered`, `Declined` or `Failed`.
+
+        Args:
+            question: at most 65,536 bytes.
+            tool: skips the dispatcher.
+            timeout_s: seconds to wait for the end; half an hour if not given, as a tool may have to be made.
+
+        Raises:
+            InvalidInput, NotFound, NotReady, ModelError, Overloaded, EngineUnavailable, SandboxUnavailable,
+                StoreUnavailable, ServerUnavailable: as they say.
+        """
+        request = messages.solve_request(question, tool)
+        events = self._stream(lambda left: self._solving.Solve(request, timeout=left), messages.long(timeout_s))
+        return (messages.read(solve_from_wire, event) for event in events)
+
+    def ask(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Answered:
+        """Return the answer to a question.
+
+        Raises:
+            NotAnswered: no tool fits, or the tool gave no answer; the text says why.
+            InvalidInput, …: as for `solve`.
+        """
+        last: SolveEvent | None = None
+        for last in self.solve(question, tool=tool, timeout_s=timeout_s):
+            pass
+        return answer_of(last)
+
+    def healthy(self, *, timeout_s: float = 5.0) -> bool:
+        """Return whether a server answers and takes calls."""
+        request = health_pb2.HealthCheckRequest()
+        try:
+            check = self._health.Check  # type: ignore[attr-defined]  # made at run time
+            reply = check(request, timeout=timeout_s)
+        except grpc.RpcError:
+            return False
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _unary(self, call: Callable[[float], Message], timeout_s: float | None) -> Message:
+        clock = messages.Clock.start(self._timeout_s if timeout_s is None else timeout_s, self._connect_timeout_s)
+        while True:
+            try:
+                return call(clock.left_s)
+            except grpc.RpcError as raised:
+                if not clock.may_retry(raised):
+                    raise messages.fault_of(raised, self.target) from None
+            time.sleep(messages.RETRY_PAUSE_S)
+
+    def _stream(self, call: Callable[[float], _Events[Message]], timeout_s: float) -> Iterator[Message]:
+        clock = messages.Clock.start(timeout_s, self._connect_timeout_s)
+        while True:
+            events = call(clock.left_s)
+            try:
+                yield from events
+                return
+            except grpc.RpcError as raised:
+                if not clock.may_retry(raised):
+                    raise messages.fault_of(raised, self.target) from None
+            finally:
+                events.cancel()  # a caller that stops reading must not leave the server sending
+            time.sleep(messages.RETRY_PAUSE_S)
