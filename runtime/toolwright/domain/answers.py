@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.domain.limits import MIB
@@ -111,7 +110,7 @@ _FORMS = {
 }
 
 
-def _choice(value: Any, question: str) -> str:  # noqa: ANN401 - a JSON value
+def _choice(value: object, question: str) -> str:
     options = options_of(question)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _no_answer(AnswerKind.CHOICE, value)
@@ -135,7 +134,7 @@ def _letters_of_text(text: str, options: Mapping[str, str]) -> list[str]:
     return same or [letter for letter, option in options.items() if option.casefold() == text.casefold()]
 
 
-def _number(value: Any) -> str:  # noqa: ANN401 - a JSON value
+def _number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _no_answer(AnswerKind.NUMBER, value)
     text = value.strip() if isinstance(value, str) else str(value)
@@ -144,7 +143,7 @@ def _number(value: Any) -> str:  # noqa: ANN401 - a JSON value
     return text
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - a JSON value
+def _text(value: object) -> str:
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         value = " ".join(value)
     if not isinstance(value, str) or not value.strip():
@@ -154,7 +153,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - a JSON value
     return value
 
 
-def _no_answer(kind: AnswerKind, value: Any, why: str = "") -> NoAnswer:  # noqa: ANN401 - a JSON value
+def _no_answer(kind: AnswerKind, value: object, why: str = "") -> NoAnswer:
     shown = repr(value[:80] if isinstance(value, str | list) else value)[:120]
     return NoAnswer(f"the result {shown} {why or f'is no {kind.value}'}; needed: {_FORMS[kind]}")
 

@@ -1,1 +1,1 @@
-"""Solving one request: dispatcher, and the light model calls."""
+"""Answering a question: dispatcher ▸ light model's call ▸ run ▸ answer."""

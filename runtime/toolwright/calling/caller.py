@@ -1,0 +1,138 @@
+"""One question to one tool: the light model's call, the run, the answer; one repair turn where something fails."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from toolwright.calling import prompts
+from toolwright.calling.card import ToolCard
+from toolwright.calling.patience import Patience
+from toolwright.calling.repair import repair_turn
+from toolwright.domain.answers import NoAnswer, answer_from_result
+from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest
+from toolwright.domain.events import Called, Ran
+from toolwright.domain.outcome import Execution, Status
+from toolwright.errors import InvalidInput
+from toolwright.execution.arguments import check_arguments
+from toolwright.execution.base import Executor
+from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a question ended: with an `answer`, or with the `problem` that kept it from one."""
+
+    answer: str = ""
+    problem: str = ""
+    """Why there is no answer; empty if there is one. May quote what tool and model said."""
+    arguments_json: str = ""
+    """Of the last call, as the model gave them."""
+    execution: Execution | None = None
+    """The last run; None if none of the calls could be run."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer."""
+        return not self.problem
+
+    @property
+    def status(self) -> Status | None:
+        """How the last run ended; None if nothing ran."""
+        return self.execution.outcome.status if self.execution else None
+
+    @property
+    def result_json(self) -> str:
+        """What the last run returned; empty if nothing."""
+        return (self.execution.outcome.result_json or "") if self.execution else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Lets light models call tools. Keeps nothing between questions."""
+
+    executor: Executor
+
+    def ask(
+        self, model: ChatModel, card: ToolCard, question: str, *, purpose: str, patience: Patience
+    ) -> Generator[Called | Ran, None, Ending]:
+        """Have `model` answer `question` by calling the tool on `card`; yield each step.
+
+        A bad call, a tool that fails and a result that is no answer are told to the model, once. The
+        answer is always what the tool returned.
+
+        Raises:
+            ModelError: the model's endpoint failed.
+            ToolwrightError: what `Executor.execute` and `Patience.check` raise.
+        """
+        chat = prompts.opening(card, question)
+        function = prompts.function_of(card)
+        reply = self._complete(model, chat, function, patience)
+        first = yield from self._turn(card, question, reply, purpose, patience, repair=False)
+        if first.answered or first.status is Status.INFRASTRUCTURE:
+            return first
+        chat += repair_turn(
+            reply,
+            card.name,
+            correction=prompts.correction(card.name, first.problem),
+            nudge=prompts.nudge(card.name),
+        )
+        reply = self._complete(model, chat, function, patience)
+        second = yield from self._turn(card, question, reply, purpose, patience, repair=True)
+        # A second turn that comes to no run tells less than a first one that did.
+        return second if second.execution or first.execution is None else first
+
+    @staticmethod
+    def _complete(model: ChatModel, chat: list[Message], function: FunctionSpec, patience: Patience) -> Reply:
+        patience.check()
+        return model.complete(chat, functions=[function], required=True, task=function.name)
+
+    def _turn(
+        self, card: ToolCard, question: str, reply: Reply, purpose: str, patience: Patience, *, repair: bool
+    ) -> Generator[Called | Ran, None, Ending]:
+        arguments_json = reply.calls[0].arguments_json[:MAX_ARGUMENTS_BYTES] if reply.calls else ""
+        refusal = _refusal(card, reply)
+        yield Called(card.reference, arguments_json, repair, refusal)
+        if refusal:
+            return Ending(problem=refusal, arguments_json=arguments_json)
+        execution = yield from self._run(card, arguments_json, purpose, patience)
+        outcome = execution.outcome
+        if outcome.result_json is None:
+            return Ending("", prompts.problem_of(outcome), arguments_json, execution)
+        try:
+            answer = answer_from_result(card.answer_kind, outcome.result_json, question)
+        except NoAnswer as no_answer:
+            return Ending("", str(no_answer), arguments_json, execution)
+        return Ending(answer, "", arguments_json, execution)
+
+    def _run(
+        self, card: ToolCard, arguments_json: str, purpose: str, patience: Patience
+    ) -> Generator[Called | Ran, None, Execution]:
+        request = ExecutionRequest(target=card.target, arguments_json=arguments_json, purpose=purpose)
+        execution = self._execute(request, patience)
+        yield Ran(execution)
+        if execution.outcome.status is Status.INFRASTRUCTURE:
+            # Ours, not the tool's; and a tool is pure and sealed off, so running it twice does no harm.
+            execution = self._execute(request, patience)
+            yield Ran(execution)
+        return execution
+
+    def _execute(self, request: ExecutionRequest, patience: Patience) -> Execution:
+        patience.check()
+        return self.executor.execute(request, deadline_s=patience.remaining_s, cancellation=patience.cancellation)
+
+
+def _refusal(card: ToolCard, reply: Reply) -> str:
+    """Return why the reply is no call that can be run; empty if it is one."""
+    if not reply.calls:
+        return "the model called no function"
+    if len(reply.calls) > 1:
+        return f"the model made {len(reply.calls)} calls at once; exactly one is needed"
+    call = reply.calls[0]
+    if call.name != card.name:
+        return f"the model called {call.name[:64]!r}, and there is only {card.name!r}"
+    try:
+        check_arguments(card.parameters, call.arguments_json)
+    except InvalidInput as fault:
+        return str(fault)
+    return ""

@@ -1,0 +1,30 @@
+"""The three models, and what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolwright.calling.second_try import SecondTry
+from toolwright.domain.record import Role
+from toolwright.llm.base import ChatModel
+from toolwright.llm.ledger import LedgerModel, Meter
+from toolwright.llm.prices import PriceList
+
+MAKING = "making"
+USING = "using"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Who makes, who uses, who dispatches. Shared by all requests; each request counts with a meter of its own."""
+
+    maker: ChatModel
+    user: ChatModel
+    dispatcher: ChatModel
+    prices: PriceList
+
+    def metered(self, role: Role, purpose: str, meter: Meter) -> ChatModel:
+        """Return the model of `role` with every exchange told to `meter`."""
+        base = {Role.MAKER: self.maker, Role.USER: self.user, Role.DISPATCHER: self.dispatcher}[role]
+        # The ledger is innermost: a second try is a second exchange, and costs as one.
+        return SecondTry(LedgerModel(base, role, purpose, self.prices, meter.record))

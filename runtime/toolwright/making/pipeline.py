@@ -1,0 +1,221 @@
+"""Making a tool: propose ▸ verify ▸ wrap ▸ admit."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from toolwright.calling.card import ToolCard
+from toolwright.calling.models import MAKING, Models
+from toolwright.calling.patience import Patience
+from toolwright.domain.answers import check_expected
+from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.record import Role, Stage, VerificationRecord
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Task
+from toolwright.domain.tool import RegisteredTool, ToolVersion
+from toolwright.errors import InvalidInput, NotReady
+from toolwright.execution.base import Executor
+from toolwright.llm.base import ChatModel, Message
+from toolwright.llm.ledger import Meter, Record
+from toolwright.making import prompts
+from toolwright.making.journal import AttemptNotes, open_journal
+from toolwright.making.proposal import Proposal, read_proposal
+from toolwright.making.verdict import TRAINING_SHOWN, Refusal, Trial
+from toolwright.making.verifier import Verifier
+from toolwright.making.wrapper import wrap
+from toolwright.registry.base import Store
+from toolwright.sandbox.base import Cancellation
+
+DEFAULT_ATTEMPTS = 5
+MAX_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One task being worked on: with which models, at whose cost, for how long."""
+
+    task: Task
+    maker: ChatModel
+    user: ChatModel
+    meter: Meter
+    patience: Patience
+
+
+class Maker:
+    """Makes tools. Keeps nothing between requests; safe to use from many threads."""
+
+    def __init__(self, *, models: Models, executor: Executor, store: Store, attempts: int = DEFAULT_ATTEMPTS) -> None:
+        """Use `models` to propose and to call, `executor` to run, `store` to keep.
+
+        A request that names no number of attempts gets `attempts`.
+        """
+        self._models, self._executor, self._store = models, executor, store
+        self._attempts = attempts
+
+    def make(
+        self,
+        task: Task,
+        *,
+        attempts: int = 0,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+        record: Record | None = None,
+    ) -> Generator[MakingEvent, None, None]:
+        """Make a tool for `task`; the last event is `Made` or `NotMade`.
+
+        The input is checked at once; the work is done as events are asked for. Closing the iterator
+        ends the making; its record says so.
+
+        Args:
+            task: what the tool is for. It is kept, whether or not a tool comes of it.
+            attempts: proposals that the maker may make, 1 to 10; 0 for as many as set at the start.
+            cancellation: ends the making from another thread.
+            deadline_s: seconds from now after which the caller has no use for the tool.
+            record: is told of each exchange with a model; the store's ledger if None.
+
+        Raises:
+            InvalidInput: `attempts`, or an example's answer that is none of the task's kind.
+            ModelError: a model's endpoint failed. The attempt is recorded.
+            ToolwrightError: what `Executor.execute`, `Patience.check` and the store raise.
+        """
+        budget = attempts or self._attempts
+        if not 1 <= budget <= MAX_ATTEMPTS:
+            raise InvalidInput("attempts", f"is {budget}", f"1 to {MAX_ATTEMPTS}")
+        work = self._work(task, cancellation, deadline_s, record)
+        return self._make(work, budget)
+
+    def register(
+        self,
+        task: Task,
+        source: ToolSource,
+        *,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> RegisteredTool:
+        """Put a person's code through the same checks as a maker's, and keep it.
+
+        Raises:
+            NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
+            InvalidInput, ModelError, ToolwrightError: as for `make`.
+        """
+        work = self._work(task, cancellation, deadline_s, None)
+        self._store.save_task(task)
+        with open_journal(self._store, task.name, work.meter) as journal:
+            with journal.attempt(1) as notes:
+                notes.source = source.code
+                verdict = _last(self._judge(work, source, 1, notes, maker_model=""))
+            if isinstance(verdict, RegisteredTool):
+                journal.tool_digest = verdict.version.digest
+                return verdict
+            journal.failure = verdict.feedback
+        failed = f" Failed examples: {', '.join(verdict.failed)}." if verdict.failed else ""
+        raise NotReady(f"the code for {task.name!r} was not kept.{failed} {verdict.feedback}")
+
+    def _work(
+        self, task: Task, cancellation: Cancellation | None, deadline_s: float | None, record: Record | None
+    ) -> Work:
+        check_expected(task.answer_kind, task.training + task.held_out)
+        meter = Meter(forward=record or self._store.add_model_use)
+        return Work(
+            task,
+            self._models.metered(Role.MAKER, MAKING, meter),
+            self._models.metered(Role.USER, MAKING, meter),
+            meter,
+            Patience.of(deadline_s, cancellation),
+        )
+
+    def _make(self, work: Work, attempts: int) -> Generator[MakingEvent, None, None]:
+        """Propose, verify, wrap, admit; each refusal is fed back until the attempts are spent."""
+        task = work.task
+        self._store.save_task(task)
+        chat = prompts.opening(task)
+        end: MakingEvent = NotMade("no attempt was made", 0, ())
+        with open_journal(self._store, task.name, work.meter) as journal:
+            for number in range(1, attempts + 1):
+                with journal.attempt(number) as notes:
+                    verdict = yield from self._attempt(work, chat, number, notes)
+                if isinstance(verdict, RegisteredTool):
+                    journal.tool_digest = verdict.version.digest
+                    end = Made(verdict.info, number, work.meter.tokens())
+                    break
+                yield Rejected(number, verdict.stage, verdict.feedback)
+                chat += prompts.next_turn(notes.reply, verdict.feedback)
+                journal.failure = f"none of {number} attempts passed; the last: {verdict.feedback}"
+                end = NotMade(journal.failure, number, work.meter.tokens())
+        yield end
+
+    def _attempt(
+        self, work: Work, chat: list[Message], number: int, notes: AttemptNotes
+    ) -> Generator[MakingEvent, None, RegisteredTool | Refusal]:
+        proposal = self._propose(work, chat, notes)
+        yield Proposed(number, proposal.code)
+        if isinstance(proposal.verdict, Refusal):
+            return _refuse(notes, proposal.verdict)
+        return (yield from self._judge(work, proposal.verdict, number, notes, maker_model=work.maker.name))
+
+    def _propose(self, work: Work, chat: list[Message], notes: AttemptNotes) -> Proposal:
+        work.patience.check()
+        notes.prompt = prompts.as_json(chat)
+        notes.reply = work.maker.complete(chat, task=work.task.name).text
+        proposal = read_proposal(notes.reply, work.task.name)
+        notes.source = proposal.code
+        return proposal
+
+    def _judge(
+        self, work: Work, source: ToolSource, number: int, notes: AttemptNotes, *, maker_model: str
+    ) -> Generator[Checked, None, RegisteredTool | Refusal]:
+        """Verify ▸ wrap ▸ admit: the part of the road that a person's code takes too."""
+        task = work.task
+        verifier = Verifier(self._executor, work.user, work.patience, number)
+        notes.stage = Stage.VERIFY
+        description = verifier.describe(source)
+        if isinstance(description, Refusal):
+            return _refuse(notes, description)
+        draft = ToolCard.of_draft(task.name, source, description, task.answer_kind)
+        seen = yield from verifier.try_training(draft, task.training[:TRAINING_SHOWN])
+        if isinstance(seen, Refusal):
+            return _refuse(notes, seen)
+        version = wrap(task, source, description, seen)
+        # What is tried from here on is the wrapped tool, through the prompt that every later question uses.
+        unseen = yield from verifier.try_held_out(ToolCard.of_version(version), task.held_out)
+        if isinstance(unseen, Refusal):
+            return _refuse(notes, unseen)
+        notes.stage = Stage.WRAP
+        tool = self._admit(work, version, seen + unseen, number, maker_model)
+        notes.accepted, notes.verdict = True, f"{len(seen)} training and {len(unseen)} held-out examples passed"
+        return tool
+
+    def _admit(
+        self, work: Work, version: ToolVersion, trials: tuple[Trial, ...], number: int, maker_model: str
+    ) -> RegisteredTool:
+        sandbox = self._executor.info
+        record = VerificationRecord(
+            verification_id=secrets.token_hex(16),
+            tool_digest=version.digest,
+            image_digest=sandbox.image_digest,
+            runtime=sandbox.runtime,
+            maker_model=maker_model,
+            user_model=work.user.name,
+            checks=tuple(trial.check for trial in trials),
+            attempts=number,
+            at=time.time(),
+        )
+        return self._store.admit(version, record)
+
+
+def _refuse(notes: AttemptNotes, refusal: Refusal) -> Refusal:
+    notes.verdict = refusal.feedback
+    return refusal
+
+
+def _last(steps: Generator[Checked, None, RegisteredTool | Refusal]) -> RegisteredTool | Refusal:
+    """Run `steps` to their end and return what they come to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            verdict: RegisteredTool | Refusal = end.value
+            return verdict

@@ -1,0 +1,70 @@
+"""All texts that a maker is sent, save the feedback of `feedback.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from toolwright.domain.task import AnswerKind, Example, Task
+from toolwright.llm.base import Message
+from toolwright.making.verdict import TRAINING_SHOWN
+
+MAX_REPLY_ECHO_CHARS = 64 * 1024
+
+_SYSTEM = """\
+You write small Python tools. A light language model reads each question, takes arguments out of it and calls your \
+function with them; what the function returns is the answer. The function never sees the question itself."""
+
+_TASK = """\
+Write one Python function named `{name}` that answers all questions of the kind shown below, not only those shown.
+
+Task: {name}
+{description}
+{examples}
+
+Rules
+- The function must be named `{name}`.
+- Give every parameter and the result a type annotation. Arguments and result must be JSON-able: int, float, str, \
+bool, None, list, dict with str keys, Literal.
+- Choose parameters that can be copied out of a question by reading alone, without working anything out.
+- Write a docstring that says what the function does, and what each parameter means and looks like, with an example of \
+its form.
+- {result}
+- Be general: the function is tried on further questions of this kind that are not shown.
+- Be pure and quick: no input or output, no files, no network, no randomness, no state between calls. Prefer a direct \
+method to a search over all cases: a call must end within seconds.
+- Use Python's standard library only.
+- Reply with exactly one fenced ```python block that holds the whole code, imports included, and no usage examples."""
+
+_EXAMPLE = "Question: {question}\nAnswer: {answer}"
+
+_RESULT = {
+    AnswerKind.CHOICE: "Return the letter of the right option, or the option's text exactly as the question has it.",
+    AnswerKind.NUMBER: "Return the answer as a number.",
+    AnswerKind.TEXT: "Return the answer as a string, in exactly the form of the answers shown.",
+}
+
+
+def opening(task: Task) -> list[Message]:
+    """Return the first messages: the task, and the first training examples. Nothing held out is in them."""
+    examples = "\n\n".join(_shown(example) for example in task.training[:TRAINING_SHOWN])
+    description = f"Description: {task.description}\n" if task.description.strip() else ""
+    text = _TASK.format(name=task.name, description=description, examples=examples, result=_RESULT[task.answer_kind])
+    return [Message("system", _SYSTEM), Message("user", text)]
+
+
+def next_turn(reply: str, feedback: str) -> list[Message]:
+    """Return the messages to append after a refused attempt."""
+    return [
+        Message("assistant", reply[:MAX_REPLY_ECHO_CHARS] or "…"),
+        Message("user", f"{feedback}\n\nReply with the whole corrected code in one fenced ```python block."),
+    ]
+
+
+def as_json(messages: Sequence[Message]) -> str:
+    """Return `messages` as JSON text, for the record."""
+    return json.dumps([{"role": message.role, "content": message.content} for message in messages])
+
+
+def _shown(example: Example) -> str:
+    return _EXAMPLE.format(question=example.question, answer=example.answer)

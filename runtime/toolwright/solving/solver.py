@@ -1,0 +1,145 @@
+"""One question: which tool, the light model's call, the run, the answer. It is what a tool returned, or there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from toolwright.calling.caller import Caller
+from toolwright.calling.card import ToolCard
+from toolwright.calling.models import USING, Models
+from toolwright.calling.patience import Patience
+from toolwright.domain.events import Answered, Declined, Dispatched, Failed, Made, MakingEvent, NotMade, SolveEvent
+from toolwright.domain.record import Role
+from toolwright.domain.task import Task, check_question
+from toolwright.domain.tool import RegisteredTool, ToolState
+from toolwright.errors import NotReady
+from toolwright.execution.base import Executor
+from toolwright.llm.ledger import Meter, Record
+from toolwright.registry.base import Store
+from toolwright.sandbox.base import Cancellation
+from toolwright.solving.choices import choices_for
+from toolwright.solving.dispatcher import dispatch
+
+PURPOSE = "solve"
+BY_CALLER = "named by the caller"
+
+
+class ToolMaker(Protocol):
+    """Makes a tool where the dispatcher finds a task without one: `making.pipeline.Maker`."""
+
+    def make(
+        self,
+        task: Task,
+        *,
+        cancellation: Cancellation | None,
+        deadline_s: float | None,
+        record: Record | None,
+    ) -> Generator[MakingEvent, None, None]:
+        """Make a tool for `task`; the last event is `Made` or `NotMade`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One question being worked on: at whose cost, for how long."""
+
+    question: str
+    meter: Meter
+    patience: Patience
+
+
+class Solver:
+    """Answers questions. Keeps nothing between them; safe to use from many threads."""
+
+    def __init__(self, *, models: Models, executor: Executor, store: Store, maker: ToolMaker) -> None:
+        """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some."""
+        self._models, self._executor, self._store, self._maker = models, executor, store, maker
+
+    def solve(
+        self,
+        question: str,
+        *,
+        tool: str = "",
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> Generator[SolveEvent, None, None]:
+        """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
+
+        The input is checked at once; the work is done as events are asked for. Close it to end the work early.
+
+        Args:
+            question: what to answer.
+            tool: a reference (`name`, `name@number`, `sha256:…`), which skips the dispatcher.
+            cancellation: ends the work from another thread.
+            deadline_s: seconds from now after which the caller has no use for the answer.
+
+        Raises:
+            InvalidInput: the question or the reference.
+            NotFound, NotReady: the tool.
+            ModelError: a model's endpoint failed.
+            ToolwrightError: what `Executor.execute`, `Patience.check` and the store raise.
+        """
+        check_question(question)
+        named = self._named(tool) if tool else None
+        request = _Request(question, Meter(forward=self._store.add_model_use), Patience.of(deadline_s, cancellation))
+        return self._solve(request, named)
+
+    def _named(self, reference: str) -> RegisteredTool:
+        tool = self._store.get_tool(reference)
+        if tool.state is not ToolState.ACTIVE:
+            raise NotReady(f"{tool.reference} is {tool.state}; only an active version answers questions")
+        return tool
+
+    def _solve(self, request: _Request, named: RegisteredTool | None) -> Generator[SolveEvent, None, None]:
+        if named is None:
+            tool = yield from self._chosen(request)
+        else:
+            tool = named
+            yield Dispatched(tool.reference, "", BY_CALLER)
+        if tool is None:
+            return
+        user = self._models.metered(Role.USER, USING, request.meter)
+        ending = yield from Caller(self._executor).ask(
+            user, ToolCard.of_registered(tool), request.question, purpose=PURPOSE, patience=request.patience
+        )
+        tokens = request.meter.tokens()
+        if ending.answered and ending.execution is not None:
+            yield Answered(ending.answer, ending.result_json, tool.reference, ending.execution.execution_id, tokens)
+        else:
+            yield Failed(ending.problem, tool.reference, ending.status, tokens)
+
+    def _chosen(self, request: _Request) -> Generator[SolveEvent, None, RegisteredTool | None]:
+        """Return the tool that the dispatcher chose, made first if need be; None once it is said that there is none."""
+        dispatcher = self._models.metered(Role.DISPATCHER, USING, request.meter)
+        choices = choices_for(request.question, self._store)
+        decision = dispatch(dispatcher, request.question, choices, request.patience)
+        choice = decision.choice
+        if choice is not None and choice.tool is not None:
+            yield Dispatched(choice.tool.reference, "", decision.reason)
+            return choice.tool
+        if choice is not None and choice.task is not None:
+            yield Dispatched("", choice.task.name, decision.reason)
+            return (yield from self._made(request, choice.task))
+        yield Dispatched("", "", decision.reason)
+        yield Declined(decision.reason, request.meter.tokens())
+        return None
+
+    def _made(self, request: _Request, task: Task) -> Generator[SolveEvent, None, RegisteredTool | None]:
+        reason = "the making ended early"
+        making = self._maker.make(
+            task,
+            cancellation=request.patience.cancellation,
+            deadline_s=request.patience.remaining_s,
+            record=request.meter.record,
+        )
+        with closing(making):  # so that a caller who goes away is recorded at once
+            for event in making:
+                yield event
+                if isinstance(event, Made):
+                    return self._store.get_tool(event.tool.reference)
+                if isinstance(event, NotMade):
+                    reason = event.reason
+        yield Failed(f"no tool could be made for {task.name!r}: {reason}", "", None, request.meter.tokens())
+        return None
