@@ -35,13 +35,13 @@ def explain(fault: openai.OpenAIError | NoReply, endpoint: Endpoint, model: str)
         case openai.APITimeoutError():
             kind = ModelUnavailable
             text = (
-                f"did not answer within {endpoint.timeout_s:g} s{_tries(endpoint)}; "
+                f"did not answer within {endpoint.timeout_s:g} s{_tries(fault)}; "
                 "see whether it is overloaded, or raise the time-out"
             )
         case openai.APIConnectionError():
             kind = ModelUnavailable
             text = (
-                f"cannot be reached{_quoted(str(fault.__cause__ or fault), endpoint)}{_tries(endpoint)}; "
+                f"cannot be reached{_quoted(str(fault.__cause__ or fault), endpoint)}{_tries(fault)}; "
                 "check the base URL and that the endpoint runs"
             )
         case openai.APIStatusError():
@@ -57,7 +57,7 @@ def _status(fault: openai.APIStatusError, endpoint: Endpoint) -> tuple[type[Mode
     passing = status in _TRANSIENT or status >= _SERVER_FAULT
     advice = _ADVICE.get(status, "try again later" if passing else "correct the base URL or the request")
     said = _quoted(_said(fault), endpoint)
-    text = f"answered HTTP {status}{_tries(endpoint) if passing else ''}{said}; {advice}"
+    text = f"answered HTTP {status}{_tries(fault) if passing else ''}{said}; {advice}"
     wait = fault.response.headers.get("retry-after", "")
     if passing and wait.isdecimal():
         text += f" (it asks to wait for {wait[:10]} s)"
@@ -78,5 +78,7 @@ def _quoted(text: str, endpoint: Endpoint) -> str:
     return f" ({quote})" if (quote := shown(endpoint.without_key(text))) else ""
 
 
-def _tries(endpoint: Endpoint) -> str:
-    return f" in {endpoint.max_retries + 1} tries" if endpoint.max_retries else ""
+def _tries(fault: openai.APIError) -> str:
+    """How often it was tried: fewer than allowed where the endpoint asked for too long a pause."""
+    retries = fault.request.headers.get("x-stainless-retry-count", "0")
+    return f" in {int(retries) + 1} tries" if retries.isdecimal() and retries != "0" else ""

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,7 @@ class LoopbackServer:
         """`handler` is made for each connection, as in `http.server`."""
         self._handler = handler
         self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
@@ -37,10 +39,10 @@ class LoopbackServer:
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), self._handler)
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name=type(self).__name__, daemon=True
         )
-        thread.start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -49,15 +51,16 @@ class LoopbackServer:
         server, self._server = self._server, None
         if server is not None:
             server.stop()
+        if self._thread is not None:
+            self._thread.join()
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True  # a program that forgets to stop it still ends
     request_queue_size = 128  # of 5, callers in parallel would be refused
 
     def __init__(self, address: tuple[str, int], handler: Callable[..., BaseHTTPRequestHandler]) -> None:
-        self._open: set[socket.socket] = set()
-        self._changed = threading.Condition()
+        self._serving: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
@@ -68,15 +71,11 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = host, port
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in socketserver
-        with self._changed:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as in socketserver
-        with self._changed:
-            self._open.discard(request)
-            self._changed.notify_all()
-        super().shutdown_request(request)
+        thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        with self._lock:
+            self._serving = {busy: open_one for busy, open_one in self._serving.items() if busy.is_alive()}
+            self._serving[thread] = request
+            thread.start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as in socketserver
         if not isinstance(sys.exception(), OSError):  # a caller who went away is no news
@@ -86,10 +85,10 @@ class _Server(ThreadingHTTPServer):
         """Stop listening, end idle connections, and wait for their threads."""
         self.shutdown()
         self.server_close()
-        with self._changed:
-            for connection in self._open:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue  # the other side was faster
-            self._changed.wait_for(lambda: not self._open, timeout=_STOP_S)
+        with self._lock:
+            serving = dict(self._serving)
+        for connection in serving.values():
+            with suppress(OSError):  # the other side, or its thread, was faster
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in serving:
+            thread.join(_STOP_S)

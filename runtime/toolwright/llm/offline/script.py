@@ -19,8 +19,8 @@ NONE = "none"
 
 _ABOUT = "I am the offline model: I hold scripted replies and no language model."
 _EXAMPLE = re.compile(r"^\W*Question\W*:[ \t]*(.+?)\s*^\W*Answer\W*:", re.DOTALL | re.MULTILINE | re.IGNORECASE)
-# The prompt names the function more than once and in other words; the first that fits is taken.
-_NAMED = re.compile(r"\b(?:named|called)\s+(?:exactly\s+)?[`\"']?([a-z_][a-z0-9_]*)[`\"']?", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:named|called)\s+(?:exactly\s+)?`([A-Za-z_][A-Za-z0-9_]*)`")
+_TASK = re.compile(r"^\W*Task\W*:\W*([A-Za-z_][A-Za-z0-9_]*)\W*$", re.MULTILINE)
 _SAMPLE = re.compile(r"^[^\n:]*\bquestion\b[^\n:]*:[ \t]*", re.MULTILINE | re.IGNORECASE)
 
 
@@ -62,8 +62,9 @@ def _make(script: Script, request: ChatRequest) -> ScriptedReply:
         kinds = ", ".join(task.kind for task in script.tasks) or "none"
         return ScriptedReply(f"{_ABOUT} I cannot write a function for these examples. Kinds that I know: {kinds}.")
     attempt = sum(turn.role == "assistant" for turn in request.turns)
-    named = _NAMED.search(prompt)
-    return ScriptedReply(kind.proposal(attempt, named.group(1) if named else kind.kind))
+    # what the prompt says of the function stands after the description and the examples, which may hold the same words
+    names = _NAMED.findall(prompt) or _TASK.findall(prompt)[:1] or [kind.kind]
+    return ScriptedReply(kind.proposal(attempt, names[-1]))
 
 
 def _use(script: Script, request: ChatRequest) -> ScriptedReply:
