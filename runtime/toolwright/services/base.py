@@ -19,7 +19,7 @@ class ToolMaking(Protocol):
     """Makes tools, and takes a person's code through the same checks."""
 
     def make(self, task: Task, *, attempts: int) -> Iterator[MakingEvent]:
-        """Make a tool for `task`; the last event is `Made` or `NotMade`.
+        """Make a tool for `task`; the last event is `Made` or `NotMade`. The work is done as events are asked for.
 
         Args:
             task: what the tool is wanted for.
@@ -30,7 +30,14 @@ class ToolMaking(Protocol):
             ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
         """
 
-    def register(self, task: Task, source: ToolSource) -> RegisteredTool:
+    def register(
+        self,
+        task: Task,
+        source: ToolSource,
+        *,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> RegisteredTool:
         """Verify `source` by the examples of `task` and keep it.
 
         Raises:
@@ -44,14 +51,20 @@ class Solving(Protocol):
     """Answers questions with tools."""
 
     def solve(
-        self, question: str, *, tool: str = "", cancellation: Cancellation | None = None
+        self,
+        question: str,
+        *,
+        tool: str = "",
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
     ) -> Iterator[SolveEvent]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
         Args:
             question: the text as asked.
             tool: skips the dispatcher.
-            cancellation: ends the call that is running from another thread.
+            cancellation: ends the work from another thread.
+            deadline_s: seconds from now after which the caller has no use for the answer.
 
         Raises:
             NotReady: no models are configured.

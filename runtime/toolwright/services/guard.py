@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
@@ -19,6 +21,31 @@ _MALFORMED: Final = object()
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
 
+class InFlight:
+    """Counts calls of ours that are being served. Streams that last as long as their client (health, reflection)
+    do not count, else they would hold up every shutdown."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Calls being served now."""
+        return self._count
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one call."""
+        with self._lock:
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+
+
 class FaultInterceptor(grpc.ServerInterceptor):
     """Maps faults of the handlers of `toolwright.*`; other services (health, reflection) are left alone.
 
@@ -26,7 +53,9 @@ class FaultInterceptor(grpc.ServerInterceptor):
     gets INTERNAL with the log's id and nothing else. A request that is no message is the caller's fault.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_flight: InFlight) -> None:
+        """Count calls in `in_flight`."""
+        self._in_flight = in_flight
         self._log = service_log("toolwright.services")
 
     def intercept_service(
@@ -53,19 +82,21 @@ class FaultInterceptor(grpc.ServerInterceptor):
 
     def _unary(self, behaviour: Behaviour, method: str) -> Behaviour:
         def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any method's messages
-            try:
-                return behaviour(_well_formed(request), context)
-            except Exception as fault:  # noqa: BLE001 - the last place where one can be turned into a status
-                status.abort(context, self._status(fault, method))
+            with self._in_flight.counted():
+                try:
+                    return behaviour(_well_formed(request), context)
+                except Exception as fault:  # noqa: BLE001 - the last place where one can be turned into a status
+                    status.abort(context, self._status(fault, method))
 
         return guarded
 
     def _stream(self, behaviour: Behaviour, method: str) -> Behaviour:
         def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401 - as above
-            try:
-                yield from behaviour(_well_formed(request), context)
-            except Exception as fault:  # noqa: BLE001 - as above
-                status.abort(context, self._status(fault, method))
+            with self._in_flight.counted():
+                try:
+                    yield from behaviour(_well_formed(request), context)
+                except Exception as fault:  # noqa: BLE001 - as above
+                    status.abort(context, self._status(fault, method))
 
         return guarded
 

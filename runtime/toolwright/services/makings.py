@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -73,14 +72,10 @@ class Makings:
         thread.start()
         return reader
 
-    def wait(self, timeout_s: float) -> bool:
-        """Wait until none is running; return whether that came within `timeout_s` seconds."""
-        end = time.monotonic() + timeout_s
-        with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+    @property
+    def running(self) -> int:
+        """How many are running."""
+        return len(self._threads)
 
     def _run(self, make: Callable[[], Iterator[MakingEvent]], reader: MakingReader) -> None:
         fault: Exception | None = None

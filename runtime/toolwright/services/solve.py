@@ -28,5 +28,8 @@ class SolveService(solve_pb2_grpc.SolveServiceServicer):
         question = check_question(request.question)
         tool = reference_from_wire(request.tool) if request.tool else ""
         with scope_of(context) as scope:
-            for event in self._solver.solve(question, tool=tool, cancellation=scope.cancellation):
+            steps = self._solver.solve(
+                question, tool=tool, cancellation=scope.cancellation, deadline_s=scope.deadline_s
+            )
+            for event in steps:
                 yield solve_to_wire(event)

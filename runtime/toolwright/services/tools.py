@@ -10,7 +10,7 @@ import grpc
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
 from toolwright.services.base import ToolMaking
-from toolwright.services.calls import not_served
+from toolwright.services.calls import not_served, scope_of
 from toolwright.services.convert.events import making_to_wire
 from toolwright.services.convert.execution import reference_from_wire, source_from_wire, source_to_wire
 from toolwright.services.convert.tools import task_from_wire, tool_to_wire, verification_to_wire
@@ -52,7 +52,11 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
         for field in ("task", "source"):
             if not request.HasField(field):
                 raise InvalidInput(field, "is not set", "a task with examples, and the source")
-        registered = self._maker.register(task_from_wire(request.task), source_from_wire(request.source))
+        task, source = task_from_wire(request.task), source_from_wire(request.source)
+        with scope_of(context) as scope:
+            registered = self._maker.register(
+                task, source, cancellation=scope.cancellation, deadline_s=scope.deadline_s
+            )
         return tools_pb2.RegisterToolResponse(tool=tool_to_wire(registered.info))
 
     def GetTool(

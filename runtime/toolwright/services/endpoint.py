@@ -1,0 +1,167 @@
+"""The gRPC server: all services on one address, health, reflection, and an end that lets running calls finish."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from toolwright.errors import InvalidInput
+from toolwright.execution.base import Executor
+from toolwright.registry.base import Store
+from toolwright.services.audit import AuditService
+from toolwright.services.base import Solving, ToolMaking
+from toolwright.services.execution import ExecutionService
+from toolwright.services.guard import FaultInterceptor, InFlight
+from toolwright.services.makings import Makings
+from toolwright.services.options import server_options
+from toolwright.services.solve import SolveService
+from toolwright.services.tools import ToolService
+from toolwright.settings import GrpcSettings, MakingSettings
+from toolwright.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    execution_pb2,
+    execution_pb2_grpc,
+    solve_pb2,
+    solve_pb2_grpc,
+    tools_pb2,
+    tools_pb2_grpc,
+)
+
+SERVICES: Final = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (execution_pb2, "ExecutionService"),
+        (tools_pb2, "ToolService"),
+        (solve_pb2, "SolveService"),
+        (audit_pb2, "AuditService"),
+    )
+)
+_POLL_S: Final = 0.02
+_QUIET_POLLS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the services stand on."""
+
+    executor: Executor
+    store: Store
+    maker: ToolMaking
+    solver: Solving
+    source_allowed: bool = True
+    """Whether bare source may be run."""
+
+
+class Endpoint:
+    """One gRPC server. NOT_SERVING until `ready`; after `drain` it is over."""
+
+    def __init__(
+        self, parts: Parts, *, grpc_settings: GrpcSettings, making: MakingSettings, reflect: bool
+    ) -> None:
+        """Put the services together; nothing listens yet. `reflect` shows the protocol to any caller."""
+        self._in_flight = InFlight()
+        self._makings = Makings(max_running=making.max_running)
+        self._health = health.HealthServicer()
+        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._workers = ThreadPoolExecutor(grpc_settings.workers, thread_name_prefix="grpc")
+        self._server = grpc.server(
+            self._workers,
+            interceptors=[FaultInterceptor(self._in_flight)],
+            options=server_options(grpc_settings),
+            # As many calls as threads: a call beyond them is refused at once, not queued unseen.
+            maximum_concurrent_rpcs=grpc_settings.workers,
+        )
+        self._hurry = threading.Event()
+        self._add_services(parts, reflect=reflect)
+
+    def listen(self, address: str) -> str:
+        """Take calls on `address`, and return it with the port that was really taken.
+
+        Raises:
+            InvalidInput: the address cannot be listened on.
+        """
+        try:
+            if address.startswith("unix:"):
+                _refuse_taken(Path(address.removeprefix("unix:")))
+            with _private_socket():
+                port = self._server.add_insecure_port(address)
+        except (RuntimeError, OSError) as fault:
+            problem = f"{address} cannot be listened on; another process may have it ({fault})"
+            raise InvalidInput("listen", problem, "an address that is free") from None
+        self._server.start()
+        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+
+    def ready(self) -> None:
+        """Answer health checks with SERVING from now on."""
+        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    def drain(self, grace_s: float) -> None:
+        """Refuse new calls with UNAVAILABLE, give what is running `grace_s` seconds, then cancel it."""
+        self._health.enter_graceful_shutdown()
+        end = time.monotonic() + grace_s
+        stopped = self._server.stop(grace_s)
+        quiet = 0
+        while quiet < _QUIET_POLLS and time.monotonic() < end and not self._hurry.is_set() and not stopped.is_set():
+            # More than one look: a call may have arrived that no thread has begun with.
+            quiet = 0 if self._in_flight.count or self._makings.running else quiet + 1
+            time.sleep(_POLL_S)
+        self._server.stop(0).wait()
+        # Handlers have been cancelled; one that waits for a model's endpoint ends when that is closed.
+        self._workers.shutdown(wait=False)
+
+    def hurry(self) -> None:
+        """Cut short a `drain` that is waiting."""
+        self._hurry.set()
+
+    def _add_services(self, parts: Parts, *, reflect: bool) -> None:
+        execution = ExecutionService(parts.executor, source_allowed=parts.source_allowed)
+        tools = ToolService(parts.store, parts.maker, self._makings)
+        execution_pb2_grpc.add_ExecutionServiceServicer_to_server(execution, self._server)
+        tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
+        solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflect:
+            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+
+    def _set_health(self, status: int) -> None:
+        for name in (health.OVERALL_HEALTH, *SERVICES):
+            self._health.set(name, status)
+
+
+@contextmanager
+def _private_socket() -> Iterator[None]:
+    """Make what is created within usable by this user alone: whoever can open the socket can run tools."""
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _refuse_taken(path: Path) -> None:
+    """Raise OSError if a server answers at `path`: gRPC would push it aside. A stale socket may be replaced."""
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise OSError(f"{path} is there and is no socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return
+    raise OSError("a server answers there")
