@@ -13,6 +13,7 @@ _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth el
 ORDINAL_WORDS = {word: value for value, word in enumerate(_ORDINALS.split(), start=1)}
 
 _OPTION = re.compile(r"^[ \t]*(?:\(([A-Z])\)|([A-Z])[).:])[ \t]*(\S.*)$", re.MULTILINE)
+_INLINE_OPTION = re.compile(r"\(([A-Z])()\)[ \t]*([^()\n]+)")
 _HEADING = re.compile(r"\b(?:options|choices|possible answers)\s*:?\Z", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:an?|the|some)\s+", re.IGNORECASE)
 
@@ -25,14 +26,16 @@ def squeeze(text: str) -> str:
 def split_options(question: str) -> tuple[str, list[str]]:
     """Return what stands before the options, and their texts in the order of the letters A, B and so on.
 
-    The list is empty where the question has no such options.
+    Each option is a line of its own, or all stand in one line as `(A) … (B) …`. The list is empty where
+    the question has no such options.
     """
-    found = list(_OPTION.finditer(question))
-    letters = [match[1] or match[2] for match in found]
-    if not found or letters != [chr(ord("A") + index) for index in range(len(found))]:
-        return question, []
-    body = _HEADING.sub("", question[: found[0].start()].rstrip()).rstrip()
-    return body, [squeeze(match[3]).rstrip(".") for match in found]
+    for pattern in (_OPTION, _INLINE_OPTION):
+        found = list(pattern.finditer(question))
+        letters = [match[1] or match[2] for match in found]
+        if found and letters == [chr(ord("A") + index) for index in range(len(found))]:
+            body = _HEADING.sub("", question[: found[0].start()].rstrip()).rstrip()
+            return body, [squeeze(match[3]).rstrip(".") for match in found]
+    return question, []
 
 
 def split_list(text: str) -> list[str]:
