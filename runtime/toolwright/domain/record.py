@@ -151,7 +151,8 @@ class ExecutionEntry:
     tool: str
     tool_digest: str
     arguments_sha256: str
-    status: Status
+    status: Status | None
+    """None where there is no verdict: the caller cancelled and the process was killed."""
     result_sha256: str
     image_digest: str
     runtime: str

@@ -82,7 +82,7 @@ def attempt_from(row: Mapping[str, Any]) -> Attempt:
 def execution_row(entry: ExecutionEntry) -> Row:
     """Return the row for `entry`."""
     row = _flat_row(entry, "execution")
-    row["status"] = entry.status.value
+    row["status"] = entry.status.value if entry.status else ""
     return row
 
 
@@ -94,7 +94,7 @@ def execution_from(row: Mapping[str, Any]) -> ExecutionEntry:
     """
     with decoding(f"execution {row['execution_id']!r}"):
         values = _flat_values(ExecutionEntry, row)
-        values["status"] = Status(values["status"])
+        values["status"] = Status(values["status"]) if values["status"] else None
         return ExecutionEntry(**values)
 
 

@@ -1,0 +1,179 @@
+"""Runs one call: resolve ▸ validate ▸ lease ▸ run ▸ record ▸ reply. The only road to tool code."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from toolwright.domain.call import ExecutionRequest, Operation, ToolCall
+from toolwright.domain.limits import Limits
+from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Timing, Usage
+from toolwright.domain.record import ExecutionEntry
+from toolwright.domain.source import ToolSource
+from toolwright.domain.tool import ToolState
+from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady
+from toolwright.execution.arguments import check_arguments, parse_arguments
+from toolwright.execution.idempotency import OnceOnly
+from toolwright.registry.base import Store
+from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What will run, once it is known and allowed."""
+
+    name: str
+    source: ToolSource
+    digest: str
+    verification_id: str = ""
+
+
+class SandboxExecutor:
+    """Implements `execution.base.Executor` over a pool and a store."""
+
+    def __init__(self, pool: SandboxPool, store: Store, ceilings: Limits, *, queue_s: float = 30.0) -> None:
+        """Run calls in sandboxes of `pool`.
+
+        Args:
+            pool: where calls run.
+            store: where tools are looked up and executions are kept.
+            ceilings: the most that any call gets.
+            queue_s: longest wait for a sandbox, in seconds.
+        """
+        self._pool = pool
+        self._store = store
+        self._ceilings = ceilings
+        self._queue_s = queue_s
+        self._once = OnceOnly()
+
+    @property
+    def info(self) -> SandboxInfo:
+        """Image and runtime that calls run under."""
+        return self._pool.info
+
+    def execute(
+        self,
+        request: ExecutionRequest,
+        *,
+        deadline_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Execution:
+        """Run one call to its end and keep its record; see `execution.base.Executor`."""
+        deadline = None if deadline_s is None else time.monotonic() + deadline_s
+        limits = self._ceilings.lowered(request.limits)
+        target = self._resolve(request)
+        cancellation = cancellation or Cancellation()
+
+        def run() -> Execution:
+            return self._run(request, target, limits, deadline, cancellation)
+
+        return self._once.run(request, run) if request.idempotency_key else run()
+
+    def _resolve(self, request: ExecutionRequest) -> _Target:
+        """Find what to run, and check the arguments before a sandbox is used."""
+        if isinstance(request.target, ToolSource):
+            parse_arguments(request.arguments_json)
+            return _Target("", request.target, request.target.digest)
+        tool = self._store.get_tool(request.target)
+        if tool.state is not ToolState.ACTIVE:
+            raise NotReady(f"{tool.reference} is {tool.state.value}, so it is not run; use an active version")
+        if request.operation is Operation.CALL:
+            check_arguments(tool.version.description.parameters, request.arguments_json)
+        return _Target(tool.reference, tool.version.source, tool.version.digest, tool.verification_id)
+
+    def _run(
+        self,
+        request: ExecutionRequest,
+        target: _Target,
+        limits: Limits,
+        deadline: float | None,
+        cancellation: Cancellation,
+    ) -> Execution:
+        execution_id = secrets.token_hex(16)
+        started_at = time.time()
+        key = SandboxKey(request.tenant, target.digest)
+        with self._lease(key, deadline, cancellation) as lease:
+            call, hurried = _prepare(request, target, limits, deadline)
+            info = lease.sandbox.info
+            begun = time.monotonic()
+            try:
+                outcome = lease.sandbox.run(call, cancellation)
+            except CallCancelled:
+                self._store.add_execution(_entry(execution_id, started_at, request, target, info, None))
+                raise
+            ended = time.monotonic()
+        self._store.add_execution(_entry(execution_id, started_at, request, target, info, outcome))
+        if hurried and outcome.status is Status.TIMEOUT:
+            raise DeadlineExceeded("The caller's deadline passed; the tool was killed.")
+        timing = Timing(
+            queue_ms=lease.queue_ms,
+            acquire_ms=lease.acquire_ms,
+            run_ms=(ended - begun) * 1000,
+            collect_ms=(time.monotonic() - ended) * 1000,
+        )
+        provenance = Provenance(
+            target.digest, info.image_digest, info.runtime, info.container_id, target.verification_id
+        )
+        return Execution(execution_id, outcome, limits, timing, provenance)
+
+    def _lease(
+        self, key: SandboxKey, deadline: float | None, cancellation: Cancellation
+    ) -> AbstractContextManager[Lease]:
+        timeout_s = self._queue_s
+        if deadline is not None:
+            timeout_s = min(timeout_s, deadline - time.monotonic())
+            if timeout_s <= 0:
+                raise DeadlineExceeded("The deadline had passed already; the tool did not run.")
+        return self._pool.lease(key, timeout_s=timeout_s, cancellation=cancellation)
+
+
+def _prepare(
+    request: ExecutionRequest, target: _Target, limits: Limits, deadline: float | None
+) -> tuple[ToolCall, bool]:
+    """Return the call, and whether the caller's deadline comes before the limit on wall time."""
+    hurried = False
+    if deadline is not None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("The deadline passed before a sandbox came free; the tool did not run.")
+        if hurried := left < limits.wall_time_s:
+            limits = replace(limits, wall_time_s=left)
+    return ToolCall(target.source, request.arguments_json or "{}", limits, request.operation), hurried
+
+
+def _entry(
+    execution_id: str,
+    at: float,
+    request: ExecutionRequest,
+    target: _Target,
+    info: SandboxInfo,
+    outcome: Outcome | None,
+) -> ExecutionEntry:
+    usage = outcome.usage if outcome else Usage()
+    return ExecutionEntry(
+        execution_id=execution_id,
+        at=at,
+        tenant=request.tenant,
+        purpose=request.purpose,
+        tool=target.name,
+        tool_digest=target.digest,
+        arguments_sha256=_sha256(request.arguments_json),
+        status=outcome.status if outcome else None,
+        result_sha256=_sha256(outcome.result_json) if outcome and outcome.result_json is not None else "",
+        image_digest=info.image_digest,
+        runtime=info.runtime,
+        container_id=info.container_id,
+        verification_id=target.verification_id,
+        wall_ms=usage.wall_ms,
+        cpu_ms=usage.cpu_ms,
+        peak_memory_bytes=usage.peak_memory_bytes,
+        stdout_bytes=outcome.stdout.total_bytes if outcome else 0,
+        stderr_bytes=outcome.stderr.total_bytes if outcome else 0,
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,360 @@
+"""One sandbox in a Docker container: created, spoken to over one attached stream, destroyed.
+
+The stream is opened before the container starts and is the only channel there is. Nothing is ever
+run in, copied into or out of a container that has seen a payload.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from toolwright.domain.call import ToolCall
+from toolwright.domain.json_rules import JsonRefused, JsonRules
+from toolwright.domain.limits import Limits
+from toolwright.domain.outcome import Outcome
+from toolwright.errors import CallCancelled, ImageMissing, SandboxUnavailable
+from toolwright.sandbox.base import Cancellation, SandboxInfo
+from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.frames import PROTOCOL_VERSION, Frame, FrameDecoder, FrameType, FramingBroken, MuxDecoder, pack
+from toolwright.sandbox.policy import SandboxPolicy
+from toolwright.sandbox.transcript import Transcript
+from toolwright.sandbox.verdict import Stop, broken, judge, lost
+
+START_S = 30.0
+"""Longest wait for a new container's hello, in seconds."""
+KILL_GRACE_S = 2.0
+"""After a kill, longest wait for the agent's proof that the call is gone; then the container is killed whole.
+
+The agent needs a few milliseconds; its own bound for the proof is one second.
+"""
+CONTROL_GRACE_S = 0.25
+"""After a call's wall time is up, longest wait for any sign of the agent before the container is killed."""
+_RECEIVE_BYTES = 262_144
+_HELLO_RULES = JsonRules(max_bytes=4_096, max_depth=2, max_items=32, max_number_chars=32)
+_CALL_HEADER = struct.Struct(">I")
+_PAYLOAD = struct.Struct(">III")
+_DATA_FACTOR = 2
+"""Address space for data over the memory limit: threads' stacks count although they are hardly touched."""
+
+
+class ContainerLost(Exception):
+    """The stream ended or failed: the container is gone."""
+
+
+class DockerSandbox:
+    """One container. Made by `DockerSandbox.start`; not safe for two calls at once."""
+
+    def __init__(self, engine: Engine, container_id: str, channel: socket.socket, policy: SandboxPolicy) -> None:
+        """Take over a container whose stream is attached. Use `start`."""
+        self._engine = engine
+        self._policy = policy
+        self._socket = channel
+        self._mux = MuxDecoder()
+        self._decoder = FrameDecoder()
+        self._send_lock = threading.Lock()
+        # Readable once a call is cancelled: ends the wait for frames at once.
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._current_call = 0
+        self._destroyed = False
+        self._on_destroyed: Callable[[], None] = lambda: None
+        self.info = SandboxInfo(container_id, policy.image_id, policy.runtime)
+        self.created = time.monotonic()
+        self.calls = 0
+        self.doubt = ""
+        """Why this container may not be used again; empty while it may."""
+
+    @classmethod
+    def start(
+        cls,
+        engine: Engine,
+        policy: SandboxPolicy,
+        *,
+        uid_base: int,
+        owner: str,
+        on_destroyed: Callable[[], None] = lambda: None,
+    ) -> DockerSandbox:
+        """Create, attach and start a container, and wait for its agent's hello.
+
+        Args:
+            engine: where.
+            policy: all of its options.
+            uid_base: first of its own user ids.
+            owner: label of this server process.
+            on_destroyed: called once, when the container is gone.
+
+        Raises:
+            ImageMissing: the image is not in the engine.
+            SandboxUnavailable: the engine or the agent failed. Nothing is left behind.
+        """
+        options = policy.container_options(uid_base, owner)
+        try:
+            container_id = str(engine.client.containers.create(**options).id)
+        except ImageNotFound:
+            raise ImageMissing(
+                f"The sandbox image {policy.image_id} is not in the engine. Build it with `toolwright images build`."
+            ) from None
+        except (DockerException, requests.RequestException) as fault:
+            raise SandboxUnavailable(f"The engine made no container: {_short(fault)}") from fault
+        try:
+            sandbox = cls(engine, container_id, _attach(engine, container_id), policy)
+        except BaseException as fault:
+            _remove(engine, container_id)
+            if isinstance(fault, (DockerException, requests.RequestException, OSError)):
+                raise SandboxUnavailable(f"The engine attached no stream: {_short(fault)}") from fault
+            raise
+        try:
+            engine.client.api.start(container_id)
+            sandbox._await_hello()
+        except BaseException as fault:
+            text = sandbox._mux.stderr.decode("utf-8", "replace")[-500:]
+            sandbox.destroy()
+            if isinstance(fault, (DockerException, requests.RequestException, OSError, ContainerLost, FramingBroken)):
+                raise SandboxUnavailable(f"The container did not start: {_short(fault)} {text}".strip()) from fault
+            raise
+        sandbox._on_destroyed = on_destroyed
+        return sandbox
+
+    # --- one call ---------------------------------------------------------------------------
+
+    def run(self, call: ToolCall, cancellation: Cancellation) -> Outcome:
+        """Run `call` to its end; see `base.Sandbox.run`."""
+        limits = call.limits
+        call_id = self._current_call = secrets.randbits(63) + 1
+        self.calls += 1
+        transcript = Transcript(call_id, limits)
+        try:
+            self._send(_call_frame(call_id, call, self._policy))
+        except OSError as fault:
+            self.doubt = "the stream is closed"
+            raise SandboxUnavailable(f"The sandbox is gone, the tool did not run: {_short(fault)}") from fault
+        cancellation.on_cancel(self._cancel(call_id))
+        try:
+            stop = self._follow(transcript, limits, cancellation)
+            self._settle(transcript)
+            if cancellation.cancelled and stop is None:
+                raise CallCancelled("The call was cancelled; its processes are dead.")
+            outcome = judge(transcript, limits, stop)
+        except FramingBroken as fault:
+            self.doubt = f"broke the framing: {fault}"
+            outcome = broken(transcript, fault)
+        except ContainerLost as fault:
+            self.doubt = "went away in a call"
+            outcome = lost(transcript, str(fault))
+        finally:
+            self._current_call = 0
+        if cancellation.cancelled:
+            # Whatever the container did then: the caller is not there to hear it.
+            if self.doubt:
+                self.kill()
+            raise CallCancelled("The call was cancelled; its processes are dead.")
+        return outcome
+
+    def _follow(self, transcript: Transcript, limits: Limits, cancellation: Cancellation) -> Stop | None:
+        """Take frames until the call has ended; kill it when its time is up. Return why we ended it, if we did."""
+        deadline = time.monotonic() + limits.wall_time_s
+        stop: Stop | None = None
+        killed_at = 0.0
+        while transcript.exit is None:
+            for frame in self._receive(deadline):
+                transcript.add(frame)
+            now = time.monotonic()
+            if transcript.exit is not None:
+                break
+            if killed_at and now > deadline:
+                self.kill()
+                raise ContainerLost("the sandbox gave no proof that the call ended, so it was destroyed")
+            if killed_at:
+                continue
+            if cancellation.cancelled:
+                killed_at, deadline = now, now + KILL_GRACE_S
+            elif now >= deadline:
+                stop = Stop.TIMEOUT
+            elif (transcript.announced_result_bytes or 0) > limits.result_bytes:
+                stop = Stop.RESULT_TOO_LARGE
+            if stop is not None:
+                killed_at, deadline = now, now + KILL_GRACE_S
+                self._send_kill(transcript.call_id)
+        return stop
+
+    def _settle(self, transcript: Transcript) -> None:
+        """Decide whether the container may be used again."""
+        if transcript.exit is not None and not transcript.exit.clean:
+            self.doubt = "no proof that nothing of the call is left"
+        if not self._decoder.empty:
+            raise FramingBroken("bytes after the end of a call")
+
+    def _cancel(self, call_id: int) -> Any:  # noqa: ANN401 - a callback
+        def cancel() -> None:
+            if self._current_call == call_id:
+                self._send_kill(call_id)
+                os.eventfd_write(self._wake, 1)
+
+        return cancel
+
+    def _send_kill(self, call_id: int) -> None:
+        with suppress(OSError):  # then the stream ends as well, and the reader sees it
+            self._send(pack(FrameType.KILL, call_id))
+
+    # --- the stream ---------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        with self._send_lock:
+            self._socket.sendall(data)
+
+    def _receive(self, deadline: float) -> list[Frame]:
+        """Return the frames that come next; none if the deadline passes or a cancel wakes us.
+
+        Raises:
+            ContainerLost: the stream ended.
+            FramingBroken: what came is no frame.
+        """
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        ready = dict(poll.poll(max(0, math.ceil((deadline - time.monotonic()) * 1000))))
+        if self._wake in ready:
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._wake)
+        if self._socket.fileno() not in ready:
+            return []
+        try:
+            data = self._socket.recv(_RECEIVE_BYTES)
+        except OSError as fault:
+            raise ContainerLost(f"the sandbox's stream failed: {_short(fault)}") from None
+        if not data:
+            raise ContainerLost("the sandbox ended in the middle of the call")
+        return self._decoder.feed(self._mux.feed(data))
+
+    def _await_hello(self) -> None:
+        deadline = time.monotonic() + START_S
+        frames: list[Frame] = []
+        while not frames:
+            if time.monotonic() > deadline:
+                raise ContainerLost(f"no hello within {START_S:g} s")
+            frames = self._receive(deadline)
+        if len(frames) > 1 or frames[0].kind is not FrameType.HELLO:
+            raise FramingBroken("the first frame is no hello")
+        try:
+            hello = _HELLO_RULES.parse(frames[0].body)
+        except JsonRefused as refused:
+            raise FramingBroken(f"the hello {refused}") from None
+        if not isinstance(hello, dict) or hello.get("protocol") != PROTOCOL_VERSION:
+            raise FramingBroken(f"the agent does not speak protocol {PROTOCOL_VERSION}; rebuild the image")
+
+    # --- its end ------------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may take another call: no doubt, not too old, still there, nothing said unasked."""
+        if self.doubt or self._destroyed or self.calls >= self._policy.max_calls:
+            return False
+        if time.monotonic() - self.created > self._policy.max_age_s:
+            return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)  # an idle agent is silent: end of stream or a byte is reason enough
+
+    def kill(self) -> None:
+        """End every process in the container now."""
+        self.doubt = self.doubt or "was killed"
+        with suppress(DockerException, requests.RequestException):
+            self._engine.client.api.kill(self.info.container_id)
+
+    def destroy(self) -> None:
+        """Remove the container and let go of its stream. Safe to call twice."""
+        if self._destroyed:
+            return
+        self._destroyed = True
+        try:
+            _remove(self._engine, self.info.container_id)
+        finally:
+            with suppress(OSError):
+                self._socket.close()
+            os.close(self._wake)
+        self._on_destroyed()
+
+
+def _attach(engine: Engine, container_id: str) -> socket.socket:
+    params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
+    response = engine.client.api.attach_socket(container_id, params)
+    # docker-py hands out the read-only file object of the upgraded connection; the socket is in it.
+    channel: socket.socket = getattr(response, "_sock", response)
+    duplicate = channel.dup()  # the response closes its own when it is collected
+    duplicate.setblocking(True)
+    response.close()
+    return duplicate
+
+
+def _remove(engine: Engine, container_id: str) -> None:
+    try:
+        engine.client.api.remove_container(container_id, force=True, v=True)
+    except NotFound:
+        return
+    except APIError as fault:
+        if fault.status_code != requests.codes.conflict:  # its own auto-removal is under way
+            raise SandboxUnavailable(f"The engine did not remove {container_id[:12]}: {_short(fault)}") from fault
+    except (DockerException, requests.RequestException) as fault:
+        raise SandboxUnavailable(f"The engine did not remove {container_id[:12]}: {_short(fault)}") from fault
+
+
+def _call_frame(call_id: int, call: ToolCall, policy: SandboxPolicy) -> bytes:
+    limits = call.limits
+    lowered = limits.memory_bytes < policy.limits.memory_bytes
+    header = {
+        "processes": limits.processes,
+        "data_bytes": limits.memory_bytes if lowered else limits.memory_bytes * _DATA_FACTOR,
+        "file_bytes": limits.file_bytes,
+        # A second line only: the wall clock outside is what ends a call.
+        "cpu_s": math.ceil(limits.wall_time_s) * max(1, math.ceil(policy.cpus)) + 1,
+        "output_bytes": limits.output_bytes,
+        "result_bytes": limits.result_bytes,
+    }
+    for_agent = json.dumps(header).encode()
+    source = call.source
+    for_call = (
+        json.dumps(
+            {
+                "operation": call.operation.value,
+                "function": source.function,
+                "module": f"tool_{source.digest[7:19]}",
+            }
+        ).encode(),
+        source.code.encode(),
+        call.arguments_json.encode(),
+    )
+    return pack(
+        FrameType.CALL,
+        call_id,
+        _CALL_HEADER.pack(len(for_agent)),
+        for_agent,
+        _PAYLOAD.pack(*map(len, for_call)),
+        *for_call,
+    )
+
+
+@contextmanager
+def started(engine: Engine, policy: SandboxPolicy, *, uid_base: int, owner: str) -> Iterator[DockerSandbox]:
+    """Start one sandbox outside any pool and destroy it at the end: for checks and measurements."""
+    sandbox = DockerSandbox.start(engine, policy, uid_base=uid_base, owner=owner)
+    try:
+        yield sandbox
+    finally:
+        sandbox.destroy()
+
+
+def _short(fault: BaseException) -> str:
+    return " ".join(str(fault).split())[:300]

@@ -1,0 +1,111 @@
+"""Joins pool and Docker: checks that the policy can be had on this engine, sweeps what a killed server left, starts containers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import requests
+import structlog
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from toolwright.domain.call import Isolation
+from toolwright.errors import EngineUnavailable, ImageMissing, SandboxUnavailable
+from toolwright.sandbox.base import SandboxInfo
+from toolwright.sandbox.container import DockerSandbox
+from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.owner import is_orphan, owner_label
+from toolwright.sandbox.policy import LABEL_OWNER, SandboxPolicy
+from toolwright.sandbox.pool import PoolSize, WarmPool
+from toolwright.sandbox.uids import UidRanges
+
+log = structlog.get_logger(__name__)
+
+
+class DockerLauncher:
+    """Starts containers under one policy, each with user ids of its own."""
+
+    def __init__(self, engine: Engine, policy: SandboxPolicy) -> None:
+        """Start containers of `policy` on `engine`."""
+        self._engine = engine
+        self._policy = policy
+        self._uids = UidRanges(remapped=engine.remaps_users)
+        self._owner = owner_label()
+        self.info = SandboxInfo("", policy.image_id, policy.runtime)
+
+    def launch(self) -> DockerSandbox:
+        """Start one container; see `pool.Launcher.launch`."""
+        uid_base = self._uids.take()
+        try:
+            return DockerSandbox.start(
+                self._engine,
+                self._policy,
+                uid_base=uid_base,
+                owner=self._owner,
+                on_destroyed=lambda: self._uids.give_back(uid_base),
+            )
+        except BaseException:
+            self._uids.give_back(uid_base)
+            raise
+
+
+def open_pool(engine: Engine, policy: SandboxPolicy, size: PoolSize, isolation: Isolation) -> WarmPool:
+    """Return a pool of Docker sandboxes, already filling.
+
+    Raises:
+        ImageMissing: the image is not in the engine.
+        SandboxUnavailable: the engine does not have the runtime, or cannot enforce a limit of the policy. There
+            is no fall-back to a weaker one.
+        EngineUnavailable: it does not answer.
+    """
+    _require(engine, policy)
+    sweep_orphans(engine)
+    return WarmPool(DockerLauncher(engine, policy), size, isolation)
+
+
+def sweep_orphans(engine: Engine) -> int:
+    """Remove containers whose server is surely dead; return how many.
+
+    Raises:
+        EngineUnavailable: the engine does not answer.
+    """
+    removed = 0
+    try:
+        for container in engine.client.containers.list(all=True, filters={"label": LABEL_OWNER}, ignore_removed=True):
+            if not is_orphan(container.labels.get(LABEL_OWNER, "")):
+                continue
+            with suppress(APIError):  # another server's sweep, or its own auto-removal, was faster
+                container.remove(force=True, v=True)
+                removed += 1
+    except (DockerException, requests.RequestException) as fault:
+        raise EngineUnavailable(f"The engine does not list its containers: {fault}") from fault
+    if removed:
+        log.info("orphans_removed", count=removed)
+    return removed
+
+
+def _require(engine: Engine, policy: SandboxPolicy) -> None:
+    if policy.runtime not in engine.runtimes:
+        raise SandboxUnavailable(
+            f"The engine at {engine.address} has no runtime {policy.runtime!r}, only {', '.join(engine.runtimes)}. "
+            "Install it, or set sandbox.runtime; there is no fall-back to a weaker one."
+        )
+    missing = [name for key, name in _ENFORCED.items() if not engine.info.get(key)]
+    if "seccomp" not in " ".join(engine.info.get("SecurityOptions") or ()):
+        missing.append("seccomp")
+    if missing:
+        raise SandboxUnavailable(
+            f"The engine at {engine.address} cannot enforce: {', '.join(missing)}. Tools are not run without these limits."
+        )
+    try:
+        engine.client.images.get(policy.image_id)
+    except ImageNotFound:
+        raise ImageMissing(
+            f"The sandbox image {policy.image_id} is not in the engine at {engine.address}. "
+            "Build it with `toolwright images build`."
+        ) from None
+    except (DockerException, requests.RequestException) as fault:
+        raise EngineUnavailable(f"The engine at {engine.address} does not answer: {fault}") from fault
+
+
+_ENFORCED = {"MemoryLimit": "memory limit", "PidsLimit": "process limit", "CpuCfsQuota": "CPU limit"}
+

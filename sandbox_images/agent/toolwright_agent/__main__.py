@@ -1,0 +1,46 @@
+"""Entry point of the container: fork the zygote first, then relay. Arguments: uid base, scratch group, scratch path."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from toolwright_agent import kernel, relay, zygote  # noqa: E402 - the path has to be set first
+
+
+def main() -> int:
+    """Start both long-lived processes; the relay's end is the container's."""
+    uid_base, group, scratch = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        ours.close()
+        _let_go_of_channel()
+        zygote.serve(theirs, scratch)
+    theirs.close()
+    if ours.recv(1) != b"R":
+        return 1
+    gc.freeze()
+    relay.Relay(relay.Settings(uid_base, group, scratch), ours).serve()
+    return 0
+
+
+def _let_go_of_channel() -> None:
+    """The channel to the controller is the relay's alone."""
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    for stream in (sys.stdout, sys.stderr):
+        # A call that is killed keeps what it printed so far; odd characters never make printing fail.
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,415 @@
+"""PID 1: moves bytes between the controller and one call at a time, and sees to its end.
+
+It holds no secret. Once the zygote is forked it never forks again, so what it reads stays out of every
+later call's memory. It has the capabilities SETUID, SETGID and KILL and no other.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolwright_agent import PROTOCOL_VERSION, janitor, zygote
+from toolwright_agent.frames import CHUNK, FrameReader, FrameType, pack
+
+CALL_HEADER = struct.Struct(">I")
+"""Length of the JSON header that precedes the payload in a CALL frame."""
+CLEAN_UP_S = 1.0
+"""Longest clean-up; after it the container is reported as not clean and thrown away."""
+FLOOD_FACTOR = 8
+"""A stream may carry this many times its cap before the call is ended; up to there the excess is dropped."""
+_FLUSH_BYTES = 32 * 1024
+_FLUSH_S = 0.02
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the controller chose for this container."""
+
+    uid_base: int
+    """The shield's uid; calls get the ones above it, each once."""
+    group: int
+    """Group that may make directories in the scratch space."""
+    scratch: str
+
+
+class ControllerGone(Exception):
+    """The channel to the controller is closed. Nothing is left to do but end."""
+
+
+@dataclass
+class Stream:
+    """One stream of output: forwarded up to its cap, counted beyond it."""
+
+    fd: int
+    kind: FrameType
+    cap: int
+    total: int = 0
+
+    def take(self, data: bytes) -> bytes:
+        """Count `data` and return the part to forward."""
+        room = max(0, self.cap - self.total)
+        self.total += len(data)
+        return data[:room]
+
+    @property
+    def flooded(self) -> bool:
+        """Whether so much came that the call has to end."""
+        return self.total > self.cap * FLOOD_FACTOR
+
+
+@dataclass
+class Call:
+    """The call that runs now."""
+
+    id: int
+    uid: int
+    payload: memoryview
+    payload_fd: int
+    streams: dict[int, Stream]
+    started: float = 0.0
+    flooded: bool = False
+    ended: tuple[int, float, float, int] | None = None
+    pending: bytearray = field(default_factory=bytearray)
+    pending_since: float = 0.0
+
+
+class Relay:
+    """The event loop of PID 1."""
+
+    def __init__(self, settings: Settings, channel: socket.socket) -> None:
+        """Serve calls through the zygote behind `channel`."""
+        self._settings = settings
+        self._channel = channel
+        self._reader = FrameReader(PROTOCOL_VERSION)
+        self._next_uid = settings.uid_base + 1
+        self._inbox: list[tuple[FrameType, int, bytes]] = []
+        self._oom_fd = _open_oom_counter()
+        self._baseline = self._usage()
+        os.set_blocking(0, False)
+
+    def serve(self) -> None:
+        """Say hello, then run calls until the controller closes the channel."""
+        hello = {
+            "protocol": PROTOCOL_VERSION,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "uid_base": self._settings.uid_base,
+            "counts_oom": self._oom_fd is not None,
+        }
+        self._send(FrameType.HELLO, 0, json.dumps(hello).encode())
+        try:
+            while True:
+                kind, call_id, body = self._next_frame()
+                if kind is FrameType.CALL:
+                    self._run(call_id, body)
+                # A KILL for a call that has already ended comes late and means nothing.
+        except ControllerGone:
+            return
+
+    # --- one call -------------------------------------------------------------------------
+
+    def _run(self, call_id: int, body: bytes) -> None:
+        (length,) = CALL_HEADER.unpack_from(body)
+        start = CALL_HEADER.size + length
+        header: dict[str, Any] = json.loads(body[CALL_HEADER.size : start])
+        call = self._start(call_id, header, memoryview(body)[start:])
+        ooms = self._ooms()
+        self._pump(call)
+        wall_s = time.monotonic() - call.started
+        clean = self._clean_up(call.uid)
+        self._drain(call)
+        self._report(call, wall_s, self._ooms() - ooms, clean=clean)
+        self._reader.wipe()
+
+    def _start(self, call_id: int, header: dict[str, Any], payload: memoryview) -> Call:
+        uid, self._next_uid = self._next_uid, self._next_uid + 1
+        payload_r, payload_w = os.pipe2(os.O_CLOEXEC)
+        result_r, result_w = os.pipe2(os.O_CLOEXEC)
+        out_r, out_w = os.pipe2(os.O_CLOEXEC)
+        err_r, err_w = os.pipe2(os.O_CLOEXEC)
+        request = zygote.REQUEST.pack(
+            zygote.CALL,
+            uid,
+            uid,
+            self._settings.group,
+            header["processes"],
+            header["data_bytes"],
+            header["file_bytes"],
+            header["cpu_s"],
+        )
+        theirs = [payload_r, result_w, out_w, err_w]
+        socket.send_fds(self._channel, [request], theirs)
+        for fd in theirs:
+            os.close(fd)
+        for fd in (payload_w, result_r, out_r, err_r):
+            os.set_blocking(fd, False)
+        streams = {
+            result_r: Stream(result_r, FrameType.RESULT, header["result_bytes"] + 64),
+            out_r: Stream(out_r, FrameType.STDOUT, header["output_bytes"]),
+            err_r: Stream(err_r, FrameType.STDERR, header["output_bytes"]),
+        }
+        return Call(call_id, uid, payload, payload_w, streams, started=time.monotonic())
+
+    def _pump(self, call: Call) -> None:
+        """Move bytes until the process of the call has ended."""
+        poll = select.poll()
+        poll.register(0, select.POLLIN)
+        poll.register(self._channel, select.POLLIN)
+        poll.register(call.payload_fd, select.POLLOUT)
+        for fd in call.streams:
+            poll.register(fd, select.POLLIN)
+        while call.ended is None:
+            for fd, _ in poll.poll(_FLUSH_S * 1000 if call.pending else None):
+                if fd == call.payload_fd:
+                    self._feed(call, poll)
+                elif fd in call.streams:
+                    if not self._forward(call, call.streams[fd]):
+                        poll.unregister(fd)
+                elif fd == 0:
+                    self._obey(call)
+                else:
+                    self._hear_zygote(call)
+            if call.pending and time.monotonic() - call.pending_since >= _FLUSH_S:
+                self._flush(call)
+        if call.payload_fd >= 0:
+            os.close(call.payload_fd)
+
+    def _feed(self, call: Call, poll: select.poll) -> None:
+        try:
+            call.payload = call.payload[os.write(call.payload_fd, call.payload[:CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            call.payload = memoryview(b"")
+        if not call.payload:
+            poll.unregister(call.payload_fd)
+            os.close(call.payload_fd)
+            call.payload_fd = -1
+
+    def _forward(self, call: Call, stream: Stream) -> bool:
+        """Forward what is there; return whether more may come."""
+        try:
+            data = os.read(stream.fd, CHUNK)
+        except BlockingIOError:
+            return True
+        if not data:
+            return False
+        if kept := stream.take(data):
+            self._queue(call, stream.kind, kept)
+        if stream.flooded and not call.flooded:
+            call.flooded = True
+            self._kill(call.uid)
+        return True
+
+    def _obey(self, call: Call) -> None:
+        for frame in self._read_frames():
+            kind, call_id, _ = frame
+            if kind is FrameType.KILL and call_id == call.id:
+                self._kill(call.uid)
+            elif kind is FrameType.CALL:
+                self._inbox.append(frame)
+
+    def _hear_zygote(self, call: Call) -> None:
+        message = self._channel.recv(64)
+        if not message:
+            raise SystemExit("the zygote is gone")
+        if message[:1] == b"S":
+            self._queue(call, FrameType.STARTED, b"")
+            return
+        _, status, user_s, system_s, peak = zygote.ENDED.unpack(message)
+        call.ended = (status, user_s, system_s, peak)
+
+    # --- its end --------------------------------------------------------------------------
+
+    def _kill(self, uid: int) -> None:
+        """Send SIGKILL to every process of `uid`.
+
+        As `uid` itself, kill(-1) reaches exactly its own processes, at once, with no list to race with.
+        Real uid is the shield's meanwhile, so that none of them may signal back.
+        """
+        os.setresuid(self._settings.uid_base, uid, 0)
+        try:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(-1, signal.SIGKILL)
+        finally:
+            os.setresuid(0, 0, 0)
+
+    def _clean_up(self, uid: int) -> bool:
+        """Remove every process and file of the call; return whether that is proved."""
+        deadline = time.monotonic() + CLEAN_UP_S
+        pause = 0.0
+        while True:
+            self._kill(uid)
+            _reap()
+            if not _alive(uid):
+                break
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause)
+            pause = min(0.01, pause + 0.0002)
+        return self._remove_directory(uid, deadline) and self._scratch_is_empty(deadline)
+
+    def _remove_directory(self, uid: int, deadline: float) -> bool:
+        path = f"{self._settings.scratch}/{uid}"
+        with suppress(FileNotFoundError):
+            try:
+                os.rmdir(path)
+            except OSError as fault:
+                if fault.errno != errno.ENOTEMPTY:
+                    return False
+                if not self._run_janitor(uid, deadline):
+                    return False
+                os.rmdir(path)
+        return True
+
+    def _run_janitor(self, uid: int, deadline: float) -> bool:
+        request = zygote.REQUEST.pack(zygote.JANITOR, uid, self._settings.uid_base, 0, 0, 0, 0, 0)
+        self._channel.send(request)
+        pid = 0
+        while True:
+            self._channel.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                message = self._channel.recv(64)
+            except TimeoutError:
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+                return False  # the zygote's answer is still to come: this container takes no further call
+            finally:
+                self._channel.settimeout(None)
+            if message[:1] == b"S":
+                pid = zygote.STARTED.unpack(message)[1]
+                continue
+            return bool(zygote.ENDED.unpack(message)[1] == janitor.CLEAN)
+
+    def _scratch_is_empty(self, deadline: float) -> bool:
+        # An unlinked file's space comes back when the last process that held it is really gone.
+        while self._usage() != self._baseline:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def _usage(self) -> tuple[int, int]:
+        numbers = os.statvfs(self._settings.scratch)
+        return numbers.f_bfree, numbers.f_ffree
+
+    def _drain(self, call: Call) -> None:
+        """Take what is still in the pipes; every writer is dead."""
+        for stream in call.streams.values():
+            while self._more(stream) and self._forward(call, stream):
+                pass
+            os.close(stream.fd)
+
+    @staticmethod
+    def _more(stream: Stream) -> bool:
+        ready, _, _ = select.select([stream.fd], [], [], 0)
+        return bool(ready)
+
+    def _report(self, call: Call, wall_s: float, ooms: int, *, clean: bool) -> None:
+        if call.ended is None:
+            raise SystemExit("no end to report")
+        status, user_s, system_s, peak = call.ended
+        totals = {stream.kind: stream.total for stream in call.streams.values()}
+        report = {
+            "status": status,
+            "wall_ms": wall_s * 1000,
+            "cpu_ms": (user_s + system_s) * 1000,
+            "peak_memory_bytes": peak,
+            "ooms": ooms,
+            "flooded": call.flooded,
+            "clean": clean,
+            "stdout_bytes": totals[FrameType.STDOUT],
+            "stderr_bytes": totals[FrameType.STDERR],
+        }
+        self._queue(call, FrameType.EXITED, json.dumps(report).encode())
+        self._flush(call)
+
+    def _ooms(self) -> int:
+        if self._oom_fd is None:
+            return 0
+        for line in os.pread(self._oom_fd, 1024, 0).splitlines():
+            name, _, value = line.partition(b" ")
+            if name == b"oom_kill":
+                return int(value)
+        return 0
+
+    # --- the channel ----------------------------------------------------------------------
+
+    def _queue(self, call: Call, kind: FrameType, body: bytes) -> None:
+        """Hold small frames back for a moment: one write for a whole short call instead of five."""
+        if not call.pending:
+            call.pending_since = time.monotonic()
+        call.pending += pack(PROTOCOL_VERSION, kind, call.id, body)
+        if len(call.pending) >= _FLUSH_BYTES:
+            self._flush(call)
+
+    def _flush(self, call: Call) -> None:
+        _write_all(bytes(call.pending))
+        call.pending.clear()
+
+    def _send(self, kind: FrameType, call_id: int, body: bytes) -> None:
+        _write_all(pack(PROTOCOL_VERSION, kind, call_id, body))
+
+    def _next_frame(self) -> tuple[FrameType, int, bytes]:
+        while not self._inbox:
+            select.select([0], [], [])
+            self._inbox += self._read_frames()
+        return self._inbox.pop(0)
+
+    def _read_frames(self) -> list[tuple[FrameType, int, bytes]]:
+        try:
+            data = os.read(0, 4 * CHUNK)
+        except BlockingIOError:
+            return []
+        if not data:
+            raise ControllerGone
+        return self._reader.feed(data)
+
+
+def _write_all(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(1, view) :]
+        except BlockingIOError:
+            select.select([], [1], [])
+
+
+def _reap() -> None:
+    """Collect the orphans: as PID 1 this process inherits all of them."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _alive(uid: int) -> bool:
+    """Whether any process, zombies included, belongs to `uid`."""
+    try:
+        os.getpriority(os.PRIO_USER, uid)
+    except ProcessLookupError:
+        return False
+    # gVisor answers for every uid; then the process table decides.
+    wanted = f"Uid:\t{uid}\t".encode()
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with suppress(OSError), open(f"/proc/{name}/status", "rb") as status:
+                if wanted in status.read():
+                    return True
+    return False
+
+
+def _open_oom_counter() -> int | None:
+    for path in ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"):
+        with suppress(OSError):
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return None
