@@ -6,10 +6,10 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO
 
-from toolwright.images.recipe import Recipe
 from toolwright.images.tree import Entry, Tree
 
 EPOCH = 1_754_697_600
@@ -28,22 +28,24 @@ def write_layer(tree: Tree, output: IO[bytes]) -> str:
     return f"sha256:{hashing.digest.hexdigest()}"
 
 
-def write_image(
-    layer: IO[bytes], content_digest: str, recipe: Recipe, *, goarch: str, labels: Mapping[str, str], tag: str
-) -> tuple[IO[bytes], str]:
-    """Return an archive for `docker load`, at its start, and the id that the image will have.
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What an image says of itself beside its files."""
 
-    Args:
-        layer: what `write_layer` wrote, at its start.
-        content_digest: what it returned.
-        recipe: gives entry point and environment.
-        goarch: architecture in the engine's words, such as `amd64`.
-        labels: of the image.
-        tag: `name:tag` by which it can be found.
-    """
-    config = _json(_config(content_digest, recipe, goarch, labels))
+    architecture: str
+    """In the engine's words, such as `amd64`."""
+    entrypoint: Sequence[str]
+    environment: Mapping[str, str]
+    labels: Mapping[str, str]
+    tag: str
+    """`name:tag` by which it can be found."""
+
+
+def write_image(layer: IO[bytes], content_digest: str, configuration: Configuration) -> IO[bytes]:
+    """Return an archive for `docker load`, at its start, of the `layer` whose digest is `content_digest`."""
+    config = _json(_config(content_digest, configuration))
     config_digest = hashlib.sha256(config).hexdigest()
-    manifest = _json([{"Config": f"{config_digest}.json", "RepoTags": [tag], "Layers": ["layer.tar"]}])
+    manifest = _json([{"Config": f"{config_digest}.json", "RepoTags": [configuration.tag], "Layers": ["layer.tar"]}])
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in ((f"{config_digest}.json", config), ("manifest.json", manifest)):
@@ -53,20 +55,20 @@ def write_image(
         layer.seek(0)
         tar.addfile(member, layer)
     output.seek(0)
-    return output, f"sha256:{config_digest}"
+    return output
 
 
-def _config(content_digest: str, recipe: Recipe, goarch: str, labels: Mapping[str, str]) -> dict[str, object]:
+def _config(content_digest: str, configuration: Configuration) -> dict[str, object]:
     return {
-        "architecture": goarch,
+        "architecture": configuration.architecture,
         "os": "linux",
         "created": _CREATED,
         "config": {
             "User": "0:0",
-            "Env": [f"{name}={value}" for name, value in sorted(recipe.environment.items())],
-            "Entrypoint": list(recipe.entrypoint),
+            "Env": [f"{name}={value}" for name, value in sorted(configuration.environment.items())],
+            "Entrypoint": list(configuration.entrypoint),
             "WorkingDir": "/",
-            "Labels": dict(labels),
+            "Labels": dict(configuration.labels),
         },
         "rootfs": {"type": "layers", "diff_ids": [content_digest]},
         "history": [{"created": _CREATED, "created_by": "toolwright images build"}],

@@ -30,15 +30,17 @@ _APT_OPTIONS = (
 
 
 @contextmanager
-def unpacked(recipe: Recipe, mirrors: Sequence[Mirror], progress: Callable[[str], None]) -> Iterator[Path]:
+def unpacked(
+    recipe: Recipe, architecture: str, mirrors: Sequence[Mirror], progress: Callable[[str], None]
+) -> Iterator[Path]:
     """Give the path of a tar archive with the packages of `recipe` unpacked, and the agent among them, compiled.
 
-    Each of `mirrors` is tried in turn. The archive goes when the context ends.
+    The architecture is one of Debian's, such as `amd64`; another one than the host's needs an emulator. Each of `mirrors` is tried in turn. The archive goes when the context ends.
 
     Raises:
         ImageMissing: a program is missing or no mirror served; the text says what to do.
     """
-    program, keyring = _requirements()
+    program, keyring = _requirements(recipe)
     with tempfile.TemporaryDirectory(prefix="toolwright-image-") as name:
         work = Path(name)
         # In a user namespace mmdebstrap is another user, who must be able to read the hook and the agent.
@@ -47,7 +49,9 @@ def unpacked(recipe: Recipe, mirrors: Sequence[Mirror], progress: Callable[[str]
         archive = work / "root.tar"
         for number, mirror in enumerate(mirrors, start=1):
             progress(f"unpacking {' '.join(recipe.packages)} of Debian {recipe.suite} from {mirror.main}")
-            last = _run(_command(program, recipe, work, mirror.sources(recipe.suite, keyring)), archive)
+            last = _run(
+                [program, *_options(recipe, architecture, work), *mirror.sources(recipe.suite, keyring)], archive
+            )
             if last is None:
                 yield archive
                 return
@@ -56,13 +60,13 @@ def unpacked(recipe: Recipe, mirrors: Sequence[Mirror], progress: Callable[[str]
         raise ImageMissing(_failure(recipe, last))
 
 
-def _requirements() -> tuple[str, Path]:
+def _requirements(recipe: Recipe) -> tuple[str, Path]:
     program = shutil.which("mmdebstrap")
     if program is None:
         message = (
             "the sandbox image is not in the engine, and mmdebstrap, which builds it, is not installed: on Debian or "
-            "Ubuntu run `make images` or `apt-get install mmdebstrap`; elsewhere build sandbox_images/python/Dockerfile "
-            "(its first lines say how)"
+            "Ubuntu run `make images` or `apt-get install mmdebstrap`; elsewhere build "
+            f"{recipe.directory / 'Dockerfile'} (its first lines say how)"
         )
         raise ImageMissing(message)
     keyring = find_keyring()
@@ -80,11 +84,11 @@ def _stage(recipe: Recipe, work: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _command(program: str, recipe: Recipe, work: Path, sources: Sequence[str]) -> list[str]:
+def _options(recipe: Recipe, architecture: str, work: Path) -> list[str]:
     hook = f'sh {shlex.quote(str(work / "hook.sh"))} "$1" {shlex.quote(str(work / "agent"))}'
     return [
-        program,
         "--variant=extract",
+        f"--architectures={architecture}",
         # Without root the same is done in a user namespace; both give the same files.
         "--mode=root" if os.geteuid() == 0 else "--mode=unshare",
         "--format=tar",
@@ -93,7 +97,6 @@ def _command(program: str, recipe: Recipe, work: Path, sources: Sequence[str]) -
         f"--extract-hook={hook}",
         recipe.suite,
         "-",
-        *sources,
     ]
 
 
@@ -103,19 +106,16 @@ def _run(command: Sequence[str], archive: Path) -> str | None:
     environment = {**os.environ, "LC_ALL": "C"}
     with (
         archive.open("wb") as output,
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603 - a fixed program; what varies is checked by recipe and mirror
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, env=environment
         ) as process,
     ):
         timer = threading.Timer(_LIMIT_S, process.terminate)
         timer.start()
         try:
-            for line in process.stderr or ():
-                last.append(line.decode(errors="replace").rstrip())
+            last.extend(line.decode(errors="replace").rstrip() for line in process.stderr or ())
         finally:
             timer.cancel()
-            if process.poll() is None and timer.finished.is_set():
-                process.wait(30)
     return None if process.returncode == 0 else "\n".join(last)
 
 

@@ -6,12 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO
 
 import docker
 
 from toolwright.errors import ImageMissing
-from toolwright.images.archive import write_image, write_layer
+from toolwright.images.archive import Configuration, write_image, write_layer
 from toolwright.images.bootstrap import unpacked
 from toolwright.images.catalog import (
     ImageInfo,
@@ -19,8 +18,8 @@ from toolwright.images.catalog import (
     engine_faults,
     engine_platform,
     find_image,
+    image_labels,
     image_reference,
-    labels_of,
 )
 from toolwright.images.lock import Package, differences, format_lock, read_lock
 from toolwright.images.mirror import Mirror, candidate_mirrors
@@ -36,7 +35,7 @@ class BuiltTree:
     packages: tuple[Package, ...]
 
 
-def build_image(  # noqa: PLR0913 - all but the first two are options of one command
+def build_image(  # noqa: PLR0913 - the options of one command, by keyword
     client: docker.DockerClient,
     name: str = "python",
     *,
@@ -70,7 +69,7 @@ def build_image(  # noqa: PLR0913 - all but the first two are options of one com
         except ImageMissing:
             progress(f"building the sandbox image {recipe.name!r}")
     platform = engine_platform(client)
-    built = build_tree(recipe, mirrors or candidate_mirrors(os.environ), progress)
+    built = build_tree(recipe, platform.debian, mirrors or candidate_mirrors(os.environ), progress)
     if relock:
         recipe.lock_path(platform.debian).write_text(format_lock(built.packages), encoding="utf-8")
     changed = _compare(recipe, platform, built.packages, progress)
@@ -80,13 +79,15 @@ def build_image(  # noqa: PLR0913 - all but the first two are options of one com
     return info
 
 
-def build_tree(recipe: Recipe, mirrors: Sequence[Mirror], progress: Callable[[str], None]) -> BuiltTree:
-    """Fetch and unpack the packages and return the files of the image; needs no engine.
+def build_tree(
+    recipe: Recipe, architecture: str, mirrors: Sequence[Mirror], progress: Callable[[str], None]
+) -> BuiltTree:
+    """Fetch and unpack the packages for a Debian architecture and return the image's files; needs no engine.
 
     Raises:
         ImageMissing: a program or mirror is missing, or the files would break what an image promises.
     """
-    with unpacked(recipe, mirrors, progress) as archive, archive.open("rb") as stream:
+    with unpacked(recipe, architecture, mirrors, progress) as archive, archive.open("rb") as stream:
         kept, packages = read_tree(stream, recipe)
     tree = complete(kept, recipe, packages)
     if broken := violations(tree, recipe):
@@ -105,40 +106,23 @@ def _compare(
     changed = differences(locked or (), packages)
     if changed:
         what = f"{path.name} is not there" if locked is None else f"other packages than {path.name} names"
-        progress(f"WARNING: {what}; their signatures are good, and the image says so in a label. To accept them: --relock")
+        progress(
+            f"WARNING: {what}; their signatures are good, and the image says so in a label. To accept them: --relock"
+        )
         for line in changed:
             progress(f"WARNING: {line}")
     return changed
 
 
 def _load(client: docker.DockerClient, recipe: Recipe, platform: Platform, built: BuiltTree, *, locked: bool) -> None:
+    digest = recipe.digest(platform.debian)
+    reference = image_reference(recipe, digest)
     with tempfile.TemporaryFile() as layer:
         content_digest = write_layer(built.tree, layer)
-        digest = recipe.digest(platform.debian)
-        reference = image_reference(recipe, digest)
-        info = ImageInfo(
-            name=recipe.name,
-            reference=reference,
-            image_id="",
-            content_digest=content_digest,
-            recipe_digest=digest,
-            created="",
-            size_bytes=0,
-            packages=tuple(built.packages),
-            packages_locked=locked,
-            agent_protocol=recipe.agent_protocol,
+        labels = image_labels(
+            recipe, recipe_digest=digest, content_digest=content_digest, packages=built.packages, packages_locked=locked
         )
-        archive, expected = write_image(
-            layer, content_digest, recipe, goarch=platform.engine, labels=labels_of(info), tag=reference
-        )
-    _send(client, archive, reference, expected)
-
-
-def _send(client: docker.DockerClient, archive: IO[bytes], reference: str, expected: str) -> None:
+        configuration = Configuration(platform.engine, recipe.entrypoint, recipe.environment, labels, reference)
+        archive = write_image(layer, content_digest, configuration)
     with engine_faults():
         client.images.load(archive)
-        got = client.images.get(reference).id
-    # An engine with containerd's image store names an image by its manifest; then there is nothing to compare.
-    if not got:
-        message = f"the engine took {reference} ({expected}) and does not have it; look at the engine's log"
-        raise ImageMissing(message)

@@ -122,16 +122,18 @@ def engine_faults() -> Iterator[None]:
         raise EngineUnavailable(message) from error
 
 
-def labels_of(info: ImageInfo) -> dict[str, str]:
-    """Return the labels by which `info` is read back."""
-    packages = [[item.name, item.version, item.architecture, item.sha256] for item in info.packages]
+def image_labels(
+    recipe: Recipe, *, recipe_digest: str, content_digest: str, packages: Sequence[Package], packages_locked: bool
+) -> dict[str, str]:
+    """Return the labels from which an `ImageInfo` is read back."""
+    rows = [[item.name, item.version, item.architecture, item.sha256] for item in packages]
     return {
-        f"{LABEL}image": info.name,
-        f"{LABEL}agent.protocol": str(info.agent_protocol),
-        f"{LABEL}content-digest": info.content_digest,
-        f"{LABEL}recipe-digest": info.recipe_digest,
-        f"{LABEL}packages": json.dumps(packages, separators=(",", ":")),
-        f"{LABEL}packages-locked": str(info.packages_locked).lower(),
+        f"{LABEL}image": recipe.name,
+        f"{LABEL}agent.protocol": str(recipe.agent_protocol),
+        f"{LABEL}content-digest": content_digest,
+        f"{LABEL}recipe-digest": recipe_digest,
+        f"{LABEL}packages": json.dumps(rows, separators=(",", ":")),
+        f"{LABEL}packages-locked": str(packages_locked).lower(),
     }
 
 

@@ -1,4 +1,4 @@
-"""Where Debian packages are fetched from. It never gets into the image; apt checks Debian's signature whatever it is."""
+"""Where Debian packages come from. It never gets into the image; apt checks Debian's signature whatever it is."""
 
 from __future__ import annotations
 

@@ -88,7 +88,9 @@ class Recipe:
         """
         files = tuple(sorted(path for path in self.agent.rglob("*.py") if path.is_file()))
         if self.agent / "__main__.py" not in files:
-            message = f"the sandbox agent is not at {self.agent}: this copy of Toolwright is incomplete; install it anew"
+            message = (
+                f"the sandbox agent is not at {self.agent}: this copy of Toolwright is incomplete; install it anew"
+            )
             raise ImageMissing(message)
         return files
 
