@@ -35,7 +35,8 @@ def unpacked(
 ) -> Iterator[Path]:
     """Give the path of a tar archive with the packages of `recipe` unpacked, and the agent among them, compiled.
 
-    The architecture is one of Debian's, such as `amd64`; another one than the host's needs an emulator. Each of `mirrors` is tried in turn. The archive goes when the context ends.
+    The architecture is one of Debian's, such as `amd64`; another one than the host's needs an emulator. Each of
+    `mirrors` is tried in turn. The archive goes when the context ends.
 
     Raises:
         ImageMissing: a program is missing or no mirror served; the text says what to do.
