@@ -18,7 +18,6 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -31,20 +30,20 @@ from toolwright.domain.record import Role
 from toolwright.errors import InvalidInput
 
 ENV_PREFIX = "TOOLWRIGHT_"
-# Read by other parts (where the file is; where the command line finds a server), so no typo.
-_ENV_OTHER = frozenset({"TOOLWRIGHT_CONFIG", "TOOLWRIGHT_SERVER"})
+# Beginnings of names that others read: this module, the command line, the scripts that set up an engine and build
+# images, the tests. So no typos.
+_ENV_OTHER = tuple(ENV_PREFIX + name for name in ("CONFIG", "SERVER", "ENGINE_", "DEBIAN_", "ETC", "TEST_", "LATM_"))
 
 _IMAGE = r"^(sha256:[0-9a-f]{64}|[a-z0-9][a-z0-9._-]*(:[0-9]+/[a-z0-9._-]+)?(/[a-z0-9._-]+)*(@sha256:[0-9a-f]{64})?)$"
 _DEFAULT = Limits()
+_LAST_PORT = 65_535
 _RUNTIME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class _Section(BaseModel):
     """Read once, never changed; an unknown name is an error. A bad value is named, never shown: it may be a key."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Profile(StrEnum):
@@ -265,13 +264,13 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the hook; no `.env` files are read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the hook; no secret directories
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources; no `.env` files, no secret directories."""
+        """Order the sources."""
         file = InitSettingsSource(settings_cls, _read_file(_config_file(os.environ)))
         openai = InitSettingsSource(settings_cls, _openai_environment(os.environ))
-        return init_settings, EnvSettingsSource(settings_cls), file, openai
+        return init_settings, env_settings, file, openai
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
@@ -310,7 +309,7 @@ def check_listen(address: str) -> None:
             raise ValueError(f"{address!r} needs an absolute path after unix:")
         return
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
         raise ValueError(f"{address!r} is neither host:port nor unix:/path")
     try:
         loopback = host == "localhost" or ip_address(host.strip("[]")).is_loopback
@@ -353,8 +352,9 @@ def _openai_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
     """The library reads only names that it knows, so a typo would go unseen."""
     for name in sorted(environment):
-        top = name.upper().removeprefix(ENV_PREFIX).split("__")[0].lower()
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in _ENV_OTHER and top not in Settings.model_fields:
+        upper = name.upper()
+        top = upper.removeprefix(ENV_PREFIX).split("__")[0].lower()
+        if upper.startswith(ENV_PREFIX) and not upper.startswith(_ENV_OTHER) and top not in Settings.model_fields:
             raise InvalidInput(name, "is no setting", ENV_PREFIX + " followed by " + _known_names(()))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
+import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
@@ -24,9 +25,6 @@ from toolwright.services.convert.execution import execution_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
 from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
-
-if TYPE_CHECKING:
-    import grpc.aio
 
 Message = TypeVar("Message")
 
@@ -82,7 +80,14 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> Execution:
         """Run one call in a sandbox and wait for its end; see `Client.execute`."""
-        request = messages.execute_request(tool, arguments, arguments_json, limits, idempotency_key, operation)
+        request = messages.execute_request(
+            tool,
+            arguments,
+            arguments_json=arguments_json,
+            limits=limits,
+            idempotency_key=idempotency_key,
+            operation=operation,
+        )
         reply = await self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
         return messages.read(execution_from_wire, reply)
 
@@ -108,14 +113,13 @@ class AsyncClient:
 
     async def list_tools(self, *, timeout_s: float | None = None) -> AsyncIterator[ToolInfo]:
         """Give the newest version of each tool, by name; see `Client.list_tools`."""
-        request = tools_pb2.ListToolsRequest()
+        page = await self._page("", timeout_s)
         while True:
-            page = await self._unary(lambda left: self._tools.ListTools(request, timeout=left), timeout_s)
             for tool in page.tools:
                 yield messages.read(tool_from_wire, tool)
             if not page.next_page_token:
                 return
-            request = tools_pb2.ListToolsRequest(page_token=page.next_page_token)
+            page = await self._page(page.next_page_token, timeout_s)
 
     def solve(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> AsyncIterator[SolveEvent]:
         """Have a question answered; see `Client.solve`."""
@@ -126,8 +130,8 @@ class AsyncClient:
     async def ask(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Answered:
         """Return the answer to a question; see `Client.ask`."""
         last: SolveEvent | None = None
-        async for last in self.solve(question, tool=tool, timeout_s=timeout_s):
-            pass
+        async for event in self.solve(question, tool=tool, timeout_s=timeout_s):
+            last = event
         return answer_of(last)
 
     async def healthy(self, *, timeout_s: float = 5.0) -> bool:
@@ -138,6 +142,10 @@ class AsyncClient:
         except grpc.RpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
+        request = tools_pb2.ListToolsRequest(page_token=token)
+        return await self._unary(lambda left: self._tools.ListTools(request, timeout=left), timeout_s)
 
     async def _unary(self, call: Callable[[float], Awaitable[Message]], timeout_s: float | None) -> Message:
         clock = messages.Clock.start(self._timeout_s if timeout_s is None else timeout_s, self._connect_timeout_s)

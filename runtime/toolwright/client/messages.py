@@ -34,6 +34,7 @@ Value = TypeVar("Value")
 def execute_request(  # noqa: PLR0913 - the fields of the request
     tool: str | ToolSource,
     arguments: Mapping[str, Any] | None,
+    *,
     arguments_json: str | None,
     limits: LimitsRequest | None,
     idempotency_key: str,
@@ -73,7 +74,9 @@ def make_request(task: Task, attempts: int) -> tools_pb2.MakeToolRequest:
         InvalidInput: a field is off. Nothing was sent.
     """
     if not 0 <= attempts <= _INT32_MAX:
-        raise InvalidInput("attempts", f"{attempts} is outside the allowed range", "1 to 10; 0 for the server's setting")
+        raise InvalidInput(
+            "attempts", f"{attempts} is outside the allowed range", "1 to 10; 0 for the server's setting"
+        )
     return tools_pb2.MakeToolRequest(task=task_to_wire(task), attempts=attempts)
 
 
@@ -125,7 +128,9 @@ def fault_of(raised: grpc.RpcError, target: str) -> ToolwrightError:
     """Return the fault that a status error stands for; one of the connection names `target`."""
     fault = from_status(raised)
     if isinstance(fault, ServerUnavailable):
-        return ServerUnavailable(f"no Toolwright server answers at {target} ({fault}); start one with `toolwright serve`")
+        return ServerUnavailable(
+            f"no Toolwright server answers at {target} ({fault}); start one with `toolwright serve`"
+        )
     return fault
 
 

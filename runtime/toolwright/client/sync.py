@@ -26,13 +26,13 @@ from toolwright.services.options import client_options
 from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
 
 Message = TypeVar("Message")
-_Sent = TypeVar("_Sent", covariant=True)
+_Sent_co = TypeVar("_Sent_co", covariant=True)
 
 
-class _Events(Protocol[_Sent]):
+class _Events(Protocol[_Sent_co]):
     """The messages of a stream, as gRPC gives them."""
 
-    def __iter__(self) -> Iterator[_Sent]: ...
+    def __iter__(self) -> Iterator[_Sent_co]: ...
 
     def cancel(self) -> bool: ...
 
@@ -110,7 +110,14 @@ class Client:
             Overloaded, SandboxUnavailable, EngineUnavailable, StoreUnavailable, ServerUnavailable: it did not run.
             DeadlineExceeded, CallCancelled: killed, or never started.
         """
-        request = messages.execute_request(tool, arguments, arguments_json, limits, idempotency_key, operation)
+        request = messages.execute_request(
+            tool,
+            arguments,
+            arguments_json=arguments_json,
+            limits=limits,
+            idempotency_key=idempotency_key,
+            operation=operation,
+        )
         reply = self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
         return messages.read(execution_from_wire, reply)
 
@@ -160,14 +167,13 @@ class Client:
         Raises:
             StoreUnavailable, StoreCorrupt, ServerUnavailable: as they say.
         """
-        request = tools_pb2.ListToolsRequest()
+        page = self._page("", timeout_s)
         while True:
-            page = self._unary(lambda left: self._tools.ListTools(request, timeout=left), timeout_s)
             for tool in page.tools:
                 yield messages.read(tool_from_wire, tool)
             if not page.next_page_token:
                 return
-            request = tools_pb2.ListToolsRequest(page_token=page.next_page_token)
+            page = self._page(page.next_page_token, timeout_s)
 
     def solve(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Iterator[SolveEvent]:
         """Have a question answered; the last event is `Answered`, `Declined` or `Failed`.
@@ -193,8 +199,8 @@ class Client:
             InvalidInput, …: as for `solve`.
         """
         last: SolveEvent | None = None
-        for last in self.solve(question, tool=tool, timeout_s=timeout_s):
-            pass
+        for event in self.solve(question, tool=tool, timeout_s=timeout_s):
+            last = event
         return answer_of(last)
 
     def healthy(self, *, timeout_s: float = 5.0) -> bool:
@@ -206,6 +212,10 @@ class Client:
         except grpc.RpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
+        request = tools_pb2.ListToolsRequest(page_token=token)
+        return self._unary(lambda left: self._tools.ListTools(request, timeout=left), timeout_s)
 
     def _unary(self, call: Callable[[float], Message], timeout_s: float | None) -> Message:
         clock = messages.Clock.start(self._timeout_s if timeout_s is None else timeout_s, self._connect_timeout_s)

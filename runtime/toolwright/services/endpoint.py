@@ -68,9 +68,7 @@ class Parts:
 class Endpoint:
     """One gRPC server. NOT_SERVING until `ready`; after `drain` it is over."""
 
-    def __init__(
-        self, parts: Parts, *, grpc_settings: GrpcSettings, making: MakingSettings, reflect: bool
-    ) -> None:
+    def __init__(self, parts: Parts, *, grpc_settings: GrpcSettings, making: MakingSettings, reflect: bool) -> None:
         """Put the services together; nothing listens yet. `reflect` shows the protocol to any caller."""
         self._in_flight = InFlight()
         self._makings = Makings(max_running=making.max_running)

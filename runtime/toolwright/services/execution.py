@@ -33,9 +33,7 @@ class ExecutionService(execution_pb2_grpc.ExecutionServiceServicer):
                 "this server runs verified tools only: register the source with RegisterTool, or set allow_source"
             )
         with scope_of(context) as scope:
-            execution = self._executor.execute(
-                asked, deadline_s=scope.deadline_s, cancellation=scope.cancellation
-            )
+            execution = self._executor.execute(asked, deadline_s=scope.deadline_s, cancellation=scope.cancellation)
         return execution_to_wire(execution)
 
     def ExecuteToolStream(

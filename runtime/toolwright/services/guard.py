@@ -22,8 +22,11 @@ Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
 
 class InFlight:
-    """Counts calls of ours that are being served. Streams that last as long as their client (health, reflection)
-    do not count, else they would hold up every shutdown."""
+    """Counts calls of ours that are being served.
+
+    Streams that last as long as their client (health, reflection) do not count, else they would hold up
+    every shutdown.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -59,9 +59,7 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
             )
         return tools_pb2.RegisterToolResponse(tool=tool_to_wire(registered.info))
 
-    def GetTool(
-        self, request: tools_pb2.GetToolRequest, context: grpc.ServicerContext
-    ) -> tools_pb2.GetToolResponse:
+    def GetTool(self, request: tools_pb2.GetToolRequest, context: grpc.ServicerContext) -> tools_pb2.GetToolResponse:
         """Return one version with its source and verification record."""
         registered = self._store.get_tool(reference_from_wire(request.tool))
         return tools_pb2.GetToolResponse(
@@ -88,9 +86,7 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
         """Not served yet."""
         not_served("SearchTools")
 
-    def SetAlias(
-        self, request: tools_pb2.SetAliasRequest, context: grpc.ServicerContext
-    ) -> tools_pb2.SetAliasResponse:
+    def SetAlias(self, request: tools_pb2.SetAliasRequest, context: grpc.ServicerContext) -> tools_pb2.SetAliasResponse:
         """Not served yet."""
         not_served("SetAlias")
 

@@ -158,9 +158,7 @@ def execution_to_wire(execution: Execution) -> execution_pb2.ExecuteToolResponse
         stderr_bytes=outcome.stderr.total_bytes,
         stdout_truncated=outcome.stdout.truncated,
         stderr_truncated=outcome.stderr.truncated,
-        usage=types_pb2.Usage(
-            wall_ms=usage.wall_ms, cpu_ms=usage.cpu_ms, peak_memory_bytes=usage.peak_memory_bytes
-        ),
+        usage=types_pb2.Usage(wall_ms=usage.wall_ms, cpu_ms=usage.cpu_ms, peak_memory_bytes=usage.peak_memory_bytes),
         limits=limits_to_wire(execution.limits),
         timing=types_pb2.Timing(
             queue_ms=timing.queue_ms,
