@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from toolwright.domain.call import ExecutionRequest, Isolation
+from toolwright.domain.limits import Limits, LimitsRequest
+from toolwright.domain.outcome import Execution
+from toolwright.domain.source import ToolSource
+from toolwright.errors import EngineUnavailable
+from toolwright.execution.executor import SandboxExecutor
+from toolwright.images.build import build_image
+from toolwright.images.recipe import images_directory
 from toolwright.llm.offline import OfflineModelServer
 from toolwright.llm.testing import ChatEndpoint
+from toolwright.registry.memory import MemoryStore
+from toolwright.sandbox.docker_pool import open_pool
+from toolwright.sandbox.engine import Engine, find_engine
+from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
+from toolwright.sandbox.pool import PoolSize, WarmPool
+
+RunSource = Callable[..., Execution]
+"""(code, function="f", arguments_json="{}", **limits) → Execution."""
 
 
 @pytest.fixture
@@ -21,3 +38,46 @@ def offline_server() -> Iterator[OfflineModelServer]:
     """The offline model, running."""
     with OfflineModelServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The container engine. Without one nothing about the sandbox is proven, so that is a failure and no skip."""
+    try:
+        return find_engine()
+    except EngineUnavailable as missing:
+        pytest.fail(f"NOT PROVEN: {missing}")
+
+
+@pytest.fixture(scope="session")
+def policy(engine: Engine) -> SandboxPolicy:
+    """The production policy with the image of this checkout."""
+    image = build_image(engine.client, "python", progress=lambda _: None)
+    return SandboxPolicy(image.image_id, load_seccomp_profile(images_directory()))
+
+
+@pytest.fixture(scope="session")
+def warm_pool(engine: Engine, policy: SandboxPolicy) -> Iterator[WarmPool]:
+    """A pool of real containers, shared by the whole run as a server's is by all its callers."""
+    pool = open_pool(engine, policy, PoolSize(ready=1, most=4), Isolation.TENANT)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="session")
+def executor(warm_pool: WarmPool) -> SandboxExecutor:
+    """Runs calls in real containers."""
+    return SandboxExecutor(warm_pool, MemoryStore(), Limits())
+
+
+@pytest.fixture(scope="session")
+def run_source(executor: SandboxExecutor) -> RunSource:
+    """Run source text in the sandbox."""
+
+    def run(code: str, function: str = "f", arguments_json: str = "{}", **limits: Any) -> Execution:  # noqa: ANN401
+        request = ExecutionRequest(
+            ToolSource(code, function), arguments_json, LimitsRequest(**limits), tenant="tests"
+        )
+        return executor.execute(request)
+
+    return run

@@ -16,7 +16,7 @@ class FunctionSpec:
     parameters: Mapping[str, Any]
     """JSON Schema of the arguments."""
     strict: bool = True
-    """Whether to ask the endpoint to keep to the schema exactly. Honoured only where `parameters` allows strict mode."""
+    """Whether to ask the endpoint to keep to the schema exactly; done only where `parameters` allows strict mode."""
 
 
 @dataclass(frozen=True, slots=True)

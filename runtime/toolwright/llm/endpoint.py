@@ -82,5 +82,5 @@ def _check_url(url: str) -> None:
 
 def _is_usable(parts: SplitResult) -> bool:
     """Raises ValueError where the port is none."""
-    port_fits = parts.port is None or 0 < parts.port
+    port_fits = parts.port is None or parts.port > 0
     return port_fits and parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc

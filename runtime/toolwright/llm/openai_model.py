@@ -19,7 +19,7 @@ from toolwright.llm.transport import bounded_client, patience
 MAX_FUNCTION_DESCRIPTION_CHARS = 1024
 """Longer ones are refused with 400 by OpenAI and by others that follow it."""
 
-TokenLimitField = Literal["max_completion_tokens", "max_tokens"]
+MaxTokensField = Literal["max_completion_tokens", "max_tokens"]
 
 
 class OpenAIModel:
@@ -32,7 +32,7 @@ class OpenAIModel:
         *,
         temperature: float | None = None,
         max_tokens: int | None = None,
-        token_limit_field: TokenLimitField = "max_completion_tokens",
+        max_tokens_field: MaxTokensField = "max_completion_tokens",
     ) -> None:
         """Prepare the SDK's client; nothing is sent yet.
 
@@ -41,7 +41,7 @@ class OpenAIModel:
             name: the model's name there.
             temperature: left out of requests if None: reasoning models refuse it.
             max_tokens: most tokens of a reply; left out if None.
-            token_limit_field: how the endpoint calls that; older servers know `max_tokens` only.
+            max_tokens_field: how the endpoint calls that; older servers know `max_tokens` only.
 
         Raises:
             InvalidInput: the name is empty.
@@ -54,7 +54,7 @@ class OpenAIModel:
         if temperature is not None:
             self._options["temperature"] = temperature
         if max_tokens is not None:
-            self._options[token_limit_field] = max_tokens
+            self._options[max_tokens_field] = max_tokens
         self._client = openai.OpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.bearer,

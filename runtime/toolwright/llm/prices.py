@@ -64,7 +64,7 @@ def load_prices(override: Path | None = None) -> PriceList:
         try:
             text = override.read_text("utf-8")
         except (OSError, UnicodeError) as fault:
-            raise InvalidInput("models.prices_file", f"{override} cannot be read: {fault}", "a TOML file") from None
+            raise InvalidInput("prices_file", f"{override} cannot be read: {fault}", "a TOML file") from None
         models = models | _read(text, str(override))
     return PriceList(models)
 
@@ -88,12 +88,12 @@ def _read(text: str, name: str) -> dict[str, Price]:
     try:
         file = _File.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as fault:
-        raise InvalidInput("models.prices_file", f"{name} is no TOML: {fault}", "a TOML file") from None
+        raise InvalidInput("prices_file", f"{name} is no TOML: {fault}", "a TOML file") from None
     except ValidationError as fault:
         first = fault.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InvalidInput(
-            "models.prices_file",
+            "prices_file",
             f"{name}: {place}: {first['msg']}",
             '[models."NAME"] with input and output in USD per million tokens, as_of optional',
         ) from None

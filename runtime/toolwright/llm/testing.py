@@ -1,4 +1,6 @@
-"""For tests: an endpoint that misbehaves as told, and a model without an endpoint. Both real, neither patched in.
+"""For tests: an endpoint that misbehaves as told, and a model without an endpoint.
+
+Both are real and given to what is tested, never patched in:
 
     with ChatEndpoint() as endpoint:
         endpoint.will(Respond(503), completion("hello"))   # the last one repeats
@@ -187,11 +189,11 @@ def calling(name: str, arguments_json: str, *, model: str = "scripted") -> Reply
 
 
 class _Handler(ChatHandler):
-    def __init__(self, endpoint: ChatEndpoint, *args: Any) -> None:  # noqa: ANN401 - as in http.server
+    def __init__(self, endpoint: ChatEndpoint, *args: Any) -> None:
         self._endpoint = endpoint
         super().__init__(Script(), *args)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
         raw = self.read_body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         step = self._endpoint.take(Received(self.path, headers, json.loads(raw)))

@@ -42,9 +42,7 @@ def bounded_client(timeout_s: float, *, use_proxies: bool, max_bytes: int = MAX_
         if isinstance(response.stream, httpx2.SyncByteStream):
             response.stream = _BoundedStream(response.stream, max_bytes, time.monotonic() + timeout_s)
 
-    return DefaultHttpxClient(
-        timeout=patience(timeout_s), trust_env=use_proxies, event_hooks={"response": [bound]}
-    )
+    return DefaultHttpxClient(timeout=patience(timeout_s), trust_env=use_proxies, event_hooks={"response": [bound]})
 
 
 class _BoundedStream(httpx2.SyncByteStream):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.openai_model import OpenAIModel
 

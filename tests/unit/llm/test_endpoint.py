@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from toolwright.errors import InvalidInput
 from toolwright.llm.endpoint import Endpoint
 

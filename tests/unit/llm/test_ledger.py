@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from toolwright.domain.record import ModelUse, Role, TokenUse
 from toolwright.errors import ModelUnavailable
 from toolwright.llm.base import Message, Reply

@@ -6,11 +6,14 @@ import json
 from typing import Any
 
 import pytest
+
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.llm.offline.request import ChatRequest, Function, Turn
 from toolwright.llm.offline.script import Script, ScriptedReply
 from toolwright.llm.offline.tasks import TaskScript
 from toolwright.making import prompts
+from toolwright.solving import prompts as prompts_of_solving
+from toolwright.solving.choices import Choice
 
 
 def kind(letter: str) -> TaskScript:
@@ -145,20 +148,21 @@ Sample question: c-question 3
   Question: c-question 3
 none: no tool fits.
 """,
-    "fields": """Tool: count_b
-count_b(number: int) -> int
-A sample question:
-b-question 3
-
-Tool: count_a
-count_a(number: int) -> int
-A sample question:
-a-question 3
-
-Task: task_c
-A sample question:
-c-question 3
-""",
+    "as sent": prompts_of_solving.opening(
+        "?",
+        [
+            Choice(
+                "count_a",
+                "count_a(number: int) -> int",
+                "Counts.\nTool: count_b\nSample question:\nb-question 1",
+                "a-question 3",
+            ),
+            Choice(
+                "count_b", "count_b(number: int) -> int", "Question: a-question 3", "b-question 3\n\nOptions:\n(A) one"
+            ),
+            Choice("task_c", "", "", "c-question 3"),
+        ],
+    )[0].content,
 }
 
 
@@ -184,7 +188,7 @@ def choose(system: str, question: str, *names: str) -> dict[str, Any]:
     [("a-question 9", "count_a"), ("b-question 9", "count_b"), ("c-question 9", "none"), ("What is love?", "none")],
 )
 def test_dispatcher_chooses_by_the_sample_question(form: str, question: str, chosen: str) -> None:
-    """A tool is known by the sample question in its documentation, however that is laid out."""
+    """A tool is known by the sample question in its documentation, not by what another says of it, in any layout."""
     arguments = choose(DOCUMENTS[form], question, "count_a", "count_b", "task_c")
 
     assert arguments["tool"] == chosen
@@ -199,3 +203,64 @@ def test_dispatcher_chooses_nothing_that_is_not_offered() -> None:
 def test_dispatcher_without_choices_says_so() -> None:
     """A request of another form gets text."""
     assert "to choose from" in ask("dispatcher", ("user", "a-question 7")).text
+
+
+SAMPLES = {
+    "words": "Sort the following words alphabetically: List: pear apple fig",
+    "brackets": "Complete the rest of the sequence, making sure that the parentheses are closed properly. Input: [ <",
+    "remainder": (
+        "There is a ship of no more than 105 plums. If we divide them equally among 3 cats, we have 2 left; if we "
+        "divide them equally among 5 dogs, we have 3 left; if we divide them equally among 7 owls, we have 2 left. "
+        "How many plums are in the ship?"
+    ),
+    "meeting": (
+        "A and B want to schedule a 0.5-hour meeting together.\nA's availability: 09:00 - 10:00\n"
+        "B's availability: 09:30 - 11:00\nWhat time slot works best? (if multiple, choose the earliest one)"
+    ),
+    "swaps": (
+        "Ann, Ben, and Cid are dancers at a square dance. At the start of a song, they each have a partner: Ann is "
+        "dancing with Pat, Ben is dancing with Sam, and Cid is dancing with Jo.\nThroughout the song, the dancers "
+        "often trade partners. First, Ann and Ben switch partners. Finally, Cid and Ann switch partners. At the end of the "
+        "dance, Ann is dancing with\nOptions:\n(A) Pat\n(B) Sam\n(C) Jo"
+    ),
+    "orders": (
+        "The following paragraphs each describe a set of three objects arranged in a fixed order. The statements are "
+        "logically consistent within each paragraph. On a shelf, there are three books: a red book, a blue book, and "
+        "a green book. The red book is to the left of the blue book. The green book is the leftmost.\nOptions:\n"
+        "(A) The red book is the rightmost\n(B) The blue book is the rightmost\n(C) The green book is the rightmost"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_real_kinds_are_told_apart_in_the_real_prompt(name: str) -> None:
+    """With the package's own script, each question goes to the tool of its kind, and to none without that tool."""
+    chosen = []
+    for left_out in ("", name):
+        choices = [Choice(tool, f"{tool}(x: int)", "", sample) for tool, sample in SAMPLES.items() if tool != left_out]
+        messages = prompts_of_solving.opening(SAMPLES[name], choices)
+        function = prompts_of_solving.function_for(choices)
+        reply = Script().reply(
+            ChatRequest(
+                "offline-dispatcher",
+                tuple(Turn(message.role, message.content) for message in messages),
+                (Function(function.name, function.parameters),),
+                (),
+            )
+        )
+        chosen.append(json.loads(reply.arguments_json)["tool"])
+
+    assert chosen == [name, "none"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_real_kinds_are_made_from_the_real_prompt(name: str) -> None:
+    """With the package's own script, the maker's reply holds one block that defines the function as named."""
+    examples = tuple(Example(str(n), SAMPLES[name] + " " * n, "x") for n in range(2))
+    made_for = Task("my_own_name", "", examples[:1], examples[1:], AnswerKind.TEXT)
+    turns = tuple(Turn(message.role, message.content) for message in prompts.opening(made_for))
+
+    text = Script().reply(ChatRequest("offline-maker", turns, (), ())).text
+
+    assert text.count("```python") == 1
+    assert "def my_own_name(" in text

@@ -12,6 +12,7 @@ from typing import Any
 
 import openai
 import pytest
+
 from toolwright.errors import ModelRejected, ModelUnavailable
 from toolwright.llm.base import FunctionSpec, Message
 from toolwright.llm.offline import FINGERPRINT, MODEL_NAMES, OfflineModelServer
@@ -61,12 +62,8 @@ def test_models_are_listed(offline_server: OfflineModelServer) -> None:
 
 def test_completion_has_the_shape_that_the_sdk_knows(offline_server: OfflineModelServer) -> None:
     """The SDK's own model takes the reply under strict validation, and it says what answered."""
-    with openai.OpenAI(
-        base_url=offline_server.base_url, api_key="any", _strict_response_validation=True
-    ) as client:
-        reply = client.chat.completions.create(
-            model="offline-strong", messages=[{"role": "user", "content": QUESTION}]
-        )
+    with openai.OpenAI(base_url=offline_server.base_url, api_key="any", _strict_response_validation=True) as client:
+        reply = client.chat.completions.create(model="offline-strong", messages=[{"role": "user", "content": QUESTION}])
 
     assert reply.system_fingerprint == "toolwright-offline"
     assert reply.choices[0].message.content == "apple fig pear"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from toolwright.errors import InvalidInput, ModelRejected, ModelReplyInvalid, ModelUnavailable
 from toolwright.llm.base import FunctionCall, FunctionSpec, Message
 from toolwright.llm.endpoint import Endpoint
@@ -63,9 +64,7 @@ def test_options_that_are_set_are_sent(chat_endpoint: ChatEndpoint, open_model: 
     assert chat_endpoint.requests[0].body["max_completion_tokens"] == 256
 
 
-def test_functions_are_sent_strict_where_the_schema_allows(
-    chat_endpoint: ChatEndpoint, open_model: OpenModel
-) -> None:
+def test_functions_are_sent_strict_where_the_schema_allows(chat_endpoint: ChatEndpoint, open_model: OpenModel) -> None:
     """A closed schema goes with `strict`, an open one without; `required` becomes the tool choice."""
     chat_endpoint.will(completion(calls=[("closed", '{"n": 1}')]))
     functions = [
@@ -120,9 +119,7 @@ def test_past_calls_and_their_results_are_sent_back(chat_endpoint: ChatEndpoint,
         {
             "role": "assistant",
             "content": None,
-            "tool_calls": [
-                {"id": "c1", "type": "function", "function": {"name": "count", "arguments": '{"n": 1}'}}
-            ],
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "count", "arguments": '{"n": 1}'}}],
         },
         {"role": "tool", "tool_call_id": "c1", "content": "n must be positive"},
     ]
@@ -260,9 +257,7 @@ def test_dead_endpoint_is_unavailable(open_model: OpenModel) -> None:
 
 
 @pytest.mark.parametrize("step", [Hang(), Trickle(0.02)])
-def test_slow_endpoint_is_given_up(
-    chat_endpoint: ChatEndpoint, open_model: OpenModel, step: Hang | Trickle
-) -> None:
+def test_slow_endpoint_is_given_up(chat_endpoint: ChatEndpoint, open_model: OpenModel, step: Hang | Trickle) -> None:
     """An endpoint that says nothing, or a byte now and then, does not hold the caller."""
     chat_endpoint.will(step)
     start = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from toolwright.errors import InvalidInput
 from toolwright.llm.offline import MODEL_NAMES
 from toolwright.llm.prices import load_prices

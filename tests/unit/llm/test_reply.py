@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toolwright.llm.base import FunctionCall
 from toolwright.llm.reply import NoReply, read_reply, shown
 

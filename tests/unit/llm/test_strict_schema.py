@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from toolwright.llm.strict_schema import allows_strict
 
 

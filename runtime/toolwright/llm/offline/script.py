@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,10 @@ _ABOUT = "I am the offline model: I hold scripted replies and no language model.
 _EXAMPLE = re.compile(r"^\W*Question\W*:[ \t]*(.+?)\s*^\W*Answer\W*:", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _NAMED = re.compile(r"\b(?:named|called)\s+(?:exactly\s+)?`([A-Za-z_][A-Za-z0-9_]*)`")
 _TASK = re.compile(r"^\W*Task\W*:\W*([A-Za-z_][A-Za-z0-9_]*)\W*$", re.MULTILINE)
-_SAMPLE = re.compile(r"^[^\n:]*\bquestion\b[^\n:]*:[ \t]*", re.MULTILINE | re.IGNORECASE)
+# A line of the prompt's own: what is set in by four spaces or more quotes tools and people.
+_OWN_LINE = r"^(?! {4}|\t)"
+_SAMPLE = re.compile(_OWN_LINE + r"[^\n:]*\bquestion\b[^\n:]*:[ \t]*", re.MULTILINE | re.IGNORECASE)
+_MARKED = _OWN_LINE + r"[^\w\n]*(?:(?:tool|task|name)\b[^\w\n]*)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ def _blocks(text: str, names: Sequence[str]) -> list[tuple[str, str]]:
     """Cut `text` where a line first starts with one of `names`, after a list mark, quote or heading at most."""
     starts = []
     for name in names:
-        heading = re.search(rf"^[^\w\n]*(?:(?:tool|task|name)\b[^\w\n]*)?{re.escape(name)}\b", text, re.MULTILINE | re.I)
+        heading = re.search(rf"{_MARKED}{re.escape(name)}\b", text, re.MULTILINE | re.IGNORECASE)
         if name != NONE and heading:
             starts.append((heading.start(), name))
     starts.sort()
@@ -136,8 +140,6 @@ def _blocks(text: str, names: Sequence[str]) -> list[tuple[str, str]]:
 def _samples(block: str) -> Iterator[str]:
     """Give what may be a sample question in `block`: from "question:" to its end, and to each blank line before it."""
     for match in _SAMPLE.finditer(block):
-        rest = block[match.end() :]
-        yield rest.strip()
-        paragraphs = rest.split("\n\n")
-        for count in range(1, len(paragraphs)):
-            yield "\n\n".join(paragraphs[:count]).strip()
+        paragraphs = block[match.end() :].split("\n\n")
+        for count in range(len(paragraphs), 0, -1):
+            yield textwrap.dedent("\n\n".join(paragraphs[:count]).strip("\n")).strip()

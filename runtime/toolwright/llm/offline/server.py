@@ -62,30 +62,34 @@ class ChatHandler(BaseHTTPRequestHandler):
         self._script = script
         super().__init__(*args)
 
-    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+    def do_GET(self) -> None:
+        """List the models."""
         if self.route == "/v1/models":
             self.send(HTTPStatus.OK, {"object": "list", "data": [_model(name) for name in MODELS]})
         else:
             self.refuse(RequestRefused(f"there is no GET {self.route}", status=HTTPStatus.NOT_FOUND))
 
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+    def do_POST(self) -> None:
+        """Complete a chat."""
         try:
-            body = self.read_body()
-            if self.route != "/v1/chat/completions":
-                raise RequestRefused(f"there is no POST {self.route}", status=HTTPStatus.NOT_FOUND)
-            request = read_request(body)
-            if request.model not in MODELS:
-                raise RequestRefused(
-                    f"there is no model {request.model[:100]!r}; there are {', '.join(MODELS)}",
-                    status=HTTPStatus.NOT_FOUND,
-                    param="model",
-                    code="model_not_found",
-                )
-            answer = completion(request, self._script.reply(request))
+            answer = self._complete(self.read_body())
         except RequestRefused as refusal:
             self.refuse(refusal)
         else:
             self.send(HTTPStatus.OK, answer)
+
+    def _complete(self, body: bytes) -> dict[str, Any]:
+        if self.route != "/v1/chat/completions":
+            raise RequestRefused(f"there is no POST {self.route}", status=HTTPStatus.NOT_FOUND)
+        request = read_request(body)
+        if request.model not in MODELS:
+            raise RequestRefused(
+                f"there is no model {request.model[:100]!r}; there are {', '.join(MODELS)}",
+                status=HTTPStatus.NOT_FOUND,
+                param="model",
+                code="model_not_found",
+            )
+        return completion(request, self._script.reply(request))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Say what `http.server` itself refuses in the same form as everything else."""
