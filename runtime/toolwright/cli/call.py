@@ -1,0 +1,33 @@
+"""`toolwright call`: ExecuteTool for a registered tool."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from toolwright.cli.arguments import read_arguments
+from toolwright.cli.command import Session
+from toolwright.cli.documents import execution_document
+from toolwright.cli.exit import ExitStatus, status_of_outcome
+from toolwright.cli.rendering import execution_lines
+
+
+def call(
+    session: Session,
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="name, name@version or sha256:…", show_default=False)],
+    args: Annotated[
+        str, typer.Option("--args", metavar="JSON", help="Keyword arguments: a JSON object, or @FILE that holds one.")
+    ] = "{}",
+) -> ExitStatus:
+    """Call a registered tool in the sandbox.
+
+    Exit status: 0 it succeeded, 1 it failed, 2 no such tool or bad arguments (nothing ran), 3 a fault of ours.
+    """
+    arguments_json = read_arguments(args)
+    with session.services() as services:
+        execution = services.execute(tool, arguments_json=arguments_json)
+    for line in execution_lines(execution):
+        session.screen.say(line)
+    session.screen.document({"tool": tool, **execution_document(execution)})
+    return status_of_outcome(execution.outcome.status)

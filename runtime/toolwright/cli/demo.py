@@ -1,0 +1,166 @@
+"""`toolwright demo`: the whole loop, offline, on real questions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolwright.cli.ask import End, end_of
+from toolwright.cli.command import Session
+from toolwright.cli.cost_curve import CostCurve
+from toolwright.cli.demo_report import DemoAnswer, DemoRun, TaskRun, report
+from toolwright.cli.demo_set import DemoSet, DemoTask, load_demo_set
+from toolwright.cli.environment import Services
+from toolwright.cli.exit import ExitStatus
+from toolwright.cli.make import making_end
+from toolwright.cli.rendering import code
+from toolwright.cli.safe_text import literal, shown_line
+from toolwright.cli.story import cost_of, event_text
+from toolwright.cli.tools import show_details
+from toolwright.domain.answers import same_answer
+from toolwright.domain.events import Answered, Declined, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.record import Stage
+from toolwright.errors import InvalidInput
+
+PICTURE = Path("toolwright-demo-cost.svg")
+_QUESTION_WIDTH = 96
+
+
+@dataclass(slots=True)
+class _Stage:
+    """The demonstration as it runs."""
+
+    session: Session
+    services: Services
+    shown: bool = field(default=False)
+    """Whether one tool was shown in full; the others are told in a line each."""
+
+
+def demo(
+    session: Session,
+    questions: Annotated[int, typer.Option("--questions", min=1, max=5, help="Questions to ask for each task.")] = 3,
+    curve: Annotated[
+        Path, typer.Option("--curve", metavar="PATH", help="Where to write the cost curve, an SVG.")
+    ] = PICTURE,
+) -> ExitStatus:
+    """Show the whole loop, offline: tools are made, verified and used, one question is declined, costs are compared.
+
+    The offline model answers, so no key and no network are needed. Its registry is a fresh one that is
+    thrown away, unless --state-dir names one. Always runs in this process.
+
+    Exit status: 0 all went as it should, 1 a tool was not made or an answer is wrong, 3 a fault of ours.
+    """
+    _check_picture(curve)
+    started, scenes = time.monotonic(), load_demo_set()
+    with session.services({"models": {"offline": True}}, fresh_state=True) as services:
+        stage = _Stage(session, services)
+        _heading(session, "1. Making: a strong model writes each tool once; examples that it never saw decide")
+        runs = [TaskRun(scene, _made(stage, scene)) for scene in scenes.tasks]
+        _heading(session, "2. Using: a dispatcher chooses the tool, a light model calls it, a container runs it")
+        for run in runs:
+            if isinstance(run.making, Made):
+                run.answers = [_answered(stage, run.scene, index) for index in range(questions)]
+        declined = [_declined(stage, question) for question in scenes.no_tool]
+    result = DemoRun(runs, declined, _curve(session, scenes, runs, declined), curve, time.monotonic() - started)
+    _heading(session, "3. What it costs")
+    report(session.screen, result)
+    return ExitStatus.DONE if result.as_it_should else ExitStatus.FAILED
+
+
+def _made(stage: _Stage, scene: DemoTask) -> Made | NotMade:
+    screen = stage.session.screen
+    screen.say(literal(scene.task.name, style="bold") + literal(f": {scene.task.description}"))
+    events: list[MakingEvent] = []
+    for event in stage.services.make(scene.task):
+        events.append(event)
+        if text := event_text(event):
+            screen.say(text)
+    end = making_end(events)
+    if isinstance(end, Made) and not stage.shown and _caught(events):
+        stage.shown = True
+        _show_story(stage, events, end)
+    return end
+
+
+def _show_story(stage: _Stage, events: Sequence[MakingEvent], end: Made) -> None:
+    """Show the proposal that only held-out examples caught, and the tool that was kept in its place."""
+    screen = stage.session.screen
+    rejected = _caught(events)
+    if rejected is None:
+        return
+    screen.say("  ── the proposal that was caught ──", style="bold yellow")
+    screen.say(
+        code(next(item.code for item in events if isinstance(item, Proposed) and item.attempt == rejected.attempt))
+    )
+    screen.say("  ── the tool that was kept, wrapped for the light model ──", style="bold green")
+    show_details(screen, stage.services.get_tool(end.tool.reference), demonstrations=1)
+    screen.say()
+
+
+def _caught(events: Sequence[MakingEvent]) -> Rejected | None:
+    return next((event for event in events if isinstance(event, Rejected) and event.stage is Stage.VERIFY), None)
+
+
+def _answered(stage: _Stage, scene: DemoTask, index: int) -> DemoAnswer:
+    example = scene.questions[index]
+    started = time.monotonic()
+    end = end_of(stage.services.solve(example.question))
+    milliseconds = 1000 * (time.monotonic() - started)
+    right = isinstance(end, Answered) and same_answer(
+        scene.task.answer_kind, example.answer, end.answer, example.question
+    )
+    screen = stage.session.screen
+    screen.say(literal(f"Q  {shown_line(example.question, limit=_QUESTION_WIDTH)}"))
+    mark = literal("   ✓ ", style="green") if right else literal("   ✗ ", style="bold red")
+    screen.say(mark + (event_text(end) or literal("")) + literal(f"  {milliseconds:.0f} ms", style="dim"))
+    return DemoAnswer(example, end, right=right)
+
+
+def _declined(stage: _Stage, question: str) -> tuple[str, End]:
+    end = end_of(stage.services.solve(question))
+    screen = stage.session.screen
+    screen.say(literal(f"Q  {shown_line(question, limit=_QUESTION_WIDTH)}"))
+    mark = "   ✓ " if isinstance(end, Declined) else "   ✗ "
+    screen.say(
+        literal(mark, style="green" if isinstance(end, Declined) else "bold red") + (event_text(end) or literal(""))
+    )
+    return question, end
+
+
+def _curve(
+    session: Session, scenes: DemoSet, runs: Sequence[TaskRun], declined: Sequence[tuple[str, End]]
+) -> CostCurve | None:
+    """Return the costs of this very run; None if nothing was answered."""
+    ends = [answer.end for run in runs for answer in run.answers]
+    if not ends:
+        return None
+    # The declined questions had to be dispatched too.
+    using = cost_of(chain.from_iterable(end.token_use for end in (*ends, *(end for _, end in declined))))
+    strong = session.environment.strong_use(
+        [(scene.task.training, scene.questions[0].question) for scene in scenes.tasks]
+    )
+    return CostCurve(
+        making_usd=cost_of(chain.from_iterable(run.making.token_use for run in runs)),
+        light_usd=using / (len(ends) + len(declined)),
+        strong_usd=strong.cost_usd / strong.calls,
+    )
+
+
+def _heading(session: Session, text: str) -> None:
+    session.screen.say()
+    session.screen.say(text, style="bold reverse")
+
+
+def _check_picture(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise InvalidInput(
+            "--curve", f"there is no directory {str(path.parent)!r}", "a file in a directory that exists"
+        )
+    if path.is_dir():
+        raise InvalidInput("--curve", f"{str(path)!r} is a directory", "a file")

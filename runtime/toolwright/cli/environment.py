@@ -1,0 +1,162 @@
+"""What commands need of the rest of Toolwright, as Protocols. `world.py` is the real one; tests have another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from toolwright.cli.options import Options
+from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.outcome import Execution
+from toolwright.domain.record import TokenUse, VerificationRecord
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Example, Task
+from toolwright.domain.tool import ToolInfo
+from toolwright.images.catalog import ImageInfo
+
+
+class ToolShown(Protocol):
+    """A tool version with all that is known of it."""
+
+    @property
+    def info(self) -> ToolInfo:
+        """All but the source."""
+
+    @property
+    def source(self) -> ToolSource:
+        """The source."""
+
+    @property
+    def verification(self) -> VerificationRecord | None:
+        """The evidence on which it was admitted."""
+
+
+class Services(Protocol):
+    """The part of `toolwright.Client` that commands use. Every call raises the typed errors of `toolwright.errors`."""
+
+    def execute(
+        self,
+        tool: str | ToolSource,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        arguments_json: str | None = None,
+        limits: LimitsRequest | None = None,
+    ) -> Execution:
+        """Run a tool or unverified source once."""
+
+    def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
+        """Make a tool."""
+
+    def get_tool(self, reference: str) -> ToolShown:
+        """Return a version with its source and record."""
+
+    def list_tools(self) -> Iterator[ToolInfo]:
+        """Yield the newest version of each name."""
+
+    def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
+        """Answer a question."""
+
+
+class Images(Protocol):
+    """Sandbox images in an engine."""
+
+    def build(self, name: str, *, progress: Callable[[str], None], force: bool, relock: bool) -> ImageInfo:
+        """Build an image, unless it is there."""
+
+    def find(self, name: str) -> ImageInfo:
+        """Return the image that would be run.
+
+        Raises:
+            ImageMissing: it is not there.
+        """
+
+    def list(self) -> Sequence[ImageInfo]:
+        """Return all images of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine says of itself."""
+
+    address: str
+    version: Mapping[str, Any]
+    """Its answer to `docker version`."""
+    info: Mapping[str, Any]
+    """Its answer to `docker info`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """What the cheapest ways to run something take on this machine: medians in milliseconds."""
+
+    fork_pipe_ms: float
+    """Fork, work in the child, result through a pipe: no isolation."""
+    docker_exec_ms: float
+    """A Python that starts in a container that runs already."""
+    docker_run_ms: float
+    """The same in a container of its own."""
+
+
+class Server(Protocol):
+    """A running server."""
+
+    @property
+    def address(self) -> str:
+        """What it listens on."""
+
+    def wait(self) -> None:
+        """Wait until it has stopped."""
+
+
+class Environment(Protocol):
+    """The world around a command."""
+
+    def services(
+        self, options: Options, changes: Mapping[str, Any], *, fresh_state: bool
+    ) -> AbstractContextManager[Services]:
+        """Connect to the server that `options` name, or start the services in this process.
+
+        Args:
+            options: the shared flags.
+            changes: further settings for services in this process, in the form of `settings.load_settings`.
+            fresh_state: start from an empty registry that is thrown away, unless a state directory is named.
+
+        Raises:
+            InvalidInput: a setting.
+            ServerUnavailable: no server answers at the address.
+            EngineUnavailable, ImageMissing, SandboxUnavailable, StoreUnavailable: the services cannot start here.
+        """
+
+    def serve(self, options: Options, changes: Mapping[str, Any]) -> AbstractContextManager[Server]:
+        """Start a server; leaving the context stops it. Raises as `services`."""
+
+    def images(self, options: Options) -> AbstractContextManager[Images]:
+        """Connect to the engine's images.
+
+        Raises:
+            EngineUnavailable: no engine answers.
+        """
+
+    def engine(self, options: Options) -> EngineFacts:
+        """Ask the engine about itself.
+
+        Raises:
+            EngineUnavailable: none answers.
+        """
+
+    def floors(self, options: Options, *, rounds: int) -> Floors:
+        """Measure the floors, `rounds` times each.
+
+        Raises:
+            EngineUnavailable, ImageMissing: no container can be started.
+        """
+
+    def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:
+        """Ask the offline strong model each question, with examples before it, and return what that cost.
+
+        Raises:
+            ModelError: it gave no reply.
+        """

@@ -1,0 +1,64 @@
+"""`toolwright images`: the sandbox images in the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from toolwright.cli.command import Session
+from toolwright.cli.exit import ExitStatus
+from toolwright.cli.safe_text import literal, shown
+from toolwright.images.catalog import ImageInfo
+
+
+def build_image(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which image.")] = "python",
+    force: Annotated[bool, typer.Option("--force", help="Build even if it is there.")] = False,
+    relock: Annotated[
+        bool, typer.Option("--relock", help="Accept the packages that come into the recipe's lock file.")
+    ] = False,
+) -> ExitStatus:
+    """Build a sandbox image from Debian packages, unless the engine has it. Needs no registry."""
+    with session.environment.images(session.options) as images:
+        image = images.build(name, progress=lambda line: session.screen.note(shown(line)), force=force, relock=relock)
+    session.screen.document(image_document(image))
+    if not session.screen.as_json:
+        session.screen.say(image_table([image]))
+    return ExitStatus.DONE
+
+
+def list_images(session: Session) -> ExitStatus:
+    """List the sandbox images in the engine."""
+    with session.environment.images(session.options) as images:
+        found = images.list()
+    session.screen.document({"images": [image_document(image) for image in found]})
+    if session.screen.as_json:
+        return ExitStatus.DONE
+    session.screen.say(image_table(found) if found else "No sandbox images yet. `toolwright images build` makes one.")
+    return ExitStatus.DONE
+
+
+def image_document(image: ImageInfo) -> dict[str, Any]:
+    """Return an image as `images list --json` shows it."""
+    return {**asdict(image), "packages": [asdict(package) for package in image.packages]}
+
+
+def image_table(images: Sequence[ImageInfo]) -> Table:
+    """Return one row per image."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("image", "id", "size", "packages"):
+        table.add_column(heading, overflow="fold")
+    for image in images:
+        locked = "locked" if image.packages_locked else "not those of the lock"
+        table.add_row(
+            literal(image.reference),
+            literal(image.image_id[:19]),
+            f"{image.size_bytes / 1e6:.1f} MB",
+            f"{len(image.packages)}, {locked}",
+        )
+    return table

@@ -1,0 +1,86 @@
+"""`toolwright make`: from a task file to a verified, wrapped tool."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from toolwright.cli.command import Session
+from toolwright.cli.documents import event_document, tool_document, use_document
+from toolwright.cli.exit import ExitStatus
+from toolwright.cli.offline import model_note
+from toolwright.cli.rendering import code
+from toolwright.cli.safe_text import literal
+from toolwright.cli.story import cost_of, event_text
+from toolwright.cli.task_file import read_task
+from toolwright.domain.events import Made, MakingEvent, NotMade, Proposed
+from toolwright.errors import ServiceFault
+
+End = Made | NotMade
+
+
+def make(
+    session: Session,
+    task: Annotated[
+        Path, typer.Argument(metavar="TASK", help="Task file: .toml or .json with examples, or .jsonl of examples.")
+    ],
+    attempts: Annotated[
+        int,
+        typer.Option("--attempts", min=1, max=10, help="Proposals the maker may make.", show_default="from settings"),
+    ] = 0,
+) -> ExitStatus:
+    """Make a tool from a task file: propose, verify on examples the maker never sees, wrap, keep.
+
+    The file's fields are name, description, answer_kind (choice, number, text) and examples, a list of
+    {id?, question, answer}: the first three are shown to the maker, the rest verify the tool.
+
+    Exit status: 0 made, 1 no proposal passed, 2 bad task file, 3 a fault of ours.
+    """
+    wanted = read_task(task)
+    session.screen.say(literal(f"Making a tool for {wanted.name}"), style="bold")
+    with session.services() as services:
+        events = list(_followed(session, services.make(wanted, attempts=attempts)))
+    end = making_end(events)
+    note = model_note(end.token_use)
+    session.screen.document(_document(wanted.name, end, events, note))
+    if note:
+        session.screen.note(note)
+    return ExitStatus.DONE if isinstance(end, Made) else ExitStatus.FAILED
+
+
+def making_end(events: Iterable[MakingEvent]) -> End:
+    """Return the last event, which is how the making ended.
+
+    Raises:
+        ServiceFault: the stream ended before that.
+    """
+    last = next(iter(deque(events, maxlen=1)), None)
+    if not isinstance(last, Made | NotMade):
+        raise ServiceFault("The server ended the stream before the tool was made; see `toolwright tools list`")
+    return last
+
+
+def _followed(session: Session, events: Iterable[MakingEvent]) -> Iterable[MakingEvent]:
+    for event in events:
+        if text := event_text(event):
+            session.screen.say(text)
+        if isinstance(event, Proposed) and event.code:
+            session.screen.say(code(event.code))
+        yield event
+
+
+def _document(task: str, end: End, events: Iterable[MakingEvent], note: str) -> dict[str, Any]:
+    return {
+        "task": task,
+        "status": "MADE" if isinstance(end, Made) else "NOT_MADE",
+        "tool": tool_document(end.tool) if isinstance(end, Made) else None,
+        "reason": end.reason if isinstance(end, NotMade) else None,
+        "attempts": end.attempts,
+        "cost": {"total_usd": cost_of(end.token_use), "token_use": use_document(end.token_use)},
+        "model_note": note,
+        "events": [event_document(event) for event in events],
+    }

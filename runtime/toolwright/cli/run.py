@@ -1,0 +1,115 @@
+"""`toolwright run`: unverified source through the same sandbox as any tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from toolwright.cli.arguments import read_arguments
+from toolwright.cli.command import Session
+from toolwright.cli.documents import execution_document
+from toolwright.cli.environment import Services
+from toolwright.cli.exit import ExitStatus, document_of, paragraph, status_of, status_of_outcome, worst
+from toolwright.cli.reading import read_text, within
+from toolwright.cli.rendering import execution_lines
+from toolwright.cli.safe_text import shown_line
+from toolwright.domain.call import Isolation
+from toolwright.domain.limits import MIB, LimitsRequest
+from toolwright.domain.source import MAX_SOURCE_BYTES, ToolSource
+from toolwright.errors import InvalidInput, ToolwrightError
+
+_FLAGS = {
+    "sandbox.limits.wall_time_s": "--timeout",
+    "sandbox.limits.memory_bytes": "--memory",
+    "limits.wall_time_s": "--timeout",
+    "limits.memory_bytes": "--memory",
+    "sandbox.image": "--image",
+    "sandbox.runtime": "--runtime",
+}
+
+
+def run(
+    session: Session,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Python source; may be named more than once.")],
+    function: Annotated[str, typer.Option("--function", metavar="F", help="Module-level function to call.")],
+    args: Annotated[
+        str, typer.Option("--args", metavar="JSON", help="Keyword arguments: a JSON object, or @FILE that holds one.")
+    ] = "{}",
+    isolation: Annotated[
+        Isolation | None, typer.Option("--isolation", help="What a container belongs to.", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="S", help="Seconds until the call is killed.", show_default=False),
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option("--memory", metavar="MIB", help="Memory of the call in MiB.", show_default=False)
+    ] = None,
+) -> ExitStatus:
+    """Run unverified source in the sandbox: several files one after another, and a failure does not stop the next.
+
+    Exit status: 0 all succeeded, 1 one failed, 2 bad input (nothing ran), 3 a fault of ours.
+    """
+    arguments_json = read_arguments(args)
+    sources = [(path, _source(path, function)) for path in files]
+    ceilings = LimitsRequest(wall_time_s=timeout, memory_bytes=None if memory is None else memory * MIB)
+    remote = bool(session.options.server)
+    changes = {} if remote else _changes(isolation, ceilings)
+    if remote and isolation is not None:
+        raise InvalidInput(
+            "--isolation", "cannot be asked of a running server; its settings decide", "without --server"
+        )
+    try:
+        with session.services(changes) as services:
+            return worst(
+                [
+                    _run_one(session, services, path, source, arguments_json, ceilings if remote else None)
+                    for path, source in sources
+                ]
+            )
+    except InvalidInput as fault:
+        raise _in_flags(fault) from None
+
+
+def _run_one(
+    session: Session,
+    services: Services,
+    path: Path,
+    source: ToolSource,
+    arguments_json: str,
+    limits: LimitsRequest | None,
+) -> ExitStatus:
+    named = {"file": str(path), "function": source.function}
+    try:
+        execution = services.execute(source, arguments_json=arguments_json, limits=limits)
+    except ToolwrightError as fault:
+        fault = _in_flags(fault) if isinstance(fault, InvalidInput) else fault
+        session.screen.note(f"{shown_line(str(path))}: {paragraph(fault)}", style="red")
+        session.screen.line({**named, **document_of(fault)})
+        return status_of(fault)
+    for line in execution_lines(execution, str(path)):
+        session.screen.say(line)
+    session.screen.line({**named, **execution_document(execution)})
+    return status_of_outcome(execution.outcome.status)
+
+
+def _source(path: Path, function: str) -> ToolSource:
+    code = read_text(path, limit=MAX_SOURCE_BYTES)
+    try:
+        return ToolSource(code, function)
+    except InvalidInput as fault:
+        if fault.field == "source.function":
+            raise InvalidInput("--function", fault.problem, fault.limit) from None
+        raise within(str(path), fault) from None
+
+
+def _changes(isolation: Isolation | None, ceilings: LimitsRequest) -> dict[str, Any]:
+    limits = {"wall_time_s": ceilings.wall_time_s, "memory_bytes": ceilings.memory_bytes}
+    return {"sandbox": {"isolation": isolation, "limits": limits}}
+
+
+def _in_flags(fault: InvalidInput) -> InvalidInput:
+    """Return `fault` with the setting it names as the flag that was given."""
+    return InvalidInput(_FLAGS.get(fault.field, fault.field), fault.problem, fault.limit)

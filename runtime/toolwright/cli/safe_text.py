@@ -1,0 +1,56 @@
+r"""Untrusted text on a terminal: what could act on the terminal, or deceive its reader, is shown as an escape.
+
+Everything that comes from a tool, a model, a file or a server passes here before a person sees it.
+JSON output needs no such care: it is ASCII, with every control character as a `\u` escape.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+from rich.text import Text
+
+# Cc: C0 and C1 (ESC, CSI …). Cf: bidi controls, zero-width and tag characters. Zl, Zp: line ends that only some
+# programs honour. Cs cannot be encoded; Co and Cn have no agreed look, and may become controls.
+_ACTIVE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_KEPT = frozenset("\n\t")
+
+
+def shown(text: str, *, limit: int | None = None) -> str:
+    """Return `text` with every character that could act or hide as an escape; line ends and tabs stay.
+
+    Args:
+        text: anything.
+        limit: most characters of `text` to show; what is cut is counted at the end.
+    """
+    cut = text if limit is None or len(text) <= limit else text[:limit]
+    safe = cut if cut.isascii() and cut.isprintable() else "".join(map(_shown_character, cut))
+    return safe if cut is text else f"{safe}… ({len(text) - len(cut)} more characters)"
+
+
+def shown_line(text: str, *, limit: int | None = None) -> str:
+    """Return `shown(text)` on one line: line ends and tabs become escapes too."""
+    return shown(text, limit=limit).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def literal(text: str, *, style: str = "", limit: int | None = None) -> Text:
+    """Return `shown(text)` for Rich, which will find no markup in it."""
+    return Text(shown(text, limit=limit), style=style)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - the type of a JSON value
+    """Return `value` as JSON that is harmless on a terminal and has neither NaN nor Infinity.
+
+    Raises:
+        ValueError: `value` holds a number that JSON does not have.
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent)
+    return text.replace("\x7f", "\\u007f")  # DEL is the one control character that is ASCII and needs no escape in JSON
+
+
+def _shown_character(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _ACTIVE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,96 @@
+"""Steps of making and solving, told to people as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.text import Text
+
+from toolwright.cli.rendering import MAX_SHOWN, dollars, status_text, used
+from toolwright.cli.safe_text import literal, shown_line
+from toolwright.domain.events import (
+    Answered,
+    Called,
+    Checked,
+    Declined,
+    Dispatched,
+    Failed,
+    Made,
+    NotMade,
+    Proposed,
+    Ran,
+    Rejected,
+    SolveEvent,
+)
+from toolwright.domain.record import TokenUse
+
+_LINE = 300
+
+
+def event_text(event: SolveEvent) -> Text | None:
+    """Return what happened in `event` as a line or a few; None where people need not know."""
+    match event:
+        case Proposed(attempt, code):
+            size = f"{len(code.splitlines())} lines of code" if code else "no code in the reply"
+            return literal(f"  attempt {attempt}: proposed, {size}")
+        case Checked(passed=True):
+            return None
+        case Checked(attempt, example_id, held_out, _, status):
+            kind = "held-out" if held_out else "training"
+            how = f" ({status.value})" if status else " (no call)"
+            return literal(f"  attempt {attempt}: {kind} example {shown_line(example_id)} failed{how}", style="yellow")
+        case Rejected(attempt, stage, feedback):
+            head = Text(f"  attempt {attempt}: rejected in {stage.value}: ", style="bold yellow")
+            return head + literal(feedback.strip(), style="yellow", limit=MAX_SHOWN)
+        case Made(tool, attempts, token_use):
+            head = Text("  made ", style="bold green") + literal(tool.reference, style="bold green")
+            return head + Text(f" in {_count(attempts, 'attempt')}, {cost_words(token_use)}")
+        case NotMade(reason, attempts, _):
+            text = f"  not made after {_count(attempts, 'attempt')}: {reason}"
+            return literal(text, style="bold red", limit=MAX_SHOWN)
+        case _:
+            return _solving_text(event)
+
+
+def _solving_text(event: SolveEvent) -> Text | None:
+    match event:
+        case Dispatched(tool, task, reason):
+            choice = tool or (f"a tool has to be made for {task}" if task else "none")
+            return literal(f"  dispatcher: {shown_line(choice)}", style="cyan") + _because(reason)
+        case Called(tool, arguments_json, repair, refusal):
+            verb = "calls again" if repair else "calls"
+            line = literal(f"  light model {verb}: {tool}({shown_line(arguments_json, limit=_LINE)})", style="cyan")
+            return line + literal(f"\n  refused: {refusal}", style="yellow", limit=MAX_SHOWN) if refusal else line
+        case Ran(execution):
+            line = Text("  sandbox: ", style="cyan") + status_text(execution.outcome.status)
+            failure = execution.outcome.failure
+            why = literal(f" {shown_line(f'{failure.type}: {failure.message}', limit=_LINE)}") if failure else Text()
+            return line + why + Text(f"  {used(execution)}", style="dim")
+        case Answered(answer, _, tool, _, _):
+            return literal(answer, style="bold green") + literal(f"  ({tool})", style="dim")
+        case Declined(reason, _):
+            return Text("declined: ", style="bold yellow") + literal(reason, limit=MAX_SHOWN)
+        case Failed(reason, tool, _, _):
+            return literal(f"failed ({tool}): ", style="bold red") + literal(reason, limit=MAX_SHOWN)
+        case _:
+            return event_text(event)
+
+
+def cost_words(token_use: Iterable[TokenUse]) -> str:
+    """Return in a few words what exchanges with models took and cost."""
+    uses = list(token_use)
+    tokens = sum(use.prompt_tokens + use.completion_tokens for use in uses)
+    return f"{sum(use.calls for use in uses)} model calls, {tokens} tokens, {dollars(cost_of(uses))}"
+
+
+def cost_of(token_use: Iterable[TokenUse]) -> float:
+    """Return the cost of exchanges with models in US dollars."""
+    return sum(use.cost_usd for use in token_use)
+
+
+def _because(reason: str) -> Text:
+    return literal(f"  ({shown_line(reason, limit=_LINE)})", style="dim") if reason else Text()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
