@@ -16,8 +16,8 @@ MAX_SAMPLE_CHARS = 2_000
 
 _SYSTEM = f"""\
 You choose the tool that answers the user's question, by calling the function `{FUNCTION}` exactly once. A tool fits \
-if the question is of the same kind as the tool's sample question: the same thing is asked about other facts. If none of \
-the tools fits, choose "{NONE}". Never answer the question itself.
+if the question is of the same kind as the tool's sample question: the same thing is asked about other facts. If none \
+of the tools fits, choose "{NONE}". Never answer the question itself.
 {QUOTING_RULE}
 
 The tools:"""

@@ -1,4 +1,4 @@
-"""One question: which tool, the light model's call, the run, the answer. It is what a tool returned, or there is none."""
+"""One question: which tool, the light model's call, the run, the answer: what a tool returned, or none at all."""
 
 from __future__ import annotations
 

@@ -154,7 +154,9 @@ def test_texts_and_lists_of_texts() -> None:
     assert not same_answer(TEXT, "a b", "ab", "")
 
 
-@pytest.mark.parametrize("result", ["1", "true", "null", '""', '" "', "[]", '["a", 1]', '{"a":"b"}', "not json", '"\\ud800"'])
+@pytest.mark.parametrize(
+    "result", ["1", "true", "null", '""', '" "', "[]", '["a", 1]', '{"a":"b"}', "not json", '"\\ud800"']
+)
 def test_what_is_no_text_is_refused(result: str) -> None:
     """Other types have no single text form, and an empty text answers nothing."""
     with pytest.raises(NoAnswer):

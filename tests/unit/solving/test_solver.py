@@ -1,0 +1,340 @@
+"""Solving, with scripted models: the right tool, an answer that a tool returned, or an honest end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from toolwright.calling.models import Models
+from toolwright.calling.testing import (
+    ModelRequest,
+    Rule,
+    Scripted,
+    ScriptedModel,
+    StandIn,
+    StandInExecutor,
+    calls,
+    failed,
+    says,
+)
+from toolwright.domain.events import Answered, Called, Declined, Dispatched, Failed, Made, NotMade, Ran, SolveEvent
+from toolwright.domain.outcome import Status
+from toolwright.domain.record import Check, Role, VerificationRecord
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import AnswerKind, Example, Task
+from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolVersion
+from toolwright.errors import (
+    CallCancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    ModelReplyInvalid,
+    ModelUnavailable,
+    NotFound,
+)
+from toolwright.llm.prices import PriceList
+from toolwright.making.pipeline import Maker
+from toolwright.registry.memory import MemoryStore
+from toolwright.sandbox.base import Cancellation
+from toolwright.solving.choices import MAX_CHOICES, choices_for
+from toolwright.solving.solver import Solver
+
+ADD = StandIn.of(lambda a, b: a + b, a="integer", b="integer")
+PICK = StandIn.of(lambda a, b: ["no", "Yes"][a > b], a="integer", b="integer")
+CHOICE_QUESTION = "Is 3 more than 2?\n(A) Yes\n(B) No"
+
+
+def chooses(name: str) -> Scripted:
+    return calls("choose_tool", {"tool": name, "reason": "It fits."})
+
+
+def version(name: str, mark: str, kind: AnswerKind = AnswerKind.NUMBER) -> ToolVersion:
+    assert isinstance(ADD.description, dict)
+    return ToolVersion(
+        name,
+        ToolSource(f"# {mark}", name),
+        Description(f"Does {mark}.", f"{name}(a: int, b: int) -> int", ADD.description["parameters"]),
+        kind,
+        (Demonstration(f"Sample of {name}: 1 and 2?", '{"a": 1, "b": 2}', "3"),),
+    )
+
+
+def task(name: str) -> Task:
+    return Task(
+        name,
+        f"About {name}.",
+        (Example("t", f"For {name}: 1 and 2?", "3"),),
+        (Example("h", f"For {name}: 3 and 4?", "7"),),
+        AnswerKind.NUMBER,
+    )
+
+
+def reads_numbers(request: ModelRequest) -> Scripted:
+    a, b = map(int, re.findall(r"\d+", request.question)[:2])
+    return calls(request.functions[0].name, {"a": a, "b": b})
+
+
+@dataclass
+class Bench:
+    """A solver with everything around it."""
+
+    dispatcher: ScriptedModel
+    user: ScriptedModel = field(default_factory=lambda: ScriptedModel(reads_numbers, "light"))
+    maker: ScriptedModel = field(default_factory=lambda: ScriptedModel([], "strong"))
+    store: MemoryStore = field(default_factory=MemoryStore)
+    stand_ins: dict[str, StandIn] = field(default_factory=lambda: {"# add": ADD, "# pick": PICK})
+
+    def __post_init__(self) -> None:
+        self.executor = StandInExecutor(self.stand_ins, self.store)
+        models = Models(self.maker, self.user, self.dispatcher, PriceList({}))
+        parts = {"models": models, "executor": self.executor, "store": self.store}
+        self.solver = Solver(**parts, maker=Maker(**parts))  # type: ignore[arg-type]  # one dict for both
+
+    def keep(self, version: ToolVersion) -> RegisteredTool:
+        checks = tuple(Check(f"{held}", held, Status.SUCCESS, True, "x") for held in (False, True))
+        record = VerificationRecord(version.digest[-8:], version.digest, "", "", "", "", checks, 1, 0.0)
+        return self.store.admit(version, record)
+
+    def solve(self, question: str, **options: Any) -> list[SolveEvent]:
+        return list(self.solver.solve(question, **options))
+
+
+def bench(
+    *dispatched: Scripted, user: Rule | Sequence[Scripted] = reads_numbers, tools: Sequence[str] = ("add", "pick")
+) -> Bench:
+    at = Bench(ScriptedModel(list(dispatched), "router"), ScriptedModel(user, "light"))
+    for mark in tools:
+        at.keep(version(f"{mark}_tool", mark, AnswerKind.CHOICE if mark == "pick" else AnswerKind.NUMBER))
+    return at
+
+
+def test_the_chosen_tool_answers() -> None:
+    """Dispatched, called, ran, answered; every step names the version, and the cost is summed."""
+    at = bench(chooses("add_tool"))
+    dispatched, called, ran, answered = at.solve("What is 20 plus 22?")
+    assert dispatched == Dispatched("add_tool@1", "", "It fits.")
+    assert called == Called("add_tool@1", '{"a": 20, "b": 22}', repair=False)
+    assert isinstance(ran, Ran)
+    assert isinstance(answered, Answered)
+    assert (answered.answer, answered.result_json, answered.tool) == ("42", "42", "add_tool@1")
+    assert answered.execution_id == ran.execution.execution_id
+    assert [(use.role, use.calls) for use in answered.token_use] == [(Role.DISPATCHER, 1), (Role.USER, 1)]
+    assert {(row.purpose, row.task) for row in at.store.costs()} == {("using", ""), ("using", "add_tool")}
+    assert at.executor.requests[0].purpose == "solve"
+
+
+def test_a_choice_is_answered_by_its_letter() -> None:
+    """The tool's text result becomes the option's letter."""
+    end = bench(chooses("pick_tool")).solve(CHOICE_QUESTION)[-1]
+    assert isinstance(end, Answered)
+    assert (end.answer, end.result_json) == ("(A)", '"Yes"')
+
+
+def test_the_light_model_sees_what_verification_used() -> None:
+    """The prompt of a kept tool is the prompt with which its wrapped form was verified."""
+    at = bench(chooses("add_tool"), tools=())
+    at.store.save_task(task("add_tool"))
+    at.maker.replies = [says("```python\n# add\n```")]
+    events = at.solve("What is 20 plus 22?")
+    assert isinstance(events[-1], Answered)
+    held_out, solving = at.user.requests[-2], at.user.requests[-1]
+    assert held_out.messages[0] == solving.messages[0]
+    assert held_out.functions == solving.functions
+
+
+def test_a_named_tool_skips_the_dispatcher() -> None:
+    """The caller's choice is taken, by any form of reference."""
+    at = bench()
+    for reference in ("add_tool", "add_tool@1", at.store.get_tool("add_tool").version.digest):
+        events = at.solve("What is 1 plus 2?", tool=reference)
+        assert isinstance(events[0], Dispatched)
+        assert events[0].tool == "add_tool@1"
+        assert isinstance(events[-1], Answered)
+    assert not at.dispatcher.requests
+
+
+def test_an_unknown_named_tool_is_the_callers_mistake() -> None:
+    """It is refused at once, before a model is asked."""
+    at = bench()
+    with pytest.raises(NotFound):
+        at.solver.solve("What?", tool="nothing")
+    with pytest.raises(InvalidInput):
+        at.solver.solve("What?", tool="no such form!")
+
+
+def test_the_dispatcher_sees_all_tools_and_the_bare_question() -> None:
+    """Each tool is documented with signature, summary and a sample question; so are tasks without a tool."""
+    at = bench(chooses("none"))
+    at.store.save_task(task("pending_task"))
+    at.store.save_task(task("add_tool"))
+    at.solve("What is love?")
+    (request,) = at.dispatcher.requests
+    assert request.required
+    assert request.question == "What is love?"
+    (function,) = request.functions
+    assert function.name == "choose_tool"
+    assert function.parameters["properties"]["tool"]["enum"] == ["add_tool", "pending_task", "pick_tool", "none"]
+    system = request.messages[0].content
+    for part in ("add_tool(a: int, b: int) -> int", "Does add.", "Sample of add_tool: 1 and 2?"):
+        assert f"    {part}" in system
+    assert "    About pending_task." in system
+    assert "    For pending_task: 1 and 2?" in system
+    assert "3 and 4" not in system
+
+
+def test_no_fitting_tool_is_declined_with_the_reason() -> None:
+    """Nothing is called and nothing is run."""
+    at = bench(calls("choose_tool", {"tool": "none", "reason": "Nothing\nfits\x1b[0m."}))
+    dispatched, declined = at.solve("What is love?")
+    assert dispatched == Dispatched("", "", "Nothing fits [0m.")
+    assert isinstance(declined, Declined)
+    assert declined.reason == "Nothing fits [0m."
+    assert [use.role for use in declined.token_use] == [Role.DISPATCHER]
+    assert not at.executor.requests
+
+
+def test_without_tools_and_tasks_no_model_is_asked() -> None:
+    """There is nothing to choose from, so there is nothing to pay for."""
+    at = bench(tools=())
+    events = at.solve("What is love?")
+    assert isinstance(events[-1], Declined)
+    assert "make one first" in events[-1].reason
+    assert not at.dispatcher.requests
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        chooses("rm_rf"),
+        calls("choose_tool", {"tool": "add_tool"}),
+        calls("choose_tool", '{"tool": "add_tool", "reason": "x"'),
+        calls("add_tool", {"a": 1, "b": 2}),
+        says("add_tool"),
+    ],
+)
+def test_a_bad_choice_is_repaired_once_and_then_declined(bad: Scripted) -> None:
+    """A name that was not offered never reaches the registry."""
+    at = bench(bad, chooses("add_tool"))
+    assert isinstance(at.solve("What is 1 plus 2?")[-1], Answered)
+    assert at.dispatcher.requests[1].repairs
+    assert at.dispatcher.requests[1].question == "What is 1 plus 2?"
+    at = bench(bad, bad)
+    declined = at.solve("What is 1 plus 2?")[-1]
+    assert isinstance(declined, Declined)
+    assert "did not choose" in declined.reason
+    assert not at.executor.requests
+
+
+def test_a_task_without_a_tool_is_made_first() -> None:
+    """The events of making come between the dispatch and the call, and the cost holds both."""
+    at = bench(chooses("sums"), tools=())
+    at.store.save_task(task("sums"))
+    at.maker.replies = [says("Sorry."), says("```python\n# add\n```")]
+    events = at.solve("What is 20 plus 22?")
+    assert events[0] == Dispatched("", "sums", "It fits.")
+    made = next(event for event in events if isinstance(event, Made))
+    assert {use.role for use in made.token_use} == {Role.MAKER, Role.USER}
+    end = events[-1]
+    assert isinstance(end, Answered)
+    assert (end.answer, end.tool) == ("42", "sums@1")
+    assert {use.role: use.calls for use in end.token_use} == {Role.DISPATCHER: 1, Role.MAKER: 2, Role.USER: 3}
+    assert sum(row.calls for row in at.store.costs()) == 6
+
+
+def test_a_task_whose_making_fails_is_an_honest_failure() -> None:
+    """The reason is handed on; nothing is answered."""
+    at = bench(chooses("sums"), tools=())
+    at.store.save_task(task("sums"))
+    at.maker.replies = lambda _: says("Sorry.")
+    events = at.solve("What is 20 plus 22?")
+    assert isinstance(events[-2], NotMade)
+    end = events[-1]
+    assert isinstance(end, Failed)
+    assert "no tool could be made for 'sums'" in end.reason
+    assert end.status is None
+
+
+def test_closing_the_stream_ends_a_making_too() -> None:
+    """A caller who goes away while a tool is made leaves a finished record."""
+    at = bench(chooses("sums"), tools=())
+    at.store.save_task(task("sums"))
+    at.maker.replies = [says("```python\n# add\n```")]
+    events = at.solver.solve("What is 20 plus 22?")
+    next(events), next(events)
+    events.close()
+    (making,) = at.store.list_makings()
+    assert making.failure == "stopped: the caller went away"
+
+
+def test_a_bad_call_and_a_tool_error_are_repaired() -> None:
+    """Each shows in the events, and the second call answers."""
+    at = bench(chooses("add_tool"), user=[calls("add_tool", '{"a": 1'), calls("add_tool", {"a": 1, "b": 2})])
+    events = at.solve("What is 1 plus 2?")
+    assert [type(event) for event in events] == [Dispatched, Called, Called, Ran, Answered]
+    assert isinstance(events[1], Called)
+    assert "is no JSON" in events[1].refusal
+
+
+def test_a_tool_that_keeps_failing_is_an_honest_failure() -> None:
+    """The end carries the status and what the tool said, and no answer."""
+    at = bench(chooses("add_tool"))
+    at.stand_ins["# add"] = replace(ADD, function=lambda a, b: failed(Status.TIMEOUT, "WallTime", "10 s"))
+    events = at.solve("What is 1 plus 2?")
+    assert [type(event) for event in events] == [Dispatched, Called, Ran, Called, Ran, Failed]
+    end = events[-1]
+    assert isinstance(end, Failed)
+    assert end.status is Status.TIMEOUT
+    assert end.tool == "add_tool@1"
+    assert "TIMEOUT (WallTime: 10 s)" in end.reason
+
+
+@pytest.mark.parametrize("fault", [ModelUnavailable("503"), ModelReplyInvalid("no choices")])
+def test_a_dead_endpoint_is_raised(fault: Exception) -> None:
+    """A question without a working model has no honest end but the error."""
+    at = bench(fault, fault)
+    with pytest.raises(type(fault)):
+        at.solve("What is 1 plus 2?")
+    at = bench(chooses("add_tool"), user=[fault, fault])
+    with pytest.raises(type(fault)):
+        at.solve("What is 1 plus 2?")
+    assert not at.executor.requests
+
+
+@pytest.mark.parametrize("question", ["", " \n", "x" * 10 * 1024 * 1024, "\ud800"])
+def test_a_bad_question_is_refused_at_once(question: str) -> None:
+    """Size and form are checked before the store or a model is asked, and without a wait."""
+    at = bench()
+    start = time.perf_counter()
+    with pytest.raises(InvalidInput, match="question"):
+        at.solver.solve(question)
+    assert time.perf_counter() - start < 0.2
+    assert not at.dispatcher.requests
+
+
+def test_cancellation_and_deadline_stop_between_steps() -> None:
+    """Nothing more is asked once nobody waits."""
+    at, cancellation = bench(chooses("add_tool")), Cancellation()
+    events = at.solver.solve("What is 1 plus 2?", cancellation=cancellation)
+    next(events)
+    cancellation.cancel()
+    with pytest.raises(CallCancelled):
+        next(events)
+    assert not at.user.requests
+    with pytest.raises(DeadlineExceeded):
+        bench().solve("What is 1 plus 2?", deadline_s=0.0)
+
+
+def test_very_many_tools_are_cut_to_those_that_share_words() -> None:
+    """The dispatcher is offered a bounded list, which holds the likeliest tool."""
+    store = MemoryStore()
+    for number in range(MAX_CHOICES + 50):
+        store.save_task(task(f"task_{number:03}"))
+    store.save_task(replace(task("zzz_anagrams"), description="Unscramble anagrams of rivers."))
+    names = [choice.name for choice in choices_for("Which anagrams of rivers are these?", store)]
+    assert len(names) == MAX_CHOICES
+    assert "zzz_anagrams" in names
+    assert names == sorted(names)
