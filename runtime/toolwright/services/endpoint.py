@@ -51,6 +51,7 @@ SERVICES: Final = tuple(
 )
 _POLL_S: Final = 0.02
 _QUIET_POLLS: Final = 3
+_LAST_WORDS_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,11 @@ class Endpoint:
             quiet = 0 if self._in_flight.count or self._makings.running else quiet + 1
             time.sleep(_POLL_S)
         self._server.stop(0).wait()
-        # Handlers have been cancelled; one that waits for a model's endpoint ends when that is closed.
+        # Handlers have been cancelled, and have this long to write their records. One that waits for a model's
+        # endpoint ends when that is closed.
+        end = time.monotonic() + _LAST_WORDS_S
+        while self._in_flight.count and time.monotonic() < end:
+            time.sleep(_POLL_S)
         self._workers.shutdown(wait=False)
 
     def hurry(self) -> None:

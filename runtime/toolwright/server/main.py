@@ -1,0 +1,164 @@
+"""One server from start to end. Whatever can be missing is found missing before anything listens."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from toolwright.errors import InvalidInput
+from toolwright.execution.executor import SandboxExecutor
+from toolwright.making.pipeline import Maker
+from toolwright.registry.open import open_store
+from toolwright.sandbox.base import SandboxPool
+from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
+from toolwright.server.sandboxes import prove, sandbox_pool
+from toolwright.services.endpoint import Endpoint, Parts
+from toolwright.services.log import configure_logs
+from toolwright.settings import Profile, Settings, check_listen
+from toolwright.solving.solver import Solver
+
+_LONGEST_DIRECTORY: Final = 80
+"""The path of a socket has 107 bytes on Linux."""
+
+_IN_PROCESS_GRACE_S: Final = 0.5
+"""Whoever closes a server of its own has read what it wanted."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(slots=True)
+class Server:
+    """A server that takes calls."""
+
+    address: str
+    """What it listens on, as clients take it: `host:port` or `unix:/path`."""
+    _endpoint: Endpoint
+    # A simple queue, not an event: its `put` may be called by a signal handler whatever that interrupted.
+    _stop: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
+    _handlers: dict[int, Any] = field(default_factory=dict)
+    _signalled: bool = False
+
+    def wait(self) -> None:
+        """Wait until `stop`, or in the main thread for SIGTERM or SIGINT; leaving the `with` then ends the server.
+
+        Until it has ended, a further signal ends it without waiting for running calls.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                self._handlers.setdefault(number, signal.getsignal(number))
+                signal.signal(number, self._on_signal)
+        self._stop.get()
+
+    def stop(self) -> None:
+        """Let `wait` return. Safe to call from any thread, and more than once."""
+        self._stop.put(None)
+
+    def hurry(self) -> None:
+        """End without waiting for running calls; they are killed."""
+        self._endpoint.hurry()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._signalled:
+            self.hurry()
+        self._signalled = True
+        self.stop()
+
+    def _end(self, grace_s: float) -> None:
+        try:
+            self._endpoint.drain(grace_s)
+        except BaseException:  # an interrupt: as a second signal
+            self.hurry()
+            self._endpoint.drain(0)
+            raise
+        finally:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def open_server(settings: Settings, *, address: str | None = None) -> Iterator[Server]:
+    """Start all services and listen; at the end running calls get time to finish, then no container is left.
+
+    Args:
+        settings: see `settings.load_settings`.
+        address: where to listen, mostly `settings.listen`. None: a socket in a private directory, for this
+            user alone. Such a server is for the caller itself, so it skips the first call that shows a
+            listening one to be healthy: the caller's own is that.
+
+    Raises:
+        EngineUnavailable, ImageMissing, SandboxUnavailable: no sandbox can be had.
+        StoreUnavailable, StoreCorrupt: the registry.
+        InvalidInput: the address cannot be listened on, or a setting is off.
+    """
+    configure_logs()
+    with ExitStack() as stack:
+        pool = stack.enter_context(sandbox_pool(settings))
+        parts = stack.enter_context(_parts(settings, pool))
+        endpoint = Endpoint(
+            parts,
+            grpc_settings=settings.grpc,
+            making=settings.making,
+            reflect=settings.profile is not Profile.PRODUCTION,
+        )
+        if address is None:
+            place, grace_s = f"unix:{stack.enter_context(_private_directory())}/server.sock", _IN_PROCESS_GRACE_S
+        else:
+            place, grace_s = _checked(address), settings.grpc.drain_s
+            prove(pool, settings.sandbox.limits.limits)
+        server = Server(endpoint.listen(place), endpoint)
+        try:
+            endpoint.ready()
+            yield server
+        finally:
+            server._end(grace_s)  # noqa: SLF001 - its other half
+
+
+@contextmanager
+def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
+    """Put together what the services stand on."""
+    with ExitStack() as stack:
+        # The pool is filling meanwhile.
+        store = open_store(settings.store_url or settings.state_dir / "registry.db")
+        stack.callback(store.close)
+        # Before the store: a call that is killed now is still recorded.
+        stack.callback(pool.close)
+        models = stack.enter_context(open_models(settings))
+        executor = SandboxExecutor(
+            pool, store, settings.sandbox.limits.limits, queue_s=settings.sandbox.pool.queue_timeout_s
+        )
+        maker = ConfiguredMaker(
+            Maker(models=models, executor=executor, store=store), models, attempts=settings.making.attempts
+        )
+        solver = Solver(models=models, executor=executor, store=store, maker=maker)
+        yield Parts(
+            executor=executor,
+            store=store,
+            maker=maker,
+            solver=ConfiguredSolver(solver, models),
+            source_allowed=settings.source_allowed,
+        )
+
+
+@contextmanager
+def _private_directory() -> Iterator[Path]:
+    """Make a directory for this user alone, with a path short enough for a socket in it."""
+    usual = tempfile.gettempdir()
+    place = usual if len(usual) <= _LONGEST_DIRECTORY else "/tmp"  # noqa: S108 - what is made in it is private
+    with tempfile.TemporaryDirectory(prefix="toolwright-", dir=place) as directory:
+        yield Path(directory)
+
+
+def _checked(address: str) -> str:
+    try:
+        check_listen(address)
+    except ValueError as fault:
+        raise InvalidInput("listen", str(fault)) from None
+    return address
