@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +12,9 @@ import requests
 from docker.errors import DockerException, ImageNotFound
 
 from toolwright.errors import EngineUnavailable, ImageMissing
+from toolwright.images.labels import NAME, Origin, Platform, image_reference
 from toolwright.images.lock import Package
 from toolwright.images.recipe import Recipe, load_recipe
-
-LABEL = "org.toolwright."
-_REPOSITORY = "toolwright-sandbox-"
-
-_DEBIAN_NAMES = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el"}
-"""Debian's names of architectures, where they differ from the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +39,6 @@ class ImageInfo:
     agent_protocol: int
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """An architecture in the words of the engine and of Debian."""
-
-    engine: str
-    debian: str
-
-
 def engine_platform(client: docker.DockerClient) -> Platform:
     """Return what the engine runs on.
 
@@ -60,13 +46,7 @@ def engine_platform(client: docker.DockerClient) -> Platform:
         EngineUnavailable: it does not answer.
     """
     with engine_faults():
-        name = str(client.version()["Arch"])
-    return Platform(name, _DEBIAN_NAMES.get(name, name))
-
-
-def image_reference(recipe: Recipe, recipe_digest: str) -> str:
-    """Return the name of the image that a build of `recipe` gives."""
-    return f"{_REPOSITORY}{recipe.name}:{recipe_digest[:16]}"
+        return Platform.of_engine(str(client.version()["Arch"]))
 
 
 def find_image(client: docker.DockerClient, name: str = "python", *, recipe: Recipe | None = None) -> ImageInfo:
@@ -105,7 +85,7 @@ def list_images(client: docker.DockerClient) -> Sequence[ImageInfo]:
         EngineUnavailable: the engine does not answer.
     """
     with engine_faults():
-        images = client.images.list(filters={"label": f"{LABEL}image"})
+        images = client.images.list(filters={"label": NAME})
     found = [_info(next(iter(image.tags), image.short_id), image.attrs) for image in images]
     return sorted((info for info in found if info is not None), key=lambda info: (info.name, info.reference))
 
@@ -122,36 +102,22 @@ def engine_faults() -> Iterator[None]:
         raise EngineUnavailable(message) from error
 
 
-def image_labels(
-    recipe: Recipe, *, recipe_digest: str, content_digest: str, packages: Sequence[Package], packages_locked: bool
-) -> dict[str, str]:
-    """Return the labels from which an `ImageInfo` is read back."""
-    rows = [[item.name, item.version, item.architecture, item.sha256] for item in packages]
-    return {
-        f"{LABEL}image": recipe.name,
-        f"{LABEL}agent.protocol": str(recipe.agent_protocol),
-        f"{LABEL}content-digest": content_digest,
-        f"{LABEL}recipe-digest": recipe_digest,
-        f"{LABEL}packages": json.dumps(rows, separators=(",", ":")),
-        f"{LABEL}packages-locked": str(packages_locked).lower(),
-    }
-
-
 def _info(reference: str, attributes: Mapping[str, Any]) -> ImageInfo | None:
-    """Read an image's attributes; None where it only bears our label."""
-    labels = (attributes.get("Config") or {}).get("Labels") or {}
-    try:
-        return ImageInfo(
-            name=labels[f"{LABEL}image"],
-            reference=reference,
-            image_id=attributes["Id"] if ":" in attributes["Id"] else f"sha256:{attributes['Id']}",
-            content_digest=labels[f"{LABEL}content-digest"],
-            recipe_digest=labels[f"{LABEL}recipe-digest"],
-            created=str(attributes.get("Created", "")),
-            size_bytes=int(attributes.get("Size", 0)),
-            packages=tuple(Package(*item) for item in json.loads(labels[f"{LABEL}packages"])),
-            packages_locked=labels[f"{LABEL}packages-locked"] == "true",
-            agent_protocol=int(labels[f"{LABEL}agent.protocol"]),
-        )
-    except (KeyError, TypeError, ValueError):
+    """Read what the engine says of an image; None where it only bears our label."""
+    origin = Origin.read((attributes.get("Config") or {}).get("Labels") or {})
+    if origin is None:
         return None
+    image_id = str(attributes["Id"])
+    return ImageInfo(
+        name=origin.name,
+        reference=reference,
+        # Podman leaves the algorithm out.
+        image_id=image_id if ":" in image_id else f"sha256:{image_id}",
+        content_digest=origin.content_digest,
+        recipe_digest=origin.recipe_digest,
+        created=str(attributes.get("Created", "")),
+        size_bytes=int(attributes.get("Size", 0)),
+        packages=origin.packages,
+        packages_locked=origin.packages_locked,
+        agent_protocol=origin.agent_protocol,
+    )
