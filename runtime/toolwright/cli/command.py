@@ -9,7 +9,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -132,4 +132,5 @@ def _kept(trace: str) -> str:
 
 def _silence_stdout() -> None:
     """Let the interpreter's last flush go nowhere; else it would report the broken pipe again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # a stdout that is no file has no last flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from toolwright.cli.rendering import dollars
 _WIDTH, _HEIGHT = 880, 540
 _LEFT, _RIGHT, _TOP, _BOTTOM = 96, 848, 112, 428
 _INK, _SOFT, _GRID = "#1f2933", "#616e7c", "#e4e7eb"
+_BOX = f"0 0 {_WIDTH} {_HEIGHT}"
 _FONTS = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 _GREEN, _RED, _AMBER = "#0f8a5f", "#c8372d", "#b7791f"
 
@@ -33,7 +34,7 @@ def curve_svg(curve: CostCurve, *, title: str, note: str) -> str:
     """Return the picture: axes, two lines, the break-even point, a legend, and `note` below."""
     frame = _Frame(curve.span, 1.06 * max(curve.strong_after(curve.span), curve.light_after(curve.span)) or 1.0)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" viewBox="{_BOX}">',
         f"<g font-family='{_FONTS}'>",
         f"<title>{escape(title)}</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',

@@ -113,11 +113,11 @@ def _group(text: str) -> typer.Typer:
 
 def _usage(fault: TyperException, screen: Screen) -> ExitStatus:
     context = getattr(fault, "ctx", None)
-    message = fault.format_message() or "a command is missing"
-    if fault.message:  # else Typer has shown the help already
+    message = fault.format_message()
+    if message:  # else Typer has shown the help already
         screen.note(shown(context.get_usage()) if context else "")
         screen.note(shown(f"toolwright: {message}"), style="red")
-    screen.document(error_document("USAGE", message))
+    screen.document(error_document("USAGE", message or "a command is missing"))
     return ExitStatus.USAGE
 
 

@@ -1,0 +1,302 @@
+"""A world without engine, server or model, for tests of the command line: each test says what it answers."""
+
+# ruff: noqa: ARG002 - a fake takes what the real one takes
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolwright.cli.environment import EngineFacts, Floors
+from toolwright.cli.options import Options
+from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
+from toolwright.domain.limits import Limits, LimitsRequest
+from toolwright.domain.outcome import (
+    Execution,
+    Failure,
+    Outcome,
+    Output,
+    Provenance,
+    Status,
+    Timing,
+    Usage,
+)
+from toolwright.domain.record import Check, Role, TokenUse, VerificationRecord
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import AnswerKind, Example, Task
+from toolwright.domain.tool import Demonstration, ToolInfo, ToolState
+from toolwright.errors import NotFound, ToolwrightError
+from toolwright.images.catalog import ImageInfo
+from toolwright.images.lock import Package
+
+USER_USE = TokenUse(Role.USER, "offline-user", 1, 100, 10, 0.001)
+MAKER_USE = TokenUse(Role.MAKER, "offline-maker", 2, 1000, 500, 0.09)
+
+
+def execution(
+    status: Status = Status.SUCCESS,
+    result_json: str | None = "5",
+    failure: Failure | None = None,
+    stdout: Output | None = None,
+) -> Execution:
+    """Return a call's end with every part filled."""
+    outcome = Outcome(
+        status,
+        result_json if status is Status.SUCCESS else None,
+        None if status is Status.SUCCESS else failure or Failure("ValueError", "no", "Traceback …"),
+        stdout=stdout or Output(),
+        usage=Usage(wall_ms=1.5, cpu_ms=1.0, peak_memory_bytes=9_000_000),
+    )
+    provenance = Provenance("sha256:" + "a" * 64, "sha256:" + "b" * 64, "runc", "c" * 64)
+    return Execution("e" * 32, outcome, Limits(), Timing(run_ms=2.0), provenance)
+
+
+def tool_info(name: str = "sort_words", number: int = 1) -> ToolInfo:
+    """Return an active tool."""
+    return ToolInfo(
+        name=name,
+        number=number,
+        digest="sha256:" + "d" * 64,
+        state=ToolState.ACTIVE,
+        function=name,
+        summary="Sort words.",
+        signature="(words: list[str]) -> str",
+        parameters={"type": "object", "properties": {"words": {"type": "array"}}, "additionalProperties": False},
+        answer_kind=AnswerKind.TEXT,
+        demonstrations=(Demonstration("Sort: b a", '{"words": ["b", "a"]}', "a b"),),
+        verification_id="v1",
+        created_at=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What `get_tool` returns."""
+
+    info: ToolInfo
+    source: ToolSource
+    verification: VerificationRecord | None
+
+
+def shown(info: ToolInfo) -> Shown:
+    """Return `info` with a source and a record."""
+    checks = (Check("1", held_out=False, status=Status.SUCCESS, passed=True, execution_id="x"),)
+    record = VerificationRecord("v1", info.digest, "sha256:" + "b" * 64, "runc", "m", "u", checks, 1, 1.0)
+    return Shown(info, ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function), record)
+
+
+Executed = Execution | ToolwrightError
+
+
+@dataclass
+class FakeServices:
+    """Answers from lists that a test fills; notes what it was asked."""
+
+    executions: list[Executed] = field(default_factory=list)
+    making: Callable[[Task], list[MakingEvent]] | None = None
+    """What comes of a making; None: the tool, at once."""
+    solving: Callable[[str], list[SolveEvent]] | None = None
+    """What comes of a question; None: the answer `a b`."""
+    tools: list[ToolInfo] = field(default_factory=list)
+    executed: list[tuple[str | ToolSource, str | None, LimitsRequest | None]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    made: list[Task] = field(default_factory=list)
+
+    def execute(
+        self,
+        tool: str | ToolSource,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        arguments_json: str | None = None,
+        limits: LimitsRequest | None = None,
+    ) -> Execution:
+        """See `Services.execute`."""
+        self.executed.append((tool, arguments_json or json.dumps(arguments), limits))
+        answer = self.executions.pop(0) if self.executions else execution()
+        if isinstance(answer, ToolwrightError):
+            raise answer
+        return answer
+
+    def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
+        """See `Services.make`."""
+        self.made.append(task)
+        return iter((self.making or made)(task))
+
+    def get_tool(self, reference: str) -> Shown:
+        """See `Services.get_tool`."""
+        for tool in self.tools:
+            if reference in {tool.name, tool.reference}:
+                return shown(tool)
+        raise NotFound("tool", reference)
+
+    def list_tools(self) -> Iterator[ToolInfo]:
+        """See `Services.list_tools`."""
+        return iter(self.tools)
+
+    def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
+        """See `Services.solve`."""
+        self.asked.append(question)
+        return iter(self.solving(question) if self.solving else answered("a b"))
+
+
+def made(task: Task) -> list[MakingEvent]:
+    """Return a making that succeeds at once."""
+    return [
+        Proposed(1, f"def {task.name}(): ..."),
+        Checked(1, "1", held_out=True, passed=True, status=Status.SUCCESS),
+        Made(tool_info(task.name), 1, (MAKER_USE,)),
+    ]
+
+
+def answered(answer: str, execution_id: str = "x1") -> list[SolveEvent]:
+    """Return a solving that ends with `answer`."""
+    return [Answered(answer, json.dumps(answer), "sort_words@1", execution_id, (USER_USE,))]
+
+
+def declined(reason: str = "nothing fits") -> list[SolveEvent]:
+    """Return a solving that finds no tool."""
+    return [Declined(reason, (USER_USE,))]
+
+
+IMAGE = ImageInfo(
+    name="python",
+    reference="toolwright-sandbox-python:0123456789abcdef",
+    image_id="sha256:" + "1" * 64,
+    content_digest="sha256:" + "2" * 64,
+    recipe_digest="3" * 64,
+    created="",
+    size_bytes=44_000_000,
+    packages=(Package("libc6", "2.41", "amd64", "4" * 64),),
+    packages_locked=True,
+    agent_protocol=1,
+)
+
+FACTS = EngineFacts(
+    "unix:///run/docker.sock",
+    {"Components": [{"Name": "Engine", "Version": "29.6.0"}, {"Name": "runc", "Version": "1.4.4"}]},
+    {
+        "ServerVersion": "29.6.0",
+        "KernelVersion": "6.12.0",
+        "OperatingSystem": "Debian",
+        "CgroupVersion": "2",
+        "CgroupDriver": "systemd",
+        "MemoryLimit": True,
+        "SwapLimit": True,
+        "PidsLimit": True,
+        "CpuCfsQuota": True,
+        "SecurityOptions": ["name=seccomp,profile=builtin", "name=userns"],
+        "Runtimes": {"runc": {}},
+    },
+)
+
+
+@dataclass
+class FakeImages:
+    """Holds one image."""
+
+    fault: ToolwrightError | None = None
+
+    def build(self, name: str, *, progress: Callable[[str], None], force: bool, relock: bool) -> ImageInfo:
+        """See `Images.build`."""
+        progress("building")
+        return self.find(name)
+
+    def find(self, name: str) -> ImageInfo:
+        """See `Images.find`."""
+        if self.fault:
+            raise self.fault
+        return IMAGE
+
+    def list(self) -> Sequence[ImageInfo]:
+        """See `Images.list`."""
+        return [IMAGE]
+
+
+@dataclass
+class FakeServer:
+    """Stops at once, in the way that it is told."""
+
+    address: str = "127.0.0.1:7433"
+    end: BaseException | None = None
+
+    def wait(self) -> None:
+        """See `Server.wait`."""
+        if self.end:
+            raise self.end
+
+
+@dataclass
+class FakeWorld:
+    """The `Environment` of tests."""
+
+    services_: FakeServices = field(default_factory=FakeServices)
+    images_: FakeImages = field(default_factory=FakeImages)
+    server: FakeServer = field(default_factory=FakeServer)
+    start_fault: BaseException | None = None
+    facts: EngineFacts | ToolwrightError = FACTS
+    options: Options | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    fresh_state: bool | None = None
+    strong_asked: int = 0
+
+    @contextmanager
+    def services(self, options: Options, changes: Mapping[str, Any], *, fresh_state: bool) -> Iterator[FakeServices]:
+        """See `Environment.services`."""
+        self.options, self.changes, self.fresh_state = options, changes, fresh_state
+        if self.start_fault:
+            raise self.start_fault
+        yield self.services_
+
+    @contextmanager
+    def serve(self, options: Options, changes: Mapping[str, Any]) -> Iterator[FakeServer]:
+        """See `Environment.serve`."""
+        self.options, self.changes = options, changes
+        if self.start_fault:
+            raise self.start_fault
+        yield self.server
+
+    @contextmanager
+    def images(self, options: Options) -> Iterator[FakeImages]:
+        """See `Environment.images`."""
+        yield self.images_
+
+    def engine(self, options: Options) -> EngineFacts:
+        """See `Environment.engine`."""
+        if isinstance(self.facts, ToolwrightError):
+            raise self.facts
+        return self.facts
+
+    def floors(self, options: Options, *, rounds: int) -> Floors:
+        """See `Environment.floors`."""
+        return Floors(fork_pipe_ms=1.0, docker_exec_ms=80.0, docker_run_ms=400.0)
+
+    def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:
+        """See `Environment.strong_use`."""
+        self.strong_asked = len(asked)
+        return TokenUse(Role.USER, "offline-strong", len(asked), 500, 10, 0.02 * len(asked))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON Lines on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+RunCli = Callable[..., Ran]
+"""Runs a command line, given as strings and paths."""

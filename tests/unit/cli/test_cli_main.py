@@ -1,0 +1,146 @@
+"""The frame around all commands: usage, faults, interruption, and JSON on stdout alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from toolwright.cli.testing import FakeWorld, RunCli
+from toolwright.errors import EngineUnavailable
+
+COMMANDS = [
+    ("demo",),
+    ("serve",),
+    ("make",),
+    ("ask",),
+    ("call",),
+    ("run",),
+    ("eval",),
+    ("tools", "list"),
+    ("tools", "show"),
+    ("images", "build"),
+    ("images", "list"),
+    ("doctor",),
+    ("bench",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_json(cli: RunCli, command: tuple[str, ...]) -> None:
+    """Help is shown with status 0 and names --json."""
+    ran = cli(*command, "--help")
+    assert ran.status == 0
+    assert "--json" in ran.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nope",), ("run",), ("ask",), ("eval", "--jobs", "0", "x"), ("call", "t", "--no")]
+)
+def test_bad_usage_is_status_2_with_a_document(cli: RunCli, arguments: tuple[str, ...]) -> None:
+    """An unknown command, a missing argument and a bad option are told on stderr, and as one document."""
+    ran = cli(*arguments, "--json")
+    assert ran.status == 2
+    assert ran.document["error"]["reason"] == "USAGE"
+    assert "toolwright: " in ran.err
+
+
+def test_no_command_shows_help(cli: RunCli) -> None:
+    """Without a command the help is shown, with the status of bad usage."""
+    ran = cli()
+    assert ran.status == 2
+    assert "demo" in ran.out + ran.err
+
+
+def test_version(cli: RunCli) -> None:
+    """--version names the program and its version."""
+    ran = cli("--version")
+    assert (ran.status, ran.out.split()[0]) == (0, "toolwright")
+
+
+@pytest.mark.parametrize("command", ["history", "alias", "rollback", "quarantine", "retire", "export", "import"])
+def test_later_commands_say_so(cli: RunCli, command: str) -> None:
+    """A command of later versions is refused in words, whatever its arguments and options."""
+    ran = cli("tools", command, "a", "--reason", "b", "--json")
+    assert ran.status == 2
+    assert ran.document["error"]["reason"] == "UNSUPPORTED"
+    assert "not in this version" in ran.err
+
+
+def test_missing_engine_is_status_3_with_one_paragraph(cli: RunCli, world: FakeWorld) -> None:
+    """A missing service ends with 3, a text on stderr, and a document on stdout."""
+    world.start_fault = EngineUnavailable("No Docker engine answers. Start one")
+    ran = cli("ask", "Sort: b a", "--json")
+    assert ran.status == 3
+    assert ran.document["error"]["reason"] == "ENGINE_UNAVAILABLE"
+    assert ran.err.count("\n") == 1
+
+
+def test_interruption_is_status_130(cli: RunCli, world: FakeWorld) -> None:
+    """Ctrl-C ends without a traceback."""
+    world.start_fault = KeyboardInterrupt()
+    ran = cli("tools", "list")
+    assert ran.status == 130
+    assert "Traceback" not in ran.err
+
+
+def test_broken_pipe_is_quiet(cli: RunCli, world: FakeWorld) -> None:
+    """A reader that went away is not reported."""
+    world.start_fault = BrokenPipeError()
+    ran = cli("tools", "list")
+    assert (ran.status, ran.err) == (141, "")
+
+
+def test_unexpected_exception_is_status_3_and_keeps_the_traceback(cli: RunCli, world: FakeWorld) -> None:
+    """A bug of ours gives a sentence and the place of the traceback, not the traceback itself."""
+    world.start_fault = RuntimeError("boom \x1b[2J")
+    ran = cli("tools", "list", "--json")
+    assert ran.status == 3
+    assert "Traceback" not in ran.err
+    assert "\x1b" not in ran.err
+    log = Path(ran.document["error"]["log"])
+    assert "RuntimeError: boom" in log.read_text(encoding="utf-8")
+    log.unlink()
+
+
+def test_debug_shows_the_traceback(cli: RunCli, world: FakeWorld) -> None:
+    """--debug prints it too."""
+    world.start_fault = RuntimeError("boom")
+    ran = cli("tools", "list", "--debug")
+    assert "Traceback" in ran.err
+    found = re.search(r"/\S+/toolwright-\S+\.log", ran.err)
+    assert found
+    Path(found.group()).unlink()
+
+
+def test_shared_flags_reach_the_services(cli: RunCli, world: FakeWorld) -> None:
+    """Flags become settings, and what was not given stays open."""
+    cli(
+        "tools",
+        "list",
+        "--state-dir",
+        "/s",
+        "--runtime",
+        "runsc",
+        "--image",
+        "sha256:x",
+        "--offline",
+        "--docker-host",
+        "d",
+    )
+    assert world.options
+    assert world.options.settings() == {
+        "state_dir": Path("/s"),
+        "docker_host": "d",
+        "sandbox": {"image": "sha256:x", "runtime": "runsc"},
+        "models": {"offline": True},
+    }
+
+
+def test_server_comes_from_the_environment(cli: RunCli, world: FakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TOOLWRIGHT_SERVER names a running server."""
+    monkeypatch.setenv("TOOLWRIGHT_SERVER", "127.0.0.1:9")
+    cli("tools", "list")
+    assert world.options
+    assert world.options.server == "127.0.0.1:9"
