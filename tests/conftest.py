@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from toolwright.domain.call import ExecutionRequest, Isolation
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import Execution
@@ -13,7 +14,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.errors import EngineUnavailable
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.images.build import build_image
-from toolwright.images.recipe import images_directory
+from toolwright.images.recipe import images_root
 from toolwright.llm.offline import OfflineModelServer
 from toolwright.llm.testing import ChatEndpoint
 from toolwright.registry.memory import MemoryStore
@@ -41,19 +42,21 @@ def offline_server() -> Iterator[OfflineModelServer]:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
+def engine() -> Iterator[Engine]:
     """The container engine. Without one nothing about the sandbox is proven, so that is a failure and no skip."""
     try:
-        return find_engine()
+        found = find_engine()
     except EngineUnavailable as missing:
         pytest.fail(f"NOT PROVEN: {missing}")
+    yield found
+    found.client.close()
 
 
 @pytest.fixture(scope="session")
 def policy(engine: Engine) -> SandboxPolicy:
     """The production policy with the image of this checkout."""
     image = build_image(engine.client, "python", progress=lambda _: None)
-    return SandboxPolicy(image.image_id, load_seccomp_profile(images_directory()))
+    return SandboxPolicy(image.image_id, load_seccomp_profile(images_root()))
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +77,8 @@ def executor(warm_pool: WarmPool) -> SandboxExecutor:
 def run_source(executor: SandboxExecutor) -> RunSource:
     """Run source text in the sandbox."""
 
-    def run(code: str, function: str = "f", arguments_json: str = "{}", **limits: Any) -> Execution:  # noqa: ANN401
-        request = ExecutionRequest(
-            ToolSource(code, function), arguments_json, LimitsRequest(**limits), tenant="tests"
-        )
+    def run(code: str, function: str = "f", arguments_json: str = "{}", **limits: Any) -> Execution:
+        request = ExecutionRequest(ToolSource(code, function), arguments_json, LimitsRequest(**limits), tenant="tests")
         return executor.execute(request)
 
     return run

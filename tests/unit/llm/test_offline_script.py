@@ -220,8 +220,8 @@ SAMPLES = {
     "swaps": (
         "Ann, Ben, and Cid are dancers at a square dance. At the start of a song, they each have a partner: Ann is "
         "dancing with Pat, Ben is dancing with Sam, and Cid is dancing with Jo.\nThroughout the song, the dancers "
-        "often trade partners. First, Ann and Ben switch partners. Finally, Cid and Ann switch partners. At the end of the "
-        "dance, Ann is dancing with\nOptions:\n(A) Pat\n(B) Sam\n(C) Jo"
+        "often trade partners. First, Ann and Ben switch partners. Finally, Cid and Ann switch partners. At the end of "
+        "the dance, Ann is dancing with\nOptions:\n(A) Pat\n(B) Sam\n(C) Jo"
     ),
     "orders": (
         "The following paragraphs each describe a set of three objects arranged in a fixed order. The statements are "
