@@ -293,9 +293,12 @@ def _attach(engine: Engine, container_id: str) -> socket.socket:
     response = engine.client.api.attach_socket(container_id, params)
     # docker-py hands out the read-only file object of the upgraded connection; the socket is in it.
     channel: socket.socket = getattr(response, "_sock", response)
-    duplicate = channel.dup()  # the response closes its own when it is collected
+    duplicate = channel.dup()  # ours alone: the rest of the HTTP connection is let go of here and now
     duplicate.setblocking(True)
-    response.close()
+    holder = getattr(response, "_response", response)
+    with suppress(ValueError):  # docker-py's wrapper may have closed it from under the response
+        holder.close()
+    channel.close()
     return duplicate
 
 

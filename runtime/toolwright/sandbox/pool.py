@@ -74,7 +74,6 @@ class _Waiter:
     """A lease that is waiting."""
 
     key: SandboxKey
-    failures_seen: int
 
 
 @dataclass(slots=True)
@@ -88,7 +87,6 @@ class _State:
     waiters: deque[_Waiter] = field(default_factory=deque)
     starting: int = 0
     ending: int = 0
-    failures: int = 0
     failure: ToolwrightError | None = None
     not_before: float = 0.0
     backoff_s: float = FIRST_BACKOFF_S
@@ -162,7 +160,7 @@ class WarmPool:
     def _wait(self, key: SandboxKey, deadline: float, cancellation: Cancellation) -> PooledSandbox:
         state = self._state
         with self._lock:
-            waiter = _Waiter(key, state.failures)
+            waiter = _Waiter(key)
             sandbox = self._take(waiter) if not state.closed else None
             if sandbox is None:
                 sandbox = self._queue(waiter, deadline, cancellation)
@@ -186,7 +184,7 @@ class WarmPool:
             self._lock.acquire()
         try:
             while (sandbox := self._take(waiter)) is None:
-                self._refuse_if_hopeless(waiter, deadline, cancellation)
+                self._refuse_if_hopeless(deadline, cancellation)
                 self._freed.wait(max(0.0, deadline - time.monotonic()))
         finally:
             state.waiters.remove(waiter)
@@ -219,14 +217,14 @@ class WarmPool:
                 return False
         return True
 
-    def _refuse_if_hopeless(self, waiter: _Waiter, deadline: float, cancellation: Cancellation) -> None:
+    def _refuse_if_hopeless(self, deadline: float, cancellation: Cancellation) -> None:
         state = self._state
         if cancellation.cancelled:
             raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
         if state.closed:
             raise SandboxUnavailable("The server is shutting down; the tool did not run.")
-        if state.failure is not None and state.failures > waiter.failures_seen and not state.leased:
-            raise state.failure
+        if state.failure is not None and not state.starting and not state.leased:
+            raise state.failure  # the last start failed and the next is put off: nothing to wait for
         if time.monotonic() >= deadline:
             raise Overloaded("No sandbox came free in time; the tool did not run.", retry_after_s=1.0)
 
@@ -310,7 +308,6 @@ class WarmPool:
             else:
                 state.blank.append(sandbox)
             return
-        state.failures += 1
         state.failure = failure
         state.not_before = time.monotonic() + state.backoff_s
         state.backoff_s = min(LONGEST_BACKOFF_S, 2 * state.backoff_s)

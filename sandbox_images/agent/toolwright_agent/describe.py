@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from toolwright_agent.program import NotLoaded
@@ -27,7 +27,7 @@ _SIMPLE: dict[object, dict[str, Any]] = {
     tuple: {"type": "array"},
     dict: {"type": "object"},
 }
-_LISTS = (list, Sequence, typing.get_origin(typing.Iterable[int]), typing.get_origin(typing.Collection[int]))
+_LISTS = (list, Sequence, Iterable, Collection)
 _MAPPINGS = (dict, Mapping)
 _MAX_DEPTH = 16
 
