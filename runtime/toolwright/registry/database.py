@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
 
 from toolwright.errors import StoreUnavailable
 from toolwright.registry.faults import store_faults
+from toolwright.registry.prepared import PreparedInsert
+from toolwright.registry.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,19 @@ class Database:
         with self._transaction(self._backend.writer) as connection:
             yield connection
 
+    def prepare_insert(self, table: Table) -> Callable[[Row], None]:
+        """Return a quick way to insert one row into `table`, each as a transaction of its own.
+
+        What it returns raises like `writing`.
+        """
+        statement = PreparedInsert(self._backend.writer, table)
+
+        def insert(row: Row) -> None:
+            with self._open():
+                statement.execute(row)
+
+        return insert
+
     @contextmanager
     def changing_schema(self) -> Iterator[Connection]:
         """Like `writing`, but at most one process at a time."""
@@ -74,7 +89,12 @@ class Database:
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with self._open(), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
         if self._closed:
             raise StoreUnavailable(f"the registry {self.label} was closed; open it again")
-        with store_faults(self.label), engine.begin() as connection:
-            yield connection
+        with store_faults(self.label):
+            yield

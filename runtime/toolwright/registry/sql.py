@@ -74,6 +74,7 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
+        self._insert_execution = self._database.prepare_insert(EXECUTIONS)
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -219,8 +220,8 @@ class SqlStore:
     def add_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
         row = log_rows.execution_row(entry)
-        with _unless_taken("execution", entry.execution_id), self._database.writing() as connection:
-            connection.execute(insert(EXECUTIONS), row)
+        with _unless_taken("execution", entry.execution_id):
+            self._insert_execution(row)
 
     def get_execution(self, execution_id: str) -> ExecutionEntry:
         """See `Store`."""

@@ -26,6 +26,7 @@ Durability = Literal["process", "power"]
 _SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
 _READERS = 8
 _RETRY_S = 0.01
+_SMALLEST_PAGE = 512
 
 
 def sqlite_backend(path: Path, *, durability: Durability = "process", wait_s: float = 5.0) -> Backend:
@@ -34,11 +35,12 @@ def sqlite_backend(path: Path, *, durability: Durability = "process", wait_s: fl
     Writers wait up to `wait_s` for another thread, and as long again for another process.
 
     Raises:
-        StoreUnavailable: the file cannot be made, or is none.
+        StoreUnavailable: the file cannot be made or written, or is no database.
     """
     label = str(path)
     with store_faults(label):
         _make_file(path)
+        _check_file(path)
 
     def connect() -> sqlite3.Connection:
         return _connect(path, durability, wait_s)
@@ -76,6 +78,16 @@ def _make_file(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         return
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what SQLite would quietly take: a file that it can only read, and a stub, which it would overwrite."""
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        raise StoreUnavailable(f"the registry {path} cannot be written; make the file writable for this user")
+    if 0 < path.stat().st_size < _SMALLEST_PAGE:
+        raise StoreUnavailable(
+            f"the registry {path} is not an SQLite database; name another file, or move this one away"
+        )
 
 
 def _connect(path: Path, durability: Durability, wait_s: float) -> sqlite3.Connection:

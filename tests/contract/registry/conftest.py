@@ -20,7 +20,7 @@ POSTGRES = "TOOLWRIGHT_TEST_POSTGRES"
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty store of each kind."""
+    """Give an empty store of each kind."""
     match request.param:
         case "memory":
             with closing(MemoryStore()) as opened:
@@ -37,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 @contextmanager
 def _postgres_schema() -> Iterator[URL]:
-    """A schema of its own in the database that the environment names, dropped afterwards."""
+    """Make a schema of its own in the database that the environment names, dropped afterwards."""
     url = make_url(os.environ[POSTGRES]).set(drivername="postgresql+psycopg")
     name = f"toolwright_{uuid.uuid4().hex}"
     engine = create_engine(url)
