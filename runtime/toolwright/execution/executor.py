@@ -94,7 +94,8 @@ class SandboxExecutor:
     ) -> Execution:
         execution_id = secrets.token_hex(16)
         started_at = time.time()
-        key = SandboxKey(request.tenant, target.digest)
+        # By source, not by version: a verified tool finds the containers that its verification warmed.
+        key = SandboxKey(request.tenant, target.source.digest)
         with self._lease(key, deadline, cancellation) as lease:
             call, hurried = _prepare(request, target, limits, deadline)
             info = lease.sandbox.info
