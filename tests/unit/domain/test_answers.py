@@ -99,6 +99,12 @@ def test_choice_by_number_is_the_options_text() -> None:
         answer_from_result(CHOICE, "2", question)
 
 
+def test_choice_takes_no_boolean() -> None:
+    """Whether `true` means an option that reads 'True' would be a guess."""
+    with pytest.raises(NoAnswer):
+        answer_from_result(CHOICE, "true", "Is it?\n(A) True\n(B) False")
+
+
 def test_choice_without_option_lines_takes_letters_only() -> None:
     """Where the question shows no options, a letter cannot be checked and a text means nothing."""
     assert answer_from_result(CHOICE, '"d"', "Pick one.") == "(D)"

@@ -27,7 +27,7 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, Role, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
-from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolVersion
+from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import (
     CallCancelled,
     DeadlineExceeded,
@@ -35,6 +35,7 @@ from toolwright.errors import (
     ModelReplyInvalid,
     ModelUnavailable,
     NotFound,
+    NotReady,
 )
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
@@ -166,6 +167,26 @@ def test_an_unknown_named_tool_is_the_callers_mistake() -> None:
         at.solver.solve("What?", tool="no such form!")
 
 
+class HeldBack(MemoryStore):
+    """A registry in which every version is held back."""
+
+    def get_tool(self, reference: str) -> RegisteredTool:
+        return replace(super().get_tool(reference), state=ToolState.QUARANTINED)
+
+    def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
+        return [replace(tool, state=ToolState.QUARANTINED) for tool in super().list_tools(after=after, limit=limit)]
+
+
+def test_a_version_held_back_is_not_used() -> None:
+    """It is not offered, its task is not made anew, and naming it is refused before a model is asked."""
+    at = Bench(ScriptedModel([]), store=HeldBack())
+    at.keep(version("add_tool", "add"))
+    at.store.save_task(task("add_tool"))
+    assert isinstance(at.solve("What is 1 plus 2?")[-1], Declined)
+    with pytest.raises(NotReady, match="quarantined"):
+        at.solver.solve("What is 1 plus 2?", tool="add_tool")
+
+
 def test_the_dispatcher_sees_all_tools_and_the_bare_question() -> None:
     """Each tool is documented with signature, summary and a sample question; so are tasks without a tool."""
     at = bench(chooses("none"))
@@ -212,7 +233,7 @@ def test_without_tools_and_tasks_no_model_is_asked() -> None:
         chooses("rm_rf"),
         calls("choose_tool", {"tool": "add_tool"}),
         calls("choose_tool", '{"tool": "add_tool", "reason": "x"'),
-        calls("add_tool", {"a": 1, "b": 2}),
+        calls("add_tool", {"tool": "add_tool", "reason": "It fits."}),
         says("add_tool"),
     ],
 )
