@@ -1,0 +1,155 @@
+"""Stand-ins for what the services call, and a server around them, for tests. The gRPC between is real.
+
+    with serving(parts(executor=ScriptedExecutor(lambda request, scope: sample_execution()))) as address:
+        Client(address).execute("add", {"a": 1})
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolwright.domain.call import ExecutionRequest
+from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.limits import Limits
+from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, Status, Timing, Usage
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Task
+from toolwright.domain.tool import RegisteredTool
+from toolwright.registry.memory import MemoryStore
+from toolwright.sandbox.base import Cancellation, SandboxInfo
+from toolwright.services.calls import CallScope
+from toolwright.services.endpoint import Endpoint, Parts
+from toolwright.settings import GrpcSettings, MakingSettings
+
+
+def sample_execution(**changes: Any) -> Execution:
+    """Return an execution in which every field has a value of its own; `changes` go into its outcome."""
+    outcome: dict[str, Any] = {
+        "status": Status.SUCCESS,
+        "result_json": '{"sum":3}',
+        "stdout": Output(b"out\xff", 9),
+        "stderr": Output(b"err", 3),
+        "usage": Usage(1.5, 1.25, 12_345_678),
+    }
+    return Execution(
+        execution_id="e" * 32,
+        outcome=Outcome(**outcome | changes),
+        limits=Limits(2.5, 1_000_000, 7, 4096, 2048, 8192),
+        timing=Timing(0.25, 0.5, 2.0, 0.125),
+        provenance=Provenance("sha256:" + "1" * 64, "sha256:" + "2" * 64, "runc", "c" * 64, "v-1"),
+    )
+
+
+@dataclass
+class ScriptedExecutor:
+    """Answers calls as `behaviour` does; keeps what it was asked."""
+
+    behaviour: Callable[[ExecutionRequest, CallScope], Execution] = lambda request, scope: sample_execution()
+    asked: list[ExecutionRequest] = field(default_factory=list)
+    scopes: list[CallScope] = field(default_factory=list)
+
+    @property
+    def info(self) -> SandboxInfo:
+        """An image and a runtime that are not there."""
+        return SandboxInfo("", "sha256:" + "2" * 64, "scripted")
+
+    def execute(
+        self,
+        request: ExecutionRequest,
+        *,
+        deadline_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Execution:
+        """Answer one call."""
+        scope = CallScope(deadline_s, cancellation or Cancellation())
+        self.asked.append(request)
+        self.scopes.append(scope)
+        return self.behaviour(request, scope)
+
+
+@dataclass
+class ScriptedMaker:
+    """Makes tools by giving out `events`; keeps what it was asked."""
+
+    events: Callable[[Task], Iterator[MakingEvent]] = lambda task: iter(())
+    registered: Callable[[Task, ToolSource], RegisteredTool] | None = None
+    asked: list[tuple[Task, int]] = field(default_factory=list)
+
+    def make(self, task: Task, *, attempts: int) -> Generator[MakingEvent, None, None]:
+        """Give out the events."""
+        self.asked.append((task, attempts))
+        yield from self.events(task)
+
+    def register(
+        self,
+        task: Task,
+        source: ToolSource,
+        *,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> RegisteredTool:
+        """Register as told."""
+        assert self.registered is not None, "the test did not expect this"  # noqa: S101 - a test's stand-in
+        return self.registered(task, source)
+
+
+@dataclass
+class ScriptedSolver:
+    """Answers questions by giving out `events`; keeps what it was asked."""
+
+    events: Callable[[str, CallScope], Iterator[SolveEvent]] = lambda question, scope: iter(())
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def solve(
+        self,
+        question: str,
+        *,
+        tool: str = "",
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> Generator[SolveEvent, None, None]:
+        """Give out the events."""
+        self.asked.append((question, tool))
+        yield from self.events(question, CallScope(deadline_s, cancellation or Cancellation()))
+
+
+def parts(**changes: Any) -> Parts:
+    """Return parts that do nothing, with `changes` in their place."""
+    usual: dict[str, Any] = {
+        "executor": ScriptedExecutor(),
+        "store": MemoryStore(),
+        "maker": ScriptedMaker(),
+        "solver": ScriptedSolver(),
+    }
+    return Parts(**usual | changes)
+
+
+@contextmanager
+def endpoint(
+    given: Parts, *, address: str | None = None, reflect: bool = True, **bounds: int
+) -> Iterator[tuple[str, Endpoint]]:
+    """Serve `given` on `address`, or on a socket in a directory of its own; give the address and the server."""
+    with tempfile.TemporaryDirectory(prefix="toolwright-") as directory:
+        served = Endpoint(
+            given,
+            grpc_settings=GrpcSettings(**bounds),
+            making=MakingSettings(max_running=2),
+            reflect=reflect,
+        )
+        place = served.listen(address or f"unix:{directory}/server.sock")
+        served.ready()
+        try:
+            yield place, served
+        finally:
+            served.drain(0)
+
+
+@contextmanager
+def serving(given: Parts, *, address: str | None = None, reflect: bool = True, **bounds: int) -> Iterator[str]:
+    """Serve `given`; give the address."""
+    with endpoint(given, address=address, reflect=reflect, **bounds) as (place, _):
+        yield place
