@@ -11,7 +11,7 @@ from rich.table import Table
 from toolwright.cli.command import Session
 from toolwright.cli.documents import execution_document
 from toolwright.cli.environment import EngineFacts
-from toolwright.cli.exit import ExitStatus, paragraph
+from toolwright.cli.exit import ExitStatus
 from toolwright.cli.images import image_document
 from toolwright.cli.rendering import used
 from toolwright.cli.safe_text import literal, shown_line
@@ -58,7 +58,7 @@ def doctor(session: Session) -> ExitStatus:
         try:
             look(session, diagnosis)
         except ToolwrightError as fault:
-            diagnosis.findings.append(Finding(name, str(fault), ok=False, advice=paragraph(fault)))
+            diagnosis.findings.append(Finding(name, str(fault), ok=False))
             break  # what comes after stands on it
     session.screen.document(
         {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -55,9 +55,6 @@ class Reply:
     end: End | None
     """None if a fault kept it from ending."""
     reason: str = ""
-
-
-_Asked = tuple[Reply, ToolwrightError | None]
 
 
 @dataclass(slots=True)
@@ -155,35 +152,42 @@ def answer_all(services: Services, work: EvalTask, jobs: int, seen: Callable[[Re
     Raises:
         ToolwrightError: a service is at fault again and again.
     """
+    patience = _Patience()
     with ThreadPoolExecutor(jobs, thread_name_prefix="ask") as pool:
-        asked = [pool.submit(_ask, services, work.task, example) for example in work.scored]
+        asked = [pool.submit(_ask, services, work.task, example, patience) for example in work.scored]
         try:
-            _watch(asked, seen)
+            for future in as_completed(asked):
+                seen(future.result())
         except BaseException:  # Ctrl-C too: nothing more is to be asked
             for future in asked:
                 future.cancel()
             raise
-    return [future.result()[0] for future in asked]
+    return [future.result() for future in asked]
 
 
-def _watch(asked: Sequence[Future[_Asked]], seen: Callable[[Reply], None]) -> None:
-    faults_in_a_row = 0
-    for future in as_completed(asked):
-        reply, fault = future.result()
-        faults_in_a_row = faults_in_a_row + 1 if fault else 0
-        if fault and faults_in_a_row >= MAX_FAULTS_IN_A_ROW:
-            raise fault
-        seen(reply)
+@dataclass(slots=True)
+class _Patience:
+    """Counts faults one after another, over all threads."""
+
+    faults: list[ToolwrightError] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise the last fault if it was one too many."""
+        if len(self.faults) >= MAX_FAULTS_IN_A_ROW:
+            raise self.faults[-1]
 
 
-def _ask(services: Services, task: Task, example: Example) -> _Asked:
+def _ask(services: Services, task: Task, example: Example, patience: _Patience) -> Reply:
+    patience.check()
     try:
         end = end_of(services.solve(example.question))
     except ToolwrightError as fault:
-        return Reply(example, right=False, end=None, reason=str(fault)), fault
+        patience.faults.append(fault)
+        return Reply(example, right=False, end=None, reason=str(fault))
+    patience.faults.clear()
     if not isinstance(end, Answered):
-        return Reply(example, right=False, end=end, reason=end.reason), None
-    return Reply(example, same_answer(task.answer_kind, example.answer, end.answer, example.question), end), None
+        return Reply(example, right=False, end=end, reason=end.reason)
+    return Reply(example, same_answer(task.answer_kind, example.answer, end.answer, example.question), end)
 
 
 def _wrong(reply: Reply) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -78,12 +79,20 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every answer
+    _set_up_logs(sys.argv[1:])
     status = execute(sys.argv[1:], _real_world)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         status = ExitStatus.BROKEN_PIPE
     sys.exit(status)
+
+
+def _set_up_logs(arguments: Sequence[str]) -> None:
+    """Send the services' log to stderr where it is wanted; elsewhere each fault is told in words of our own."""
+    wanted = "serve" in arguments[:1] or "--debug" in arguments
+    handler = logging.StreamHandler() if wanted else logging.NullHandler()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
 
 
 def _real_world() -> Environment:

@@ -29,9 +29,9 @@ def make(
         Path, typer.Argument(metavar="TASK", help="Task file: .toml or .json with examples, or .jsonl of examples.")
     ],
     attempts: Annotated[
-        int,
+        int | None,
         typer.Option("--attempts", min=1, max=10, help="Proposals the maker may make.", show_default="from settings"),
-    ] = 0,
+    ] = None,
 ) -> ExitStatus:
     """Make a tool from a task file: propose, verify on examples the maker never sees, wrap, keep.
 
@@ -43,7 +43,7 @@ def make(
     wanted = read_task(task)
     session.screen.say(literal(f"Making a tool for {wanted.name}"), style="bold")
     with session.services() as services:
-        events = list(_followed(session, services.make(wanted, attempts=attempts)))
+        events = list(_followed(session, services.make(wanted, attempts=attempts or 0)))
     end = making_end(events)
     note = model_note(end.token_use)
     session.screen.document(_document(wanted.name, end, events, note))

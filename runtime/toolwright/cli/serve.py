@@ -28,8 +28,6 @@ def serve(
         session.screen.document({"status": "SERVING", "address": server.address})
         if not session.screen.as_json:
             session.screen.say(f"Serving gRPC at {shown(server.address)}; Ctrl-C stops it.")
-        try:
-            server.wait()
-        except (KeyboardInterrupt, SystemExit):  # asked to stop: the end of this command, not a failure
-            session.screen.note("Stopping: running calls are given time to end.")
+        server.wait()
+        session.screen.note("Stopping: running calls are given time to end; a further signal kills them.")
     return ExitStatus.DONE

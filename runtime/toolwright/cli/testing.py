@@ -217,15 +217,12 @@ class FakeImages:
 
 @dataclass
 class FakeServer:
-    """Stops at once, in the way that it is told."""
+    """Stops at once."""
 
     address: str = "127.0.0.1:7433"
-    end: BaseException | None = None
 
     def wait(self) -> None:
         """See `Server.wait`."""
-        if self.end:
-            raise self.end
 
 
 @dataclass

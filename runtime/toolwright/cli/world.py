@@ -54,18 +54,17 @@ class World:
                 address = options.server
             else:
                 settings = _settings(options, changes)
-                # A private directory of ours: only this user can connect.
-                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="toolwright-"))
                 if fresh_state and not {"state_dir", "store_url"} & settings.model_fields_set:
+                    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="toolwright-"))
                     settings = settings.model_copy(update={"state_dir": Path(directory)})
-                address = f"unix:{directory}/server.sock"
-                stack.enter_context(open_server(settings, address=address))
+                address = stack.enter_context(open_server(settings)).address
             yield stack.enter_context(Client(address))
 
     @contextmanager
     def serve(self, options: Options, changes: Mapping[str, Any]) -> Iterator[Server]:
         """Start a server at its configured address; see `Environment.serve`."""
-        with open_server(_settings(options, changes)) as server:
+        settings = _settings(options, changes)
+        with open_server(settings, address=settings.listen) as server:
             yield server
 
     @contextmanager

@@ -70,7 +70,7 @@ LINES = [json.dumps(example) for example in _examples(5)]
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("t.toml", 'name = x', "line 1"),
+        ("t.toml", "name = x", "line 1"),
         ("t.toml", "", "examples"),
         ("t.toml", "examples = []", "is empty"),
         ("t.toml", "exampels = []", "exampels: is no field of a task"),

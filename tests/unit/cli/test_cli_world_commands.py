@@ -1,0 +1,211 @@
+"""`toolwright demo`, `serve`, `images`, `doctor` and `bench`, in a world without an engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from toolwright.cli.bench import percentile
+from toolwright.cli.demo_set import load_demo_set
+from toolwright.cli.testing import FACTS, MAKER_USE, FakeWorld, RunCli, answered, declined, execution, made, tool_info
+from toolwright.cli.version_floors import below_floor
+from toolwright.domain.events import Checked, Made, MakingEvent, Proposed, Rejected, SolveEvent
+from toolwright.domain.outcome import Status
+from toolwright.domain.record import Stage
+from toolwright.domain.task import Task
+from toolwright.errors import EngineUnavailable, ImageMissing
+
+ANSWERS = {example.question: example.answer for scene in load_demo_set().tasks for example in scene.questions}
+
+
+def _solve(question: str) -> list[SolveEvent]:
+    return answered(ANSWERS[question]) if question in ANSWERS else declined()
+
+
+def _make_at_the_second_try(task: Task) -> list[MakingEvent]:
+    return [
+        Proposed(1, f"def {task.name}(x): return 'first proposal'"),
+        Checked(1, "4", held_out=True, passed=False, status=Status.SUCCESS),
+        Rejected(1, Stage.VERIFY, "an example that you have not seen is answered wrong"),
+        Proposed(2, f"def {task.name}(x): return 'second proposal'"),
+        Made(tool_info(task.name), 2, (MAKER_USE,)),
+    ]
+
+
+@pytest.fixture
+def show(world: FakeWorld) -> FakeWorld:
+    """A world in which the demonstration goes as it should."""
+    world.services_.solving, world.services_.making = _solve, _make_at_the_second_try
+    world.services_.tools = [tool_info(scene.task.name) for scene in load_demo_set().tasks]
+    return world
+
+
+def test_demo_tells_the_whole_story(cli: RunCli, show: FakeWorld, tmp_path: Path) -> None:
+    """Proposals, the caught one with its reason, the wrapped tool, answers, a declined question, the curve."""
+    picture = tmp_path / "curve.svg"
+    ran = cli("demo", "--curve", picture)
+    assert ran.status == 0
+    for part in ("first proposal", "you have not seen", "Schema of the arguments", "Demonstration", "declined"):
+        assert part in ran.out
+    assert "break-even" in picture.read_text(encoding="utf-8")
+    assert str(picture) in ran.out
+    assert "not about any model" in ran.out
+    assert show.strong_asked == 6
+
+
+def test_demo_document(cli: RunCli, show: FakeWorld, tmp_path: Path) -> None:
+    """One document, with costs and the break-even point of this run."""
+    document = cli("demo", "--curve", tmp_path / "c.svg", "--questions", "2", "--json").document
+    assert len(document["tasks"]) == 6
+    assert all(answer["right"] for task in document["tasks"].values() for answer in task["answers"])
+    assert all(item["declined"] for item in document["declined"])
+    cost = document["cost"]
+    assert cost["making_usd"] == pytest.approx(6 * MAKER_USE.cost_usd)
+    assert cost["strong_usd"] == pytest.approx(0.02)
+    assert cost["break_even_requests"] == 29
+    assert document["picture"] == str(tmp_path / "c.svg")
+
+
+def test_demo_starts_fresh_and_offline(cli: RunCli, show: FakeWorld, tmp_path: Path) -> None:
+    """It never spends anyone's money and never fills anyone's registry."""
+    cli("demo", "--curve", tmp_path / "c.svg")
+    assert show.changes == {"models": {"offline": True}}
+    assert show.fresh_state is True
+
+
+def test_demo_with_a_wrong_answer_is_status_1(cli: RunCli, show: FakeWorld, tmp_path: Path) -> None:
+    """It checks itself."""
+    show.services_.solving = lambda _: answered("wrong")
+    assert cli("demo", "--curve", tmp_path / "c.svg").status == 1
+
+
+def test_demo_refuses_a_picture_that_cannot_be_written(cli: RunCli, show: FakeWorld, tmp_path: Path) -> None:
+    """Before the work, not after it."""
+    ran = cli("demo", "--curve", tmp_path / "none" / "c.svg", "--json")
+    assert (ran.status, ran.document["error"]["field"]) == (2, "--curve")
+    assert show.services_.made == []
+
+
+def test_demo_without_a_caught_proposal(cli: RunCli, show: FakeWorld, tmp_path: Path) -> None:
+    """A run in which every first proposal passes has nothing to tell of one that was caught."""
+    show.services_.making = made
+    ran = cli("demo", "--curve", tmp_path / "c.svg")
+    assert ran.status == 0
+    assert "the proposal that was caught" not in ran.out
+
+
+def test_serve_says_where_and_ends_with_0(cli: RunCli, world: FakeWorld) -> None:
+    """One document as soon as calls are taken."""
+    ran = cli("serve", "--listen", "127.0.0.1:0", "--json")
+    assert (ran.status, ran.document) == (0, {"status": "SERVING", "address": "127.0.0.1:7433"})
+    assert world.changes == {"listen": "127.0.0.1:0"}
+
+
+def test_images(cli: RunCli, world: FakeWorld) -> None:
+    """Build and list show the image; progress is on stderr."""
+    built = cli("images", "build", "--json")
+    assert (built.status, "building" in built.err) == (0, True)
+    assert built.document["reference"].startswith("toolwright-sandbox-python:")
+    assert cli("images", "list", "--json").document["images"] == [built.document]
+    assert "44.0 MB" in cli("images", "list").out
+    world.images_.fault = ImageMissing("could not be built")
+    assert cli("images", "build").status == 3
+
+
+def test_doctor_of_a_healthy_machine(cli: RunCli) -> None:
+    """Every finding is there, the probe ran, the status is 0."""
+    ran = cli("doctor", "--json")
+    document = ran.document
+    assert (ran.status, document["ok"]) == (0, True)
+    names = [check["name"] for check in document["checks"]]
+    assert names == [
+        "engine", "dockerd", "runc", "kernel", "cgroup", "limits", "seccomp", "user namespaces", "image", "call",
+    ]  # fmt: skip
+    assert all(check["ok"] for check in document["checks"])
+    assert document["call"]["status"] == "SUCCESS"
+    assert document["image"]["image_id"].startswith("sha256:")
+    assert "Tools can run." in cli("doctor").out
+
+
+def test_doctor_without_an_engine(cli: RunCli, world: FakeWorld) -> None:
+    """Status 3, the paragraph, and nothing else is tried."""
+    world.facts = EngineUnavailable("No Docker engine answers. Start one")
+    ran = cli("doctor", "--json")
+    assert (ran.status, ran.document["ok"]) == (3, False)
+    assert [check["name"] for check in ran.document["checks"]] == ["engine"]
+    assert "No Docker engine answers" in ran.err
+
+
+def test_doctor_without_the_image(cli: RunCli, world: FakeWorld) -> None:
+    """The image is essential."""
+    world.images_.fault = ImageMissing("run `toolwright images build`")
+    ran = cli("doctor", "--json")
+    assert (ran.status, ran.document["checks"][-1]["name"]) == (3, "image")
+
+
+def test_doctor_with_a_failing_probe(cli: RunCli, world: FakeWorld) -> None:
+    """A sandbox that gives another answer is no healthy one."""
+    world.services_.executions = [execution(result_json="6")]
+    assert cli("doctor", "--json").status == 3
+
+
+def test_doctor_warns_of_old_versions(cli: RunCli, world: FakeWorld) -> None:
+    """Versions below the floors and cgroup version 1 are warnings, no verdict."""
+    world.facts = replace(
+        FACTS,
+        version={"Components": [{"Name": "runc", "Version": "1.1.5+ds1"}]},
+        info={**FACTS.info, "CgroupVersion": "1"},
+    )
+    ran = cli("doctor", "--json")
+    assert ran.status == 0
+    assert [check["name"] for check in ran.document["checks"] if not check["ok"]] == ["runc", "cgroup"]
+
+
+def test_doctor_finds_missing_limits_essential(cli: RunCli, world: FakeWorld) -> None:
+    """Without a memory controller no limit could hold."""
+    world.facts = replace(FACTS, info={**FACTS.info, "MemoryLimit": False})
+    assert cli("doctor", "--json").status == 3
+
+
+@pytest.mark.parametrize(
+    ("component", "version", "floor"),
+    [
+        ("runc", "1.1.5+ds1", "1.2.8"),
+        ("runc", "1.2.8", ""),
+        ("runc", "1.3.5", "1.3.6"),
+        ("runc", "1.4.4", ""),
+        ("runc", "2.0.0", ""),
+        ("Engine", "20.10.24+dfsg1", "29.5.1"),
+        ("containerd", "1.0", ""),
+        ("runc", "unknown", ""),
+    ],
+)
+def test_floors_hold_for_each_release_line(component: str, version: str, floor: str) -> None:
+    """Each line has a first fixed release of its own."""
+    assert below_floor(component, version) == floor
+
+
+def test_bench_document(cli: RunCli) -> None:
+    """The fixed keys, and the ratios that the bar is set by."""
+    ran = cli("bench", "--calls", "10", "--rounds", "3", "--concurrency", "2", "--json")
+    document = ran.document
+    assert ran.status == 0
+    assert document["floor"] == {"fork_pipe_ms": 1.0, "docker_exec_ms": 80.0, "docker_run_ms": 400.0}
+    assert document["execute_tool"].keys() >= {"p50_ms", "p99_ms", "calls_per_second", "concurrency"}
+    assert document["cold"].keys() >= {"p50_ms"}
+    assert document["ratios"]["p50_to_docker_exec"] == pytest.approx(document["execute_tool"]["p50_ms"] / 80)
+    assert "calls a second, 2 callers" in cli("bench", "--calls", "10", "--rounds", "3", "--concurrency", "2").out
+
+
+def test_bench_does_not_count_failed_calls(cli: RunCli, world: FakeWorld) -> None:
+    """A call that fails is quick, and must not look like speed."""
+    world.services_.executions = [execution(Status.CRASHED)]
+    assert cli("bench", "--calls", "10", "--rounds", "3").status == 3
+
+
+def test_percentile_takes_a_value_that_was_measured() -> None:
+    """Nearest rank, without interpolation."""
+    values = [float(n) for n in range(1, 101)]
+    assert (percentile(values, 0.99), percentile(values, 0.5), percentile([7.0], 0.99)) == (99.0, 50.0, 7.0)
