@@ -138,7 +138,7 @@ def encode(value: object) -> bytes:
 
 def _check(root: object) -> None:
     items = 0
-    stack: list[tuple[object, str, int]] = [(root, "result", 0)]
+    stack: list[tuple[Any, str, int]] = [(root, "result", 0)]
     while stack:
         value, path, depth = stack.pop()
         items += 1
@@ -159,7 +159,7 @@ def _check(root: object) -> None:
             raise NotJson(f"{path[:200]} is a {kind.__name__}, which has no JSON form")
 
 
-def _children(value: Any, path: str, depth: int) -> list[tuple[object, str, int]]:  # noqa: ANN401 - a dict, list or tuple
+def _children(value: Any, path: str, depth: int) -> list[tuple[Any, str, int]]:  # noqa: ANN401 - a dict, list or tuple
     if type(value) is not dict:
         return [(item, f"{path}[{index}]", depth) for index, item in enumerate(value)]
     for key in value:

@@ -78,6 +78,7 @@ class Call:
     payload_fd: int
     streams: dict[int, Stream]
     started: float = 0.0
+    announced: bool = False
     flooded: bool = False
     ended: tuple[int, float, float, int] | None = None
     pending: bytearray = field(default_factory=bytearray)
@@ -204,6 +205,7 @@ class Relay:
             return True
         if not data:
             return False
+        self._announce(call)
         if kept := stream.take(data):
             self._queue(call, stream.kind, kept)
         if stream.flooded and not call.flooded:
@@ -219,12 +221,18 @@ class Relay:
             elif kind is FrameType.CALL:
                 self._inbox.append(frame)
 
+    def _announce(self, call: Call) -> None:
+        """Say that the process runs, once and first: its first bytes may come before the zygote's word of it."""
+        if not call.announced:
+            call.announced = True
+            self._queue(call, FrameType.STARTED, b"")
+
     def _hear_zygote(self, call: Call) -> None:
         message = self._channel.recv(64)
         if not message:
             raise SystemExit("the zygote is gone")
         if message[:1] == b"S":
-            self._queue(call, FrameType.STARTED, b"")
+            self._announce(call)
             return
         _, status, user_s, system_s, peak = zygote.ENDED.unpack(message)
         call.ended = (status, user_s, system_s, peak)
