@@ -48,6 +48,16 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asking:
+    """One question being put to one tool."""
+
+    card: ToolCard
+    question: str
+    purpose: str
+    patience: Patience
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Lets light models call tools. Keeps nothing between questions."""
 
@@ -65,10 +75,11 @@ class Caller:
             ModelError: the model's endpoint failed.
             ToolwrightError: what `Executor.execute` and `Patience.check` raise.
         """
+        asking = _Asking(card, question, purpose, patience)
         chat = prompts.opening(card, question)
         function = prompts.function_of(card)
         reply = self._complete(model, chat, function, patience)
-        first = yield from self._turn(card, question, reply, purpose, patience, repair=False)
+        first = yield from self._turn(asking, reply, repair=False)
         if first.answered or first.status is Status.INFRASTRUCTURE:
             return first
         chat += repair_turn(
@@ -78,7 +89,7 @@ class Caller:
             nudge=prompts.nudge(card.name),
         )
         reply = self._complete(model, chat, function, patience)
-        second = yield from self._turn(card, question, reply, purpose, patience, repair=True)
+        second = yield from self._turn(asking, reply, repair=True)
         # A second turn that comes to no run tells less than a first one that did.
         return second if second.execution or first.execution is None else first
 
@@ -87,33 +98,30 @@ class Caller:
         patience.check()
         return model.complete(chat, functions=[function], required=True, task=function.name)
 
-    def _turn(
-        self, card: ToolCard, question: str, reply: Reply, purpose: str, patience: Patience, *, repair: bool
-    ) -> Generator[Called | Ran, None, Ending]:
+    def _turn(self, asking: _Asking, reply: Reply, *, repair: bool) -> Generator[Called | Ran, None, Ending]:
+        card = asking.card
         arguments_json = reply.calls[0].arguments_json[:MAX_ARGUMENTS_BYTES] if reply.calls else ""
         refusal = _refusal(card, reply)
         yield Called(card.reference, arguments_json, repair, refusal)
         if refusal:
             return Ending(problem=refusal, arguments_json=arguments_json)
-        execution = yield from self._run(card, arguments_json, purpose, patience)
+        execution = yield from self._run(asking, arguments_json)
         outcome = execution.outcome
         if outcome.result_json is None:
             return Ending("", prompts.problem_of(outcome), arguments_json, execution)
         try:
-            answer = answer_from_result(card.answer_kind, outcome.result_json, question)
+            answer = answer_from_result(card.answer_kind, outcome.result_json, asking.question)
         except NoAnswer as no_answer:
             return Ending("", str(no_answer), arguments_json, execution)
         return Ending(answer, "", arguments_json, execution)
 
-    def _run(
-        self, card: ToolCard, arguments_json: str, purpose: str, patience: Patience
-    ) -> Generator[Called | Ran, None, Execution]:
-        request = ExecutionRequest(target=card.target, arguments_json=arguments_json, purpose=purpose)
-        execution = self._execute(request, patience)
+    def _run(self, asking: _Asking, arguments_json: str) -> Generator[Called | Ran, None, Execution]:
+        request = ExecutionRequest(target=asking.card.target, arguments_json=arguments_json, purpose=asking.purpose)
+        execution = self._execute(request, asking.patience)
         yield Ran(execution)
         if execution.outcome.status is Status.INFRASTRUCTURE:
             # Ours, not the tool's; and a tool is pure and sealed off, so running it twice does no harm.
-            execution = self._execute(request, patience)
+            execution = self._execute(request, asking.patience)
             yield Ran(execution)
         return execution
 

@@ -82,10 +82,7 @@ class ScriptedModel:
         """Give the next reply, or raise it if it is an exception."""
         request = ModelRequest(tuple(messages), tuple(functions), required, task)
         self.requests.append(request)
-        if callable(self.replies):
-            reply = self.replies(request)
-        else:
-            reply = self.replies[len(self.requests) - 1]
+        reply = self.replies(request) if callable(self.replies) else self.replies[len(self.requests) - 1]
         if isinstance(reply, Exception):
             raise reply
         return reply

@@ -99,10 +99,7 @@ def test_schemas_of_plain_types_are_kept(parameter: dict[str, Any]) -> None:
 )
 def test_other_schemas_are_refused(parameter: object) -> None:
     """What could fetch, loop, back-track or mean nothing is refused, and named."""
-    if parameter is None:
-        text = described(parameters=closed(properties={"a": None}))
-    else:
-        text = described(parameter)
+    text = described(parameters=closed(properties={"a": None})) if parameter is None else described(parameter)
     with pytest.raises(DescriptionRefused):
         read_description(text)
 

@@ -46,6 +46,7 @@ HELD_OUT_WORDS = ("7001", "7002", "14003", "8001", "8002", "16003", "zebra")
 
 
 def example(name: str, a: int, b: int) -> Example:
+    """Return an addition."""
     return Example(name, f"What is {a} plus {b}?", str(a + b))
 
 
@@ -62,6 +63,7 @@ TASK = Task(
 
 
 def block(code: str) -> str:
+    """Return `code` as a maker sends it."""
     return f"```python\n{code}\n```"
 
 
@@ -71,10 +73,12 @@ CRASHING = block("# crashing\ndef add_numbers(a: int, b: int) -> int: ...")
 
 
 def narrow(a: int, b: int) -> int:
+    """Right for small numbers only."""
     return a + b if a < 1000 else -(a * b)
 
 
 def crashing(a: int, b: int) -> int:
+    """Never right."""
     raise IndexError(f"no {a} in the list")
 
 
@@ -86,6 +90,7 @@ STAND_INS = {
 
 
 def reads_numbers(request: ModelRequest) -> Scripted:
+    """A light model that reads a question rightly."""
     a, b = map(int, re.findall(r"\d+", request.question)[:2])
     return calls("add_numbers", {"a": a, "b": b})
 
@@ -119,6 +124,7 @@ class Bench:
 
 
 def bench(*replies: Scripted, user: Rule | Sequence[Scripted] = reads_numbers, **stand_ins: StandIn) -> Bench:
+    """Return a bench whose maker gives `replies`."""
     marked = {f"# {mark}": stand_in for mark, stand_in in stand_ins.items()}
     return Bench(ScriptedModel(list(replies), "strong"), ScriptedModel(user, "light"), stand_ins=STAND_INS | marked)
 
@@ -223,6 +229,8 @@ def test_a_wrong_tool_that_only_held_out_examples_catch_is_repaired() -> None:
 
 
 def leaky(outcome: Callable[[int, int], Any]) -> StandIn:
+    """Return a tool that is right for training examples and does `outcome` on hidden ones."""
+
     def function(a: int, b: int) -> Any:
         return a + b if a < 1000 else outcome(a, b)
 
@@ -230,10 +238,12 @@ def leaky(outcome: Callable[[int, int], Any]) -> StandIn:
 
 
 def raise_dynamic(a: int, b: int) -> None:
+    """Spell the hidden question out in the name of an exception."""
     raise type(f"Zebra{a}plus{b}", (Exception,), {})(f"zebra {a}")
 
 
 def raise_built_in(a: int, b: int) -> None:
+    """Spell it out in the message."""
     raise KeyError(f"zebra {a} {b} {a + b}")
 
 
@@ -423,6 +433,7 @@ def test_a_missing_sandbox_ends_the_making() -> None:
 
 
 def lost() -> Outcome:
+    """Return the outcome of a lost sandbox."""
     return failed(Status.INFRASTRUCTURE)
 
 
@@ -484,6 +495,7 @@ def test_a_failing_store_does_not_hide_the_first_fault() -> None:
 
 
 def described(result: object) -> StandIn:
+    """Return code of which the sandbox says `result`."""
     return StandIn(lambda: 0, Outcome(Status.SUCCESS, result_json=json.dumps(result)))
 
 

@@ -50,10 +50,12 @@ CHOICE_QUESTION = "Is 3 more than 2?\n(A) Yes\n(B) No"
 
 
 def chooses(name: str) -> Scripted:
+    """Return a dispatcher's choice."""
     return calls("choose_tool", {"tool": name, "reason": "It fits."})
 
 
 def version(name: str, mark: str, kind: AnswerKind = AnswerKind.NUMBER) -> ToolVersion:
+    """Return a tool of which `mark` names the stand-in."""
     assert isinstance(ADD.description, dict)
     return ToolVersion(
         name,
@@ -65,6 +67,7 @@ def version(name: str, mark: str, kind: AnswerKind = AnswerKind.NUMBER) -> ToolV
 
 
 def task(name: str) -> Task:
+    """Return a task without a tool."""
     return Task(
         name,
         f"About {name}.",
@@ -75,6 +78,7 @@ def task(name: str) -> Task:
 
 
 def reads_numbers(request: ModelRequest) -> Scripted:
+    """A light model that reads a question rightly."""
     a, b = map(int, re.findall(r"\d+", request.question)[:2])
     return calls(request.functions[0].name, {"a": a, "b": b})
 
@@ -96,7 +100,7 @@ class Bench:
         self.solver = Solver(**parts, maker=Maker(**parts))  # type: ignore[arg-type]  # one dict for both
 
     def keep(self, version: ToolVersion) -> RegisteredTool:
-        checks = tuple(Check(f"{held}", held, Status.SUCCESS, True, "x") for held in (False, True))
+        checks = tuple(Check(f"{held}", held, Status.SUCCESS, passed=True, execution_id="x") for held in (False, True))
         record = VerificationRecord(version.digest[-8:], version.digest, "", "", "", "", checks, 1, 0.0)
         return self.store.admit(version, record)
 
@@ -107,6 +111,7 @@ class Bench:
 def bench(
     *dispatched: Scripted, user: Rule | Sequence[Scripted] = reads_numbers, tools: Sequence[str] = ("add", "pick")
 ) -> Bench:
+    """Return a bench with `tools` in its registry."""
     at = Bench(ScriptedModel(list(dispatched), "router"), ScriptedModel(user, "light"))
     for mark in tools:
         at.keep(version(f"{mark}_tool", mark, AnswerKind.CHOICE if mark == "pick" else AnswerKind.NUMBER))
