@@ -8,11 +8,12 @@ from html import escape
 from toolwright.cli.cost_curve import CostCurve, round_ticks
 from toolwright.cli.rendering import dollars
 
-_WIDTH, _HEIGHT = 880, 540
+_WIDTH, _HEIGHT = 880, 556
 _LEFT, _RIGHT, _TOP, _BOTTOM = 96, 848, 112, 428
 _INK, _SOFT, _GRID = "#1f2933", "#616e7c", "#e4e7eb"
 _BOX = f"0 0 {_WIDTH} {_HEIGHT}"
 _FONTS = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
+_LABEL_WIDTH, _ROOM_FOR_TEXT = 112, 40
 _GREEN, _RED, _AMBER = "#0f8a5f", "#c8372d", "#b7791f"
 
 
@@ -71,32 +72,39 @@ def _axes(frame: _Frame) -> list[str]:
 
 def _lines(curve: CostCurve, frame: _Frame) -> list[str]:
     span = frame.span
+    strong, light = curve.strong_after(span), curve.light_after(span)
     return [
         *_saving(curve, frame),
-        _line(frame.x(0), frame.y(0), frame.x(span), frame.y(curve.strong_after(span)), _RED, width=3),
-        _line(frame.x(0), frame.y(curve.making_usd), frame.x(span), frame.y(curve.light_after(span)), _GREEN, width=3),
+        _line(frame.x(0), frame.y(0), frame.x(span), frame.y(strong), _RED, width=3),
+        _line(frame.x(0), frame.y(curve.making_usd), frame.x(span), frame.y(light), _GREEN, width=3),
         _dot(frame.x(0), frame.y(curve.making_usd), _GREEN),
-        _text(
-            frame.x(0) + 12,
-            frame.y(curve.making_usd) - 12,
-            f"making: {dollars(curve.making_usd)}",
-            size=12,
-            fill=_GREEN,
-        ),
+        _making_label(curve, frame),
     ]
+
+
+def _making_label(curve: CostCurve, frame: _Frame) -> str:
+    """Return the label of the green line's start, high enough for the line to pass below its end."""
+    end = frame.span * _LABEL_WIDTH / (_RIGHT - _LEFT)
+    y = frame.y(curve.making_usd + curve.light_usd * end) - 10
+    return _text(frame.x(0) + 12, y, f"making: {dollars(curve.making_usd)}", size=12, fill=_GREEN)
 
 
 def _saving(curve: CostCurve, frame: _Frame) -> list[str]:
     even = curve.break_even
     if even is None or even > frame.span:
         return []
-    corners = [
-        (frame.x(even), frame.y(curve.light_after(even))),
-        (frame.x(frame.span), frame.y(curve.strong_after(frame.span))),
-        (frame.x(frame.span), frame.y(curve.light_after(frame.span))),
-    ]
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
-    return [f'<polygon points="{points}" fill="{_GREEN}" fill-opacity="0.09"/>']
+    right, top, bottom = (
+        frame.x(frame.span),
+        frame.y(curve.strong_after(frame.span)),
+        frame.y(curve.light_after(frame.span)),
+    )
+    points = (
+        f"{frame.x(even):.1f},{frame.y(curve.light_after(even)):.1f} {right:.1f},{top:.1f} {right:.1f},{bottom:.1f}"
+    )
+    area = f'<polygon points="{points}" fill="{_GREEN}" fill-opacity="0.09"/>'
+    if bottom - top < _ROOM_FOR_TEXT:
+        return [area]
+    return [area, _text(right - 10, (top + bottom) / 2 + 4, "saved", size=13, fill=_GREEN, anchor="end")]
 
 
 def _mark(curve: CostCurve, frame: _Frame) -> list[str]:

@@ -24,8 +24,7 @@ from toolwright.cli.safe_text import literal, shown_line
 from toolwright.cli.story import cost_of, event_text
 from toolwright.cli.tools import show_details
 from toolwright.domain.answers import same_answer
-from toolwright.domain.events import Answered, Declined, Made, MakingEvent, NotMade, Proposed, Rejected
-from toolwright.domain.record import Stage
+from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, NotMade, Proposed
 from toolwright.errors import InvalidInput
 
 PICTURE = Path("toolwright-demo-cost.svg")
@@ -79,32 +78,31 @@ def _made(stage: _Stage, scene: DemoTask) -> Made | NotMade:
     events: list[MakingEvent] = []
     for event in stage.services.make(scene.task):
         events.append(event)
-        if text := event_text(event):
+        if text := event_text(event, brief=True):
             screen.say(text)
     end = making_end(events)
-    if isinstance(end, Made) and not stage.shown and _caught(events):
+    caught = _caught(events)
+    if isinstance(end, Made) and caught and not stage.shown:
         stage.shown = True
-        _show_story(stage, events, end)
+        _show_story(stage, caught, end)
     return end
 
 
-def _show_story(stage: _Stage, events: Sequence[MakingEvent], end: Made) -> None:
+def _show_story(stage: _Stage, caught: Proposed, end: Made) -> None:
     """Show the proposal that only held-out examples caught, and the tool that was kept in its place."""
     screen = stage.session.screen
-    rejected = _caught(events)
-    if rejected is None:
-        return
-    screen.say("  ── the proposal that was caught ──", style="bold yellow")
-    screen.say(
-        code(next(item.code for item in events if isinstance(item, Proposed) and item.attempt == rejected.attempt))
-    )
+    screen.say("  ── the proposal that was caught: right on all that its maker was shown ──", style="bold yellow")
+    screen.say(code(caught.code))
     screen.say("  ── the tool that was kept, wrapped for the light model ──", style="bold green")
     show_details(screen, stage.services.get_tool(end.tool.reference), demonstrations=1)
     screen.say()
 
 
-def _caught(events: Sequence[MakingEvent]) -> Rejected | None:
-    return next((event for event in events if isinstance(event, Rejected) and event.stage is Stage.VERIFY), None)
+def _caught(events: Sequence[MakingEvent]) -> Proposed | None:
+    """Return the first proposal that failed on an example which its maker never saw."""
+    proposals = {event.attempt: event for event in events if isinstance(event, Proposed)}
+    failed = (event for event in events if isinstance(event, Checked) and event.held_out and not event.passed)
+    return next((proposals[check.attempt] for check in failed if check.attempt in proposals), None)
 
 
 def _answered(stage: _Stage, scene: DemoTask, index: int) -> DemoAnswer:

@@ -22,13 +22,14 @@ from toolwright.domain.events import (
     Rejected,
     SolveEvent,
 )
+from toolwright.domain.outcome import Status
 from toolwright.domain.record import TokenUse
 
 _LINE = 300
 
 
-def event_text(event: SolveEvent) -> Text | None:
-    """Return what happened in `event` as a line or a few; None where people need not know."""
+def event_text(event: SolveEvent, *, brief: bool = False) -> Text | None:
+    """Return what happened in `event` as a line or, unless `brief`, a few; None where people need not know."""
     match event:
         case Proposed(attempt, code):
             size = f"{len(code.splitlines())} lines of code" if code else "no code in the reply"
@@ -37,11 +38,12 @@ def event_text(event: SolveEvent) -> Text | None:
             return None
         case Checked(attempt, example_id, held_out, _, status):
             kind = "held-out" if held_out else "training"
-            how = f" ({status.value})" if status else " (no call)"
-            return literal(f"  attempt {attempt}: {kind} example {shown_line(example_id)} failed{how}", style="yellow")
+            how = "wrong answer" if status is Status.SUCCESS else status.value if status else "no call"
+            return literal(f"  attempt {attempt}: {kind} example {shown_line(example_id)}: {how}", style="yellow")
         case Rejected(attempt, stage, feedback):
             head = Text(f"  attempt {attempt}: rejected in {stage.value}: ", style="bold yellow")
-            return head + literal(feedback.strip(), style="yellow", limit=MAX_SHOWN)
+            told = feedback.strip()
+            return head + literal(told.partition("\n")[0] if brief else told, style="yellow", limit=MAX_SHOWN)
         case Made(tool, attempts, token_use):
             head = Text("  made ", style="bold green") + literal(tool.reference, style="bold green")
             return head + Text(f" in {_count(attempts, 'attempt')}, {cost_words(token_use)}")

@@ -146,7 +146,7 @@ def test_not_made_is_status_1_with_every_rejection(cli: RunCli, world: FakeWorld
     assert ran.status == 1
     assert "\x1b" not in ran.out + ran.err
     assert "rejected in verify: wrong \\x1b[2J" in ran.out
-    assert "held-out example 4 failed" in ran.out
+    assert "held-out example 4: wrong answer" in ran.out
     assert cli("make", task, "--json").document["reason"] == "no attempts left"
 
 
