@@ -72,7 +72,8 @@ fi
 
 say "no container engine answers at ${places[*]}"
 needs="Toolwright runs tools only in containers. Start Docker, or Podman's service (\`systemctl --user start podman.socket\`), or set DOCKER_HOST to an engine elsewhere, and try again."
-PATH=$PATH:/usr/sbin:/sbin
+# Users other than root seldom have it on their path.
+PATH=$PATH:${TOOLWRIGHT_SBIN-/usr/sbin:/sbin}
 if ! command -v dockerd >/dev/null 2>&1; then
     has_apt || die "No container engine is running, and this is not Debian or Ubuntu, so none can be installed from here. $needs"
     can_be_root || die "No container engine is installed, and installing one needs root: run \`sudo apt-get install docker.io\`, or this command as root. $needs"
