@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from toolwright.client import Client
 from toolwright.server import open_server
 from toolwright.settings import load_settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from toolwright.domain.call import ExecutionRequest, Operation
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource

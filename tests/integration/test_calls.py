@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from toolwright.domain.outcome import Execution, Status
 
 pytestmark = pytest.mark.integration
@@ -84,7 +85,7 @@ DESCRIBED: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "containers": (
-        "from typing import *\ndef f(a: list[list[int]], b: dict[str, str], c: tuple[int, str], d: tuple[int, ...]):\n    ''",
+        "def f(a: list[list[int]], b: dict[str, str], c: tuple[int, str], d: tuple[int, ...]):\n    ''",
         {
             "a": {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
             "b": {"type": "object", "additionalProperties": {"type": "string"}},

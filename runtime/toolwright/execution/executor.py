@@ -145,7 +145,7 @@ def _prepare(
     return ToolCall(target.source, request.arguments_json or "{}", limits, request.operation), hurried
 
 
-def _entry(
+def _entry(  # noqa: PLR0913, PLR0917 - one line of the log has this many sources
     execution_id: str,
     at: float,
     request: ExecutionRequest,

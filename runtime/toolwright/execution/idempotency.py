@@ -50,7 +50,9 @@ class OnceOnly:
                 self._runs.popitem(last=False)
         if earlier is not mine:
             if earlier.fingerprint != mine.fingerprint:
-                raise InvalidInput("idempotency_key", "was used for another tool or other arguments", "one key per call")
+                raise InvalidInput(
+                    "idempotency_key", "was used for another tool or other arguments", "one key per call"
+                )
             return earlier.reply.result()
         try:
             reply = execute()

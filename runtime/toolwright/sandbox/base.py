@@ -88,9 +88,7 @@ class SandboxPool(Protocol):
     def info(self) -> SandboxInfo:
         """Image and runtime of every sandbox here; the container id is empty."""
 
-    def lease(
-        self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation
-    ) -> AbstractContextManager[Lease]:
+    def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> AbstractContextManager[Lease]:
         """Lend a sandbox that has only ever served `key`.
 
         Raises:

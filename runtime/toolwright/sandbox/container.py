@@ -294,7 +294,7 @@ def _attach(engine: Engine, container_id: str) -> socket.socket:
     # docker-py hands out the read-only file object of the upgraded connection; the socket is in it.
     channel: socket.socket = getattr(response, "_sock", response)
     duplicate = channel.dup()  # ours alone: the rest of the HTTP connection is let go of here and now
-    duplicate.setblocking(True)
+    duplicate.settimeout(None)
     holder = getattr(response, "_response", response)
     with suppress(ValueError):  # docker-py's wrapper may have closed it from under the response
         holder.close()

@@ -1,4 +1,4 @@
-"""Joins pool and Docker: checks that the policy can be had on this engine, sweeps what a killed server left, starts containers."""
+"""Joins pool and Docker: checks that the engine can keep the policy, sweeps what a killed server left."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def _require(engine: Engine, policy: SandboxPolicy) -> None:
         missing.append("seccomp")
     if missing:
         raise SandboxUnavailable(
-            f"The engine at {engine.address} cannot enforce: {', '.join(missing)}. Tools are not run without these limits."
+            f"The engine at {engine.address} cannot enforce: {', '.join(missing)}. "
+            "Tools are not run without these limits."
         )
     try:
         engine.client.images.get(policy.image_id)
@@ -108,4 +109,3 @@ def _require(engine: Engine, policy: SandboxPolicy) -> None:
 
 
 _ENFORCED = {"MemoryLimit": "memory limit", "PidsLimit": "process limit", "CpuCfsQuota": "CPU limit"}
-

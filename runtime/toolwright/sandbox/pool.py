@@ -140,9 +140,7 @@ class WarmPool:
 
     # --- lending ------------------------------------------------------------------------------
 
-    def lease(
-        self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation
-    ) -> AbstractContextManager[Lease]:
+    def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> AbstractContextManager[Lease]:
         """Lend a sandbox that has only ever served `key`; see `base.SandboxPool.lease`."""
         if self._isolation is Isolation.TENANT:
             key = SandboxKey(key.tenant, "")

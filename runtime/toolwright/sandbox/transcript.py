@@ -1,4 +1,4 @@
-"""What one call sent, checked as it comes: started ▸ (stdout | stderr | result)* ▸ exited. Anything else is PROTOCOL."""
+"""What one call sent, checked as it comes: started ▸ (stdout | stderr | result)* ▸ exited, else PROTOCOL."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from toolwright_agent import kernel, relay, zygote  # noqa: E402 - the path has to be set first
+from toolwright_agent import kernel, relay, zygote
 
 
 def main() -> int:

@@ -36,6 +36,10 @@ class Rule:
     """Denied only when the first argument has one of these bits."""
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 RULES = (
     Rule(("execve", "execveat"), "a tool is Python; another program would be outside every check on it"),
     Rule(("socket",), "no way out, no way to a neighbour"),
@@ -46,8 +50,10 @@ RULES = (
     Rule(("clone",), "the same by clone", if_arg0_bits=_NAMESPACES),
     Rule(("clone3",), "its flags are behind a pointer; ENOSYS makes libc use clone", error=errno.ENOSYS),
     Rule(
-        ("mount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig", "fsmount", "fspick", "open_tree")
-        + ("move_mount", "mount_setattr", "statmount", "listmount"),
+        _names(
+            "mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree move_mount mount_setattr"
+            " statmount listmount"
+        ),
         "changes or maps the file tree",
     ),
     Rule(("name_to_handle_at", "open_by_handle_at"), "opens files past the path checks"),
@@ -57,22 +63,27 @@ RULES = (
     Rule(("memfd_create", "memfd_secret"), "memory that runs as a file, past noexec"),
     Rule(("splice", "tee", "vmsplice"), "page-cache write class of kernel faults"),
     Rule(
-        ("shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semtimedop", "semctl")
-        + ("msgget", "msgsnd", "msgrcv", "msgctl"),
+        _names("shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl"),
         "System V objects outlive a call",
     ),
-    Rule(("mq_open", "mq_unlink", "mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr"), "queues outlive it"),
     Rule(
-        ("kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "swapon", "swapoff")
-        + ("acct", "quotactl", "quotactl_fd", "syslog", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex")
-        + ("iopl", "ioperm", "modify_ldt", "sethostname", "setdomainname", "vhangup", "nfsservctl"),
+        ("mq_open", "mq_unlink", "mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr"), "queues outlive it"
+    ),
+    Rule(
+        _names(
+            "kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff acct"
+            " quotactl quotactl_fd syslog settimeofday clock_settime clock_adjtime adjtimex iopl ioperm modify_ldt"
+            " sethostname setdomainname vhangup nfsservctl"
+        ),
         "the machine's own business",
     ),
     Rule(("personality",), "switches off address randomisation", unless_arg0=0xFFFFFFFF),
     Rule(("mknod", "mknodat"), "devices; mkfifo goes with it, as a fifo can hold up a cleaner"),
     Rule(("setxattr", "lsetxattr", "fsetxattr"), "attributes hide what statfs does not count"),
     Rule(("mlock", "mlock2", "mlockall"), "memory that can't be taken back"),
-    Rule(("sched_setscheduler", "sched_setattr", "sched_setparam", "setpriority", "ioprio_set"), "its neighbours' share"),
+    Rule(
+        ("sched_setscheduler", "sched_setattr", "sched_setparam", "setpriority", "ioprio_set"), "its neighbours' share"
+    ),
     Rule(("prlimit64",), "other processes' limits", unless_arg0=0),
 )
 
@@ -81,39 +92,41 @@ _X86_64 = {
     "clone": 56, "execve": 59, "ptrace": 101, "syslog": 103, "socket": 41, "connect": 42, "accept": 43, "bind": 49,
     "listen": 50, "socketpair": 53, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
     "shmdt": 67, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mknod": 133, "personality": 135,
-    "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "mlock": 149, "mlockall": 151, "vhangup": 153,
-    "modify_ldt": 154, "pivot_root": 155, "adjtimex": 159, "chroot": 161, "acct": 163, "settimeofday": 164, "mount": 165,
-    "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169, "sethostname": 170, "setdomainname": 171, "iopl": 172,
-    "ioperm": 173, "init_module": 175, "delete_module": 176, "quotactl": 179, "nfsservctl": 180, "setxattr": 188,
-    "lsetxattr": 189, "fsetxattr": 190, "lookup_dcookie": 212, "semtimedop": 220, "clock_settime": 227, "mq_open": 240,
-    "mq_unlink": 241, "mq_timedsend": 242, "mq_timedreceive": 243, "mq_notify": 244, "mq_getsetattr": 245,
-    "kexec_load": 246, "add_key": 248, "request_key": 249, "keyctl": 250, "ioprio_set": 251, "mknodat": 259,
-    "unshare": 272, "splice": 275, "tee": 276, "vmsplice": 278, "accept4": 288, "perf_event_open": 298,
-    "fanotify_init": 300, "prlimit64": 302, "name_to_handle_at": 303, "open_by_handle_at": 304, "clock_adjtime": 305,
-    "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313,
-    "sched_setattr": 314, "memfd_create": 319, "kexec_file_load": 320, "bpf": 321, "execveat": 322, "userfaultfd": 323,
-    "mlock2": 325, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428,
-    "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435, "pidfd_getfd": 438,
-    "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447, "statmount": 457, "listmount": 458,
+    "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "mlock": 149, "mlockall": 151,
+    "vhangup": 153, "modify_ldt": 154, "pivot_root": 155, "adjtimex": 159, "chroot": 161, "acct": 163,
+    "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169,
+    "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173, "init_module": 175, "delete_module": 176,
+    "quotactl": 179, "nfsservctl": 180, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "lookup_dcookie": 212,
+    "semtimedop": 220, "clock_settime": 227, "mq_open": 240, "mq_unlink": 241, "mq_timedsend": 242,
+    "mq_timedreceive": 243, "mq_notify": 244, "mq_getsetattr": 245, "kexec_load": 246, "add_key": 248,
+    "request_key": 249, "keyctl": 250, "ioprio_set": 251, "mknodat": 259, "unshare": 272, "splice": 275, "tee": 276,
+    "vmsplice": 278, "accept4": 288, "perf_event_open": 298, "fanotify_init": 300, "prlimit64": 302,
+    "name_to_handle_at": 303, "open_by_handle_at": 304, "clock_adjtime": 305, "setns": 308, "process_vm_readv": 310,
+    "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "sched_setattr": 314, "memfd_create": 319,
+    "kexec_file_load": 320, "bpf": 321, "execveat": 322, "userfaultfd": 323, "mlock2": 325, "io_uring_setup": 425,
+    "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429, "fsopen": 430,
+    "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442,
+    "quotactl_fd": 443, "memfd_secret": 447, "statmount": 457, "listmount": 458,
 }  # fmt: skip
 _AARCH64 = {
-    "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "lookup_dcookie": 18, "ioprio_set": 30, "mknodat": 33, "umount2": 39,
-    "mount": 40, "pivot_root": 41, "nfsservctl": 42, "chroot": 51, "vhangup": 58, "quotactl": 60, "vmsplice": 75,
-    "splice": 76, "tee": 77, "acct": 89, "personality": 92, "unshare": 97, "kexec_load": 104, "init_module": 105,
-    "delete_module": 106, "clock_settime": 112, "syslog": 116, "ptrace": 117, "sched_setparam": 118,
-    "sched_setscheduler": 119, "setpriority": 140, "reboot": 142, "sethostname": 161, "setdomainname": 162,
-    "settimeofday": 170, "adjtimex": 171, "mq_open": 180, "mq_unlink": 181, "mq_timedsend": 182, "mq_timedreceive": 183,
-    "mq_notify": 184, "mq_getsetattr": 185, "msgget": 186, "msgctl": 187, "msgrcv": 188, "msgsnd": 189, "semget": 190,
-    "semctl": 191, "semtimedop": 192, "semop": 193, "shmget": 194, "shmctl": 195, "shmat": 196, "shmdt": 197,
-    "socket": 198, "socketpair": 199, "bind": 200, "listen": 201, "accept": 202, "connect": 203, "add_key": 217,
-    "request_key": 218, "keyctl": 219, "clone": 220, "execve": 221, "swapon": 224, "swapoff": 225, "mlock": 228,
-    "mlockall": 230, "perf_event_open": 241, "accept4": 242, "prlimit64": 261, "fanotify_init": 262,
-    "name_to_handle_at": 264, "open_by_handle_at": 265, "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270,
-    "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "sched_setattr": 274, "memfd_create": 279, "bpf": 280,
-    "execveat": 281, "userfaultfd": 282, "mlock2": 284, "kexec_file_load": 294, "io_uring_setup": 425,
-    "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431,
-    "fsmount": 432, "fspick": 433, "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442, "quotactl_fd": 443,
-    "memfd_secret": 447, "statmount": 457, "listmount": 458,
+    "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "lookup_dcookie": 18, "ioprio_set": 30, "mknodat": 33,
+    "umount2": 39, "mount": 40, "pivot_root": 41, "nfsservctl": 42, "chroot": 51, "vhangup": 58, "quotactl": 60,
+    "vmsplice": 75, "splice": 76, "tee": 77, "acct": 89, "personality": 92, "unshare": 97, "kexec_load": 104,
+    "init_module": 105, "delete_module": 106, "clock_settime": 112, "syslog": 116, "ptrace": 117,
+    "sched_setparam": 118, "sched_setscheduler": 119, "setpriority": 140, "reboot": 142, "sethostname": 161,
+    "setdomainname": 162, "settimeofday": 170, "adjtimex": 171, "mq_open": 180, "mq_unlink": 181,
+    "mq_timedsend": 182, "mq_timedreceive": 183, "mq_notify": 184, "mq_getsetattr": 185, "msgget": 186,
+    "msgctl": 187, "msgrcv": 188, "msgsnd": 189, "semget": 190, "semctl": 191, "semtimedop": 192, "semop": 193,
+    "shmget": 194, "shmctl": 195, "shmat": 196, "shmdt": 197, "socket": 198, "socketpair": 199, "bind": 200,
+    "listen": 201, "accept": 202, "connect": 203, "add_key": 217, "request_key": 218, "keyctl": 219, "clone": 220,
+    "execve": 221, "swapon": 224, "swapoff": 225, "mlock": 228, "mlockall": 230, "perf_event_open": 241,
+    "accept4": 242, "prlimit64": 261, "fanotify_init": 262, "name_to_handle_at": 264, "open_by_handle_at": 265,
+    "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
+    "finit_module": 273, "sched_setattr": 274, "memfd_create": 279, "bpf": 280, "execveat": 281, "userfaultfd": 282,
+    "mlock2": 284, "kexec_file_load": 294, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+    "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
+    "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447,
+    "statmount": 457, "listmount": 458,
 }  # fmt: skip
 _MACHINES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
@@ -146,10 +159,8 @@ def _check(number: int, rule: Rule) -> list[bytes]:
     deny = _op(_RET, _ERRNO | rule.error)
     if rule.unless_arg0 is None and not rule.if_arg0_bits:
         return [_op(_JEQ, number, 0, 1), deny]
-    if rule.unless_arg0 is not None:
-        test = _op(_JEQ, rule.unless_arg0, 1, 0)
-    else:
-        test = _op(_JSET, rule.if_arg0_bits, 0, 1)
+    allowed = rule.unless_arg0
+    test = _op(_JSET, rule.if_arg0_bits, 0, 1) if allowed is None else _op(_JEQ, allowed, 1, 0)
     # Not this call: skip the four ops below. They leave by a return or reload the number.
     return [_op(_JEQ, number, 0, 4), _op(_LD_W_ABS, _ARG0), test, deny, _op(_LD_W_ABS, _NR)]
 

@@ -65,7 +65,7 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _schema(hint: Any, path: str, depth: int) -> dict[str, Any]:  # noqa: ANN401 - any annotation
+def _schema(hint: Any, path: str, depth: int) -> dict[str, Any]:  # noqa: ANN401, C901 - any annotation; a flat table
     if depth > _MAX_DEPTH:
         raise NotLoaded(f"the type of {path} is nested deeper than {_MAX_DEPTH} levels")
     try:
@@ -93,7 +93,9 @@ def _schema(hint: Any, path: str, depth: int) -> dict[str, Any]:  # noqa: ANN401
         return {"type": "object", "additionalProperties": _schema(arguments[1], f"{path}.*", inner)}
     if typing.is_typeddict(hint):
         return _typed_dict(hint, path, inner)
-    raise NotLoaded(f"the type {hint!r} of {path} has no JSON form; use int, float, str, bool, list, dict, Literal or None")
+    raise NotLoaded(
+        f"the type {hint!r} of {path} has no JSON form; use int, float, str, bool, list, dict, Literal or None"
+    )
 
 
 def _tuple(arguments: tuple[Any, ...], path: str, depth: int) -> dict[str, Any]:

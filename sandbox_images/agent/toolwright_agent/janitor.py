@@ -1,4 +1,4 @@
-"""Empties a call's scratch directory after its end, as the call's own user: it can reach no more than the call could."""
+"""Empties a call's scratch directory after its end, as its own user: it reaches no more than the call could."""
 
 from __future__ import annotations
 

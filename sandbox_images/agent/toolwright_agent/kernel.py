@@ -23,7 +23,7 @@ class _Program(ctypes.Structure):
 
 
 def prctl(option: int, value: int = 0) -> int:
-    """Call prctl(2).
+    """Set one property of this process.
 
     Raises:
         OSError: it failed.

@@ -15,6 +15,7 @@ import struct
 import sys
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NoReturn
@@ -62,10 +63,9 @@ class Speaker:
     def finish(self, kind: Kind, body: bytes) -> NoReturn:
         """Send the result and end this process."""
         for stream in (sys.__stdout__, sys.__stderr__):
-            try:
-                stream.flush()  # type: ignore[union-attr]  # None is caught as well
-            except BaseException:  # noqa: BLE001 - what the tool did to its own streams is its own loss
-                continue
+            # What the tool did to its own streams is its own loss.
+            with suppress(BaseException):
+                stream.flush()  # type: ignore[union-attr]  # None is suppressed as well
         if os.getpid() != self.pid:
             os._exit(1)
         view = memoryview(RESULT.pack(kind, len(body)) + body)

@@ -13,16 +13,62 @@ from typing import NoReturn
 from toolwright_agent import callfilter, child, janitor
 
 # What tools import most. Importing `json` in each call costs more than all the rest of the call.
-PRELOADED = (
-    "array", "ast", "base64", "binascii", "bisect", "calendar", "cmath", "collections", "collections.abc", "contextlib",
-    "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq",
-    "inspect", "io", "ipaddress", "itertools", "json", "keyword", "math", "numbers", "operator", "os.path", "random", "re",
-    "secrets", "statistics", "string", "struct", "sys", "textwrap", "time", "tokenize", "traceback", "types", "typing",
-    "unicodedata", "urllib.parse", "uuid", "warnings", "weakref", "zlib", "zoneinfo",
-)  # fmt: skip
+PRELOADED = [
+    "array",
+    "ast",
+    "base64",
+    "binascii",
+    "bisect",
+    "calendar",
+    "cmath",
+    "collections",
+    "collections.abc",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "difflib",
+    "enum",
+    "fractions",
+    "functools",
+    "hashlib",
+    "heapq",
+    "inspect",
+    "io",
+    "ipaddress",
+    "itertools",
+    "json",
+    "keyword",
+    "math",
+    "numbers",
+    "operator",
+    "os.path",
+    "random",
+    "re",
+    "secrets",
+    "statistics",
+    "string",
+    "struct",
+    "sys",
+    "textwrap",
+    "time",
+    "tokenize",
+    "traceback",
+    "types",
+    "typing",
+    "unicodedata",
+    "urllib.parse",
+    "uuid",
+    "warnings",
+    "weakref",
+    "zlib",
+    "zoneinfo",
+]
 
 REQUEST = struct.Struct(">cIIIIQQI")
-"""Kind (C call, J janitor), uid, gid, group of the scratch directory, processes, data bytes, file bytes, CPU seconds."""
+"""Kind, uid, gid, group of the scratch directory, processes, data bytes, file bytes, CPU seconds."""
 STARTED = struct.Struct(">cI")
 """b"S", pid."""
 ENDED = struct.Struct(">ciddQ")
@@ -49,7 +95,11 @@ def serve(channel: socket.socket, scratch: str) -> NoReturn:
 
 
 def _serve_one(
-    channel: socket.socket, request: tuple[bytes, int, int, int, int, int, int, int], fds: list[int], scratch: str, program: bytes
+    channel: socket.socket,
+    request: tuple[bytes, int, int, int, int, int, int, int],
+    fds: list[int],
+    scratch: str,
+    program: bytes,
 ) -> None:
     kind, uid, gid, group, processes, data_bytes, file_bytes, cpu_s = request
     pid = os.fork()
