@@ -31,7 +31,7 @@ from toolwright.sandbox.base import Cancellation, SandboxInfo
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.frames import PROTOCOL_VERSION, Frame, FrameDecoder, FrameType, FramingBroken, MuxDecoder, pack
 from toolwright.sandbox.policy import SandboxPolicy
-from toolwright.sandbox.transcript import Transcript
+from toolwright.sandbox.transcript import Transcript, result_room
 from toolwright.sandbox.verdict import Stop, broken, judge, lost
 
 START_S = 30.0
@@ -43,6 +43,8 @@ The agent needs a few milliseconds; its own bound for the proof is one second.
 """
 CONTROL_GRACE_S = 0.25
 """After a call's wall time is up, longest wait for any sign of the agent before the container is killed."""
+SEND_S = 10.0
+"""Longest wait for the agent to take in a call, in seconds."""
 _RECEIVE_BYTES = 262_144
 _HELLO_RULES = JsonRules(max_bytes=4_096, max_depth=2, max_items=32, max_number_chars=32)
 _CALL_HEADER = struct.Struct(">I")
@@ -175,15 +177,16 @@ class DockerSandbox:
             if transcript.exit is not None:
                 break
             if killed_at and now > deadline:
+                self.doubt = "gave no proof that the call ended"
                 self.kill()
-                raise ContainerLost("the sandbox gave no proof that the call ended, so it was destroyed")
+                break
             if killed_at:
                 continue
             if cancellation.cancelled:
                 killed_at, deadline = now, now + KILL_GRACE_S
             elif now >= deadline:
                 stop = Stop.TIMEOUT
-            elif (transcript.announced_result_bytes or 0) > limits.result_bytes:
+            elif transcript.result_is_too_large:
                 stop = Stop.RESULT_TOO_LARGE
             if stop is not None:
                 killed_at, deadline = now, now + KILL_GRACE_S
@@ -294,7 +297,7 @@ def _attach(engine: Engine, container_id: str) -> socket.socket:
     # docker-py hands out the read-only file object of the upgraded connection; the socket is in it.
     channel: socket.socket = getattr(response, "_sock", response)
     duplicate = channel.dup()  # ours alone: the rest of the HTTP connection is let go of here and now
-    duplicate.settimeout(None)
+    duplicate.settimeout(SEND_S)
     holder = getattr(response, "_response", response)
     with suppress(ValueError):  # docker-py's wrapper may have closed it from under the response
         holder.close()
@@ -324,7 +327,7 @@ def _call_frame(call_id: int, call: ToolCall, policy: SandboxPolicy) -> bytes:
         # A second line only: the wall clock outside is what ends a call.
         "cpu_s": math.ceil(limits.wall_time_s) * max(1, math.ceil(policy.cpus)) + 1,
         "output_bytes": limits.output_bytes,
-        "result_bytes": limits.result_bytes,
+        "result_bytes": result_room(limits),
     }
     for_agent = json.dumps(header).encode()
     source = call.source

@@ -10,9 +10,9 @@ from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Failure, Outcome, Status, Usage
 from toolwright.sandbox.frames import FramingBroken
-from toolwright.sandbox.transcript import Exit, ResultKind, Transcript
+from toolwright.sandbox.transcript import MAX_FAILURE_BYTES, Exit, ResultKind, Transcript
 
-_REPORT_RULES = JsonRules(max_bytes=512 * 1024, max_depth=2, max_items=8)
+_REPORT_RULES = JsonRules(max_bytes=MAX_FAILURE_BYTES, max_depth=2, max_items=8)
 _MAX_TYPE, _MAX_MESSAGE, _MAX_TRACEBACK = 200, 8_192, 65_536
 _FAILED_AS = {
     ResultKind.RAISED: Status.TOOL_ERROR,
@@ -29,7 +29,7 @@ class Stop(Enum):
 
 
 def judge(transcript: Transcript, limits: Limits, stop: Stop | None) -> Outcome:
-    """Return the outcome of a call that has ended in order.
+    """Return the outcome of a call that has ended: in order, or because we stopped it.
 
     Rules, first match wins: we stopped it ▸ it flooded ▸ the kernel killed it for memory ▸ a signal or a
     non-zero exit status ended it (whatever it sent before) ▸ no whole result ▸ what the result says.
@@ -38,12 +38,12 @@ def judge(transcript: Transcript, limits: Limits, stop: Stop | None) -> Outcome:
         FramingBroken: it sent more than one result, or one that is none.
     """
     end = transcript.exit
-    if end is None:
-        raise FramingBroken("no end report")
     if stop is Stop.TIMEOUT:
         return _failed(Status.TIMEOUT, transcript, "TimeLimit", f"killed after {limits.wall_time_s:g} s")
     if stop is Stop.RESULT_TOO_LARGE:
         return _too_large(transcript, limits)
+    if end is None:
+        raise FramingBroken("no end report")
     if end.flooded:
         flood = f"killed for writing far more than {limits.output_bytes} bytes"
         return _failed(Status.OUTPUT_LIMIT, transcript, "OutputLimit", flood)
@@ -55,7 +55,7 @@ def judge(transcript: Transcript, limits: Limits, stop: Stop | None) -> Outcome:
     if (code := os.waitstatus_to_exitcode(end.status)) != 0:
         return _failed(Status.CRASHED, transcript, "ExitStatus", f"the process ended with status {code}")
     if result is None:
-        if (transcript.announced_result_bytes or 0) > limits.result_bytes:
+        if transcript.result_is_too_large:
             return _too_large(transcript, limits)
         return _failed(Status.CRASHED, transcript, "NoResult", "the process ended without a result")
     return _from_result(*result, transcript, limits)
