@@ -20,6 +20,7 @@ from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import ToolInfo
+from toolwright.errors import CallCancelled
 from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
 from toolwright.services.convert.tools import tool_from_wire
@@ -155,6 +156,9 @@ class AsyncClient:
             except grpc.RpcError as raised:
                 if not clock.may_retry(raised):
                     raise messages.fault_of(raised, self.target) from None
+            except asyncio.CancelledError:
+                _refuse_if_closed()
+                raise
             await asyncio.sleep(messages.RETRY_PAUSE_S)
 
     async def _stream(
@@ -170,6 +174,16 @@ class AsyncClient:
             except grpc.RpcError as raised:
                 if not clock.may_retry(raised):
                     raise messages.fault_of(raised, self.target) from None
+            except asyncio.CancelledError:
+                _refuse_if_closed()
+                raise
             finally:
                 events.cancel()  # a caller that stops reading must not leave the server sending
             await asyncio.sleep(messages.RETRY_PAUSE_S)
+
+
+def _refuse_if_closed() -> None:
+    """Raise a fault of ours if the call was cancelled, but not the task that waits for it: the client was closed."""
+    task = asyncio.current_task()
+    if task is not None and not task.cancelling():
+        raise CallCancelled("the client was closed while the call was running; the tool was killed") from None

@@ -18,7 +18,7 @@ from toolwright.domain.task import Task, check_question
 from toolwright.errors import InvalidInput, ServerUnavailable, ServiceFault, ToolwrightError
 from toolwright.services.convert.execution import reference_from_wire, request_to_wire, source_from_wire, source_to_wire
 from toolwright.services.convert.tools import task_to_wire, tool_from_wire, verification_from_wire
-from toolwright.services.status import from_status
+from toolwright.services.status import from_status, has_details
 from toolwright.v1 import execution_pb2, solve_pb2, tools_pb2
 
 LONG_TIMEOUT_S: Final = 1800.0
@@ -135,8 +135,13 @@ def fault_of(raised: grpc.RpcError, target: str) -> ToolwrightError:
 
 
 def not_connected(raised: grpc.RpcError) -> bool:
-    """Whether no connection was made, so that nothing was sent and nothing ran. gRPC tells this by its text alone."""
-    return isinstance(raised, grpc.Call) and (raised.details() or "").startswith("failed to connect")
+    """Whether no connection was made, so that nothing was sent and nothing ran.
+
+    gRPC tells this by its text alone; a text of a server of ours comes with details.
+    """
+    # The two kinds of client have no common class with `details`.
+    text = raised.details() if hasattr(raised, "details") else None
+    return (text or "").startswith("failed to connect to all addresses") and not has_details(raised)
 
 
 def long(timeout_s: float | None) -> float:

@@ -125,6 +125,11 @@ def from_status(fault: grpc.RpcError) -> ToolwrightError:
     return rebuilt
 
 
+def has_details(fault: grpc.RpcError) -> bool:
+    """Whether a server of ours made the status, not gRPC on the way to it."""
+    return bool(_details(fault).details)
+
+
 def _without_details(code: grpc.StatusCode, text: str) -> ToolwrightError:
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         if "larger than max" in text:  # the only way by which gRPC says that a message is too large

@@ -1,7 +1,7 @@
 """Stand-ins for what the services call, and a server around them, for tests. The gRPC between is real.
 
-    with serving(parts(executor=ScriptedExecutor(lambda request, scope: sample_execution()))) as address:
-        Client(address).execute("add", {"a": 1})
+with serving(parts(executor=ScriptedExecutor(lambda request, scope: sample_execution()))) as address:
+    Client(address).execute("add", {"a": 1})
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def sample_execution(**changes: Any) -> Execution:
 class ScriptedExecutor:
     """Answers calls as `behaviour` does; keeps what it was asked."""
 
-    behaviour: Callable[[ExecutionRequest, CallScope], Execution] = lambda request, scope: sample_execution()
+    behaviour: Callable[[ExecutionRequest, CallScope], Execution] = lambda _request, _scope: sample_execution()
     asked: list[ExecutionRequest] = field(default_factory=list)
     scopes: list[CallScope] = field(default_factory=list)
 
@@ -75,7 +75,7 @@ class ScriptedExecutor:
 class ScriptedMaker:
     """Makes tools by giving out `events`; keeps what it was asked."""
 
-    events: Callable[[Task], Iterator[MakingEvent]] = lambda task: iter(())
+    events: Callable[[Task], Iterator[MakingEvent]] = lambda _task: iter(())
     registered: Callable[[Task, ToolSource], RegisteredTool] | None = None
     asked: list[tuple[Task, int]] = field(default_factory=list)
 
@@ -101,7 +101,7 @@ class ScriptedMaker:
 class ScriptedSolver:
     """Answers questions by giving out `events`; keeps what it was asked."""
 
-    events: Callable[[str, CallScope], Iterator[SolveEvent]] = lambda question, scope: iter(())
+    events: Callable[[str, CallScope], Iterator[SolveEvent]] = lambda _question, _scope: iter(())
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def solve(

@@ -79,8 +79,16 @@ def test_file_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ("TOOLWRIGHT_SANDBX", "1", "TOOLWRIGHT_SANDBX: is no setting"),
         ("TOOLWRIGHT_SANDBOX__RUNTIM", "runc", r"sandbox\.runtim: is no setting \(allowed: .*runtime"),
-        ("TOOLWRIGHT_SANDBOX__LIMITS__WALL_TIME_S", "nan", r"sandbox\.limits\.wall_time_s: .*\(allowed: .*0\.05 to 120"),
-        ("TOOLWRIGHT_SANDBOX__LIMITS__WALL_TIME_S", "121", r"sandbox\.limits\.wall_time_s: .*less than or equal to 120"),
+        (
+            "TOOLWRIGHT_SANDBOX__LIMITS__WALL_TIME_S",
+            "nan",
+            r"sandbox\.limits\.wall_time_s: .*\(allowed: .*0\.05 to 120",
+        ),
+        (
+            "TOOLWRIGHT_SANDBOX__LIMITS__WALL_TIME_S",
+            "121",
+            r"sandbox\.limits\.wall_time_s: .*less than or equal to 120",
+        ),
         ("TOOLWRIGHT_SANDBOX__LIMITS__MEMORY_BYTES", "1", r"sandbox\.limits\.memory_bytes"),
         ("TOOLWRIGHT_SANDBOX__POOL__MIN_READY", "9", r"sandbox\.pool: min_ready is 9, more than max_containers \(8\)"),
         ("TOOLWRIGHT_SANDBOX__ISOLATION", "none", r"sandbox\.isolation"),
@@ -99,9 +107,7 @@ def test_file_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("TOOLWRIGHT_CONFIG", "/nonexistent.toml", "TOOLWRIGHT_CONFIG: there is no file"),
     ],
 )
-def test_bad_setting_stops_the_service(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
-) -> None:
+def test_bad_setting_stops_the_service(monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str) -> None:
     """The text names the setting, what is wrong, and what is allowed."""
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidInput, match=problem):
