@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,8 +17,11 @@ CONFINED = b"C"
 """Precedes the result: written by the process of the call once it was confined, before it read its payload."""
 RESULT_HEADER = struct.Struct(">BI")
 """Kind and length of a result, written by the process of the call itself."""
+MAX_FAILURE_BYTES = 1024 * 1024
+"""A failure's text may always have this many bytes, however small results have to be."""
 _HEAD = len(CONFINED) + RESULT_HEADER.size
 _LARGEST = 2**53
+_LARGEST_STATUS = 0xFFFF
 _Number = TypeVar("_Number", int, float)
 _REPORT_RULES = JsonRules(max_bytes=4_096, max_depth=2, max_items=32, max_number_chars=32)
 
@@ -81,9 +85,9 @@ class Transcript:
             case FrameType.STDERR:
                 self._keep(self._stderr, frame, self.limits.output_bytes)
             case FrameType.RESULT:
-                self._keep(self._result, frame, self.limits.result_bytes + 64)
+                self._keep(self._result, frame, result_room(self.limits) + 64)  # 64: the agent's allowance for the head
             case FrameType.EXITED:
-                self.exit = _read_exit(frame.body)
+                self.exit = _read_exit(frame.body, len(self._stdout), len(self._stderr))
             case _:
                 raise FramingBroken(f"{frame.kind.name} in a call")
 
@@ -108,6 +112,15 @@ class Transcript:
         if len(self._result) < _HEAD:
             return None
         return int(RESULT_HEADER.unpack_from(self._result, len(CONFINED))[1])
+
+    @property
+    def result_is_too_large(self) -> bool:
+        """Whether the header announces more than there is room for: a value's limit, or that of a failure's text."""
+        length = self.announced_result_bytes
+        if length is None:
+            return False
+        is_value = self._result[len(CONFINED)] == ResultKind.VALUE.value
+        return length > (self.limits.result_bytes if is_value else MAX_FAILURE_BYTES)
 
     def result(self) -> tuple[ResultKind, bytes] | None:
         """Return kind and body of the result; None if there is none, or only a part.
@@ -134,26 +147,39 @@ class Transcript:
         kept += frame.body
 
 
-def _read_exit(body: bytes) -> Exit:
+def result_room(limits: Limits) -> int:
+    """Return how many bytes a result's body may have before its kind is known: a value's, or a failure text's."""
+    return max(limits.result_bytes, MAX_FAILURE_BYTES)
+
+
+def _read_exit(body: bytes, stdout_kept: int, stderr_kept: int) -> Exit:
     try:
         report = _REPORT_RULES.parse(body)
         return Exit(
-            status=_number(report, "status", int),
+            status=_status(report),
             wall_ms=float(_number(report, "wall_ms", float)),
             cpu_ms=float(_number(report, "cpu_ms", float)),
             peak_memory_bytes=_number(report, "peak_memory_bytes", int),
             ooms=_number(report, "ooms", int),
             flooded=report["flooded"] is True,
             clean=report["clean"] is True,
-            stdout_bytes=_number(report, "stdout_bytes", int),
-            stderr_bytes=_number(report, "stderr_bytes", int),
+            stdout_bytes=_number(report, "stdout_bytes", int, stdout_kept),
+            stderr_bytes=_number(report, "stderr_bytes", int, stderr_kept),
         )
     except (JsonRefused, KeyError, TypeError, ValueError) as fault:
         raise FramingBroken(f"end report: {fault}") from None
 
 
-def _number(report: dict[str, object], name: str, kind: type[_Number]) -> _Number:
+def _status(report: dict[str, object]) -> int:
+    status = _number(report, "status", int)
+    # `os` raises on what is no int of C, and on processes that were stopped and have not ended.
+    if status > _LARGEST_STATUS or not (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
+        raise ValueError(f"status is {status}, which no ended process has")
+    return status
+
+
+def _number(report: dict[str, object], name: str, kind: type[_Number], least: int = 0) -> _Number:
     value = report[name]
-    if not isinstance(value, (int, kind)) or isinstance(value, bool) or not 0 <= value < _LARGEST:
+    if not isinstance(value, (int, kind)) or isinstance(value, bool) or not least <= value < _LARGEST:
         raise ValueError(f"{name} is {value!r}")
     return kind(value)
