@@ -1,0 +1,203 @@
+"""Looks at sandboxes from outside: a container of our own that sees the host's process table and nothing runs in theirs.
+
+Not `docker exec`, which would put a process of ours into the container under test, and not this process'
+own /proc, which shows nothing where the engine is on another machine or these tests do not run as root.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.frames import MuxDecoder
+from toolwright.sandbox.owner import owner_label
+from toolwright.sandbox.policy import LABEL_OWNER, LABEL_ROLE
+
+_PROGRAM = r"""
+import json, os, sys
+
+def processes(init):
+    space = os.readlink(f"/proc/{init}/ns/pid")
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        try:
+            if os.readlink(f"/proc/{name}/ns/pid") != space:
+                continue
+            found.append(status(int(name)))
+        except OSError:
+            continue
+    return found
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as file:
+        lines = (line.rstrip("\n").split(":", 1) for line in file)
+        return {key: value.strip() for key, value in lines} | {"HostPid": pid}
+
+def tree(root):
+    found = []
+    for where, directories, files in os.walk(root):
+        found += [os.path.join(where, name)[len(root):] for name in directories + files]
+    return sorted(found)
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read(1 << 20).decode("utf-8", "backslashreplace")
+
+def links(path):
+    return {name: os.readlink(os.path.join(path, name)) for name in os.listdir(path)}
+
+print("ready", flush=True)
+for line in sys.stdin:
+    name, argument = json.loads(line)
+    try:
+        answer = {"value": globals()[name](argument)}
+    except OSError as fault:
+        answer = {"errno": fault.errno, "text": str(fault)}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process of a sandbox, as the host's kernel shows it."""
+
+    host_pid: int
+    pid: int
+    """Its number in the sandbox."""
+    uid: int
+    """As the host counts."""
+    state: str
+    fields: dict[str, str]
+    """All of /proc/PID/status."""
+
+
+class Observer:
+    """Answers questions about containers from the host's point of view."""
+
+    def __init__(self, engine: Engine, channel: socket.socket) -> None:
+        """Speak to the program in the observing container over `channel`."""
+        self._engine = engine
+        self._channel = channel
+        self._mux = MuxDecoder()
+        self._buffer = b""
+
+    def is_there(self, container_id: str) -> bool:
+        """Whether the container exists and runs."""
+        return self._init_pid(container_id) is not None
+
+    def inspect(self, container_id: str) -> dict[str, Any]:
+        """Return what the engine says of the container."""
+        return dict(self._engine.client.api.inspect_container(container_id))
+
+    def processes(self, container_id: str) -> list[Seen]:
+        """Return every process in the container, zombies included, by its number there."""
+        found = [
+            Seen(
+                host_pid=int(one["HostPid"]),
+                pid=int(one["NSpid"].split()[-1]),
+                uid=int(one["Uid"].split()[0]),
+                state=one["State"][:1],
+                fields=one,
+            )
+            for one in self._ask("processes", self.init_pid(container_id))
+        ]
+        return sorted(found, key=lambda one: one.pid)
+
+    def scratch(self, container_id: str) -> list[str]:
+        """Return the path of everything in the scratch space, without following links."""
+        return list(self._ask("tree", f"/proc/{self.init_pid(container_id)}/root/call"))
+
+    def mounts(self, container_id: str) -> str:
+        """Return the mount table that the agent has."""
+        return str(self._ask("read", f"/proc/{self.init_pid(container_id)}/mountinfo"))
+
+    def fds(self, host_pid: int) -> dict[str, str]:
+        """Return the open descriptors of a process: number and what it is."""
+        return dict(self._ask("links", f"/proc/{host_pid}/fd"))
+
+    def namespaces(self, host_pid: int) -> dict[str, str]:
+        """Return the namespaces of a process."""
+        return dict(self._ask("links", f"/proc/{host_pid}/ns"))
+
+    def host_setting(self, name: str) -> str:
+        """Return a value of the host's /proc/sys."""
+        return str(self._ask("read", f"/proc/sys/{name}"))
+
+    def init_pid(self, container_id: str) -> int:
+        """Return the host's number of the container's PID 1; fails the test if the container is gone."""
+        pid = self._init_pid(container_id)
+        assert pid is not None, f"NOT PROVEN: container {container_id[:12]} is gone, so nothing can be seen of it"
+        return pid
+
+    def _init_pid(self, container_id: str) -> int | None:
+        with suppress(NotFound, APIError):
+            state = self.inspect(container_id)["State"]
+            if state["Running"] and state["Pid"]:
+                return int(state["Pid"])
+        return None
+
+    def _ask(self, name: str, argument: object) -> Any:
+        self._channel.sendall(json.dumps([name, argument]).encode() + b"\n")
+        answer = json.loads(self._line())
+        if "value" not in answer:
+            raise OSError(answer["errno"], answer["text"])
+        return answer["value"]
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._buffer:
+            data = self._channel.recv(65_536)
+            if not data:
+                raise AssertionError(f"NOT PROVEN: the observer ended: {self._mux.stderr.decode()}")
+            self._buffer += self._mux.feed(data)
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def await_ready(self) -> None:
+        """Wait until the program answers."""
+        assert self._line() == b"ready"
+
+
+@contextmanager
+def observing(engine: Engine, image: str) -> Iterator[Observer]:
+    """Start an observer from the sandbox image; it ends with the `with`, or with this process."""
+    container = engine.client.containers.create(
+        image,
+        entrypoint=["/usr/bin/python3.13", "-I", "-S", "-c", _PROGRAM],
+        command=[],
+        user="0:0",
+        pid_mode="host",
+        userns_mode="host",
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        # To read other processes' descriptors, root directories and namespaces.
+        cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
+        mem_limit="64m",
+        pids_limit=8,
+        stdin_open=True,
+        auto_remove=True,
+        log_config={"Type": "none", "Config": {}},
+        labels={LABEL_OWNER: owner_label(), LABEL_ROLE: "observer"},
+    )
+    try:
+        response = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        channel = response._sock.dup()  # noqa: SLF001 - docker-py hides the socket in a read-only file
+        response._response.close()  # noqa: SLF001 - as above
+        channel.settimeout(10)
+        with channel:
+            container.start()
+            observer = Observer(engine, channel)
+            observer.await_ready()
+            yield observer
+    finally:
+        with suppress(NotFound, APIError):
+            container.remove(force=True)

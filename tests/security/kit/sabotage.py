@@ -1,0 +1,120 @@
+"""Sandboxes with chosen layers switched off: a probe that is denied in ours has to succeed in one of these.
+
+Each is thrown away after its test, keeps the limits on memory, processes and CPU, and (but for one layer
+that says otherwise) has no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Any
+
+from toolwright.domain.call import ToolCall
+from toolwright.domain.limits import Limits
+from toolwright.domain.outcome import Outcome
+from toolwright.domain.source import ToolSource
+from toolwright.sandbox.base import Cancellation
+from toolwright.sandbox.container import DockerSandbox, started
+from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.owner import owner_label
+from toolwright.sandbox.policy import SandboxPolicy
+from toolwright.sandbox.uids import UidRanges
+
+
+class Layer(Flag):
+    """A layer of the sandbox that can be taken away."""
+
+    NOTHING = 0
+    PROFILE = auto()
+    """The container's seccomp profile."""
+    CALL_FILTER = auto()
+    """The rules of the second filter, over each call."""
+    USER = auto()
+    """The user of its own: the tool stays root in the container."""
+    CAPABILITIES = auto()
+    """The dropped capabilities; the tool has them only if it also stays root."""
+    READ_ONLY = auto()
+    """The read-only root."""
+    PROC = auto()
+    """The read-only and masked paths of /proc and /sys."""
+    NETWORK = auto()
+    """No network: the host's instead."""
+
+
+FILTERS = Layer.PROFILE | Layer.CALL_FILTER
+POWERS = FILTERS | Layer.USER | Layer.CAPABILITIES
+
+_START = "import sys; sys.path.insert(0, '/usr/lib/toolwright')\n"
+_NO_RULES = "from toolwright_agent import callfilter; callfilter.RULES = ()\n"
+_STAY_ROOT = """
+import os
+from toolwright_agent import child
+def stay(rights):
+    home = child._home(rights)
+    os.mkdir(home, 0o700)
+    os.chdir(home)
+child._become = stay
+child._verify = lambda uid: None
+"""
+_GO = "from toolwright_agent.__main__ import main; sys.exit(main())\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SabotagedPolicy(SandboxPolicy):
+    """The production policy without some layers."""
+
+    without: Layer = Layer.NOTHING
+
+    def container_options(self, uid_base: int, owner: str) -> dict[str, Any]:
+        """Return the production options, weakened."""
+        options = SandboxPolicy.container_options(self, uid_base, owner)
+        security = list(options["security_opt"])
+        if Layer.PROFILE in self.without:
+            security = [one for one in security if not one.startswith("seccomp=")] + ["seccomp=unconfined"]
+        if Layer.PROC in self.without:
+            security.append("systempaths=unconfined")
+        options["security_opt"] = security
+        if Layer.CAPABILITIES in self.without:
+            options |= {"cap_drop": [], "cap_add": ["ALL"]}
+        if Layer.READ_ONLY in self.without:
+            options["read_only"] = False
+        if Layer.NETWORK in self.without:
+            options["network_mode"] = "host"
+            del options["hostname"]
+        patches = (_NO_RULES if Layer.CALL_FILTER in self.without else "") + (
+            _STAY_ROOT if Layer.USER in self.without else ""
+        )
+        if patches:
+            program = _START + patches + _GO
+            options["entrypoint"] = ["/usr/bin/python3.13", "-I", "-S", "-B", "-X", "utf8", "-c", program]
+        return options
+
+
+class Sabotaged:
+    """One weakened sandbox."""
+
+    def __init__(self, sandbox: DockerSandbox) -> None:
+        """Run calls in `sandbox`."""
+        self.container_id = sandbox.info.container_id
+        self._sandbox = sandbox
+
+    def run(self, code: str, *, arguments_json: str = "{}", limits: Limits | None = None) -> Outcome:
+        """Run the function `f` of `code`, without a registry, a queue or a record."""
+        call = ToolCall(ToolSource(code, "f"), arguments_json, limits or Limits())
+        return self._sandbox.run(call, Cancellation())
+
+
+@contextmanager
+def sabotaged(engine: Engine, policy: SandboxPolicy, without: Layer, **changes: Any) -> Iterator[Sabotaged]:
+    """Start a sandbox without some layers, or with other bounds (`changes`), and destroy it at the end."""
+    weak = SabotagedPolicy(**{**_fields(policy), **changes}, without=without)
+    uid_base = UidRanges(remapped=engine.remaps_users).take()
+    with started(engine, weak, uid_base=uid_base, owner=owner_label()) as sandbox:
+        yield Sabotaged(sandbox)
+
+
+def _fields(policy: SandboxPolicy) -> dict[str, Any]:
+    return {name: getattr(policy, name) for name in SandboxPolicy.__dataclass_fields__}
