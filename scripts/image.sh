@@ -22,15 +22,17 @@ missing=()
 command -v mmdebstrap >/dev/null 2>&1 || missing+=(mmdebstrap)
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || [ -e /usr/share/keyrings/debian-archive-keyring.pgp ] ||
     missing+=(debian-archive-keyring)
+# Without root mmdebstrap works in a user namespace, for which it needs a range of users.
+is_root || command -v newuidmap >/dev/null 2>&1 || missing+=(uidmap)
 if [ "${#missing[@]}" -gt 0 ] && has_apt && can_be_root; then
     apt_install "the sandbox image is built from Debian packages" "${missing[@]}" || true
 fi
 .venv/bin/toolwright images build python && exit 0
 status=$?
-# mmdebstrap without root needs user namespaces, which some hosts forbid; root needs none.
+# Some hosts forbid user namespaces; root needs none. Root's bytecode would stay in this user's environment.
 if ! is_root && can_be_root && command -v mmdebstrap >/dev/null 2>&1; then
     say "building the image as root"
-    as_root env DOCKER_HOST="$DOCKER_HOST" "$PWD/.venv/bin/toolwright" images build python
+    as_root env DOCKER_HOST="$DOCKER_HOST" PYTHONDONTWRITEBYTECODE=1 "$PWD/.venv/bin/toolwright" images build python
     exit
 fi
 exit "$status"

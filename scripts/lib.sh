@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts beside it; sourced, not run. Everything it says goes to stderr: stdout is for answers.
 
 say() { printf 'toolwright: %s\n' "$*" >&2; }

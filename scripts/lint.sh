@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All checks that need no engine. Runs all of them, then fails if one did.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 bin=.venv/bin
 failed=()

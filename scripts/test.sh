@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All tiers of tests, with coverage of the runtime. Arguments go to pytest. Run through scripts/with_engine.sh.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 bin=.venv/bin
 "$bin/coverage" erase
