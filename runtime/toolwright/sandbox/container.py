@@ -134,6 +134,8 @@ class DockerSandbox:
 
     def run(self, call: ToolCall, cancellation: Cancellation) -> Outcome:
         """Run `call` to its end; see `base.Sandbox.run`."""
+        if cancellation.cancelled:
+            raise CallCancelled("The call was cancelled before it was sent; the tool did not run.")
         limits = call.limits
         call_id = self._current_call = secrets.randbits(63) + 1
         self.calls += 1
