@@ -38,6 +38,7 @@ REMOVED_S: Final = 10.0
 """What was replaced is removed in the background; the engine takes its time."""
 _BENIGN: Final = "def f(secret):\n    return len(secret)\n"
 _CALLS_FOR_MEDIAN = 15
+_SETTLE_S = 3.0
 _NOISE_S = 0.01
 """Below this a difference in latency says more about the machine than about us."""
 _SPARE_FDS, _SPARE_THREADS, _SPARE_BYTES = 16, 8, 96 * 1024 * 1024
@@ -238,12 +239,15 @@ class Lab:
         return f"{len(foreign)} processes, files {files[:5]}" if foreign or files else "agent died" if lost else ""
 
     def _check_next(self, container: str) -> bool:
-        tries = [self._timed_benign() for _ in range(3)]
-        fastest = min(seconds for _, seconds in tries)
-        assert fastest <= max(2 * self._median_s, self._median_s + _NOISE_S), (
-            f"the next call took {fastest * 1000:.1f} ms, normal is {self._median_s * 1000:.1f} ms"
-        )
-        if tries[0][0] == container:
+        following, fastest = self._timed_benign()
+        deadline = time.monotonic() + _SETTLE_S
+        while fastest > max(2 * self._median_s, self._median_s + _NOISE_S):
+            # Others use this machine as well; what an attack has slowed down stays slow.
+            assert time.monotonic() < deadline, (
+                f"the next call took {fastest * 1000:.1f} ms, normal is {self._median_s * 1000:.1f} ms"
+            )
+            fastest = min(fastest, self._timed_benign()[1])
+        if following == container:
             return True
         self.await_removed(container)
         return False
