@@ -37,7 +37,8 @@ SLEEP = ToolSource("import time\n\ndef nap(s: float) -> str:\n    time.sleep(s)\
 
 def settings_in(directory: Path, **changes: Any) -> Settings:
     """Return settings whose state is in `directory`; nothing of the environment but the engine takes part."""
-    return Settings(**{"state_dir": directory, "sandbox": {"pool": {"min_ready": 1, "max_containers": 2}}} | changes)
+    given: dict[str, Any] = {"state_dir": directory, "sandbox": {"pool": {"min_ready": 1, "max_containers": 2}}}
+    return Settings(**given | changes)
 
 
 def containers_of(engine: Engine, label: str) -> list[Any]:

@@ -1,0 +1,83 @@
+"""Reads the settings, and says of a bad one what it is and what is allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
+
+from toolwright.errors import InvalidInput
+from toolwright.settings.root import ENV_PREFIX, Settings
+
+# Beginnings of names that others read: this module, the command line, the scripts that set up an engine and build
+# images, the tests. So no typos.
+_ENV_OTHER: Final = tuple(
+    ENV_PREFIX + name for name in ("CONFIG", "SERVER", "ENGINE_", "DEBIAN_", "ETC", "TEST_", "LATM_")
+)
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read all sources and return the settings.
+
+    Args:
+        flags: what the command line gave, nested like the sections; None values are left out.
+
+    Raises:
+        InvalidInput: names the setting, what is wrong with it, and what is allowed.
+    """
+    _refuse_unknown_environment(os.environ)
+    try:
+        return Settings(**_without_none(flags or {}))
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "settings"
+        if first["type"] == "extra_forbidden":
+            raise InvalidInput(field, "is no setting", _known_names(first["loc"][:-1])) from None
+        problem = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "string_pattern_mismatch":
+            problem = "has no valid form"
+        raise InvalidInput(field, problem, _meaning(first["loc"])) from None
+    except SettingsError as fault:
+        raise InvalidInput("environment", f"{fault}: {fault.__cause__ or ''}".rstrip(": ")) from None
+
+
+def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
+    """The library reads only names that it knows, so a typo would go unseen."""
+    for name in sorted(environment):
+        upper = name.upper()
+        top = upper.removeprefix(ENV_PREFIX).split("__")[0].lower()
+        if upper.startswith(ENV_PREFIX) and not upper.startswith(_ENV_OTHER) and top not in Settings.model_fields:
+            raise InvalidInput(name, "is no setting", ENV_PREFIX + " followed by " + _known_names(()))
+
+
+def _known_names(path: tuple[int | str, ...]) -> str:
+    section = _section(path)
+    return ", ".join(section.model_fields) if section else ""
+
+
+def _meaning(path: tuple[int | str, ...]) -> str:
+    """Return what the setting's own documentation says: it holds the bounds and the unit."""
+    section = _section(path[:-1])
+    field = section.model_fields.get(str(path[-1])) if section and path else None
+    return " ".join((field.description or "").split()).rstrip(".") if field else ""
+
+
+def _section(path: tuple[int | str, ...]) -> type[BaseModel] | None:
+    section: type[BaseModel] = Settings
+    for name in path:
+        field = section.model_fields.get(str(name))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return None
+        section = field.annotation
+    return section
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+        if value is not None
+    }

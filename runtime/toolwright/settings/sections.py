@@ -1,0 +1,169 @@
+"""The sections of the settings, each value with its unit and its bounds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from toolwright.domain.call import Isolation
+from toolwright.domain.limits import MIB, Limits
+from toolwright.domain.record import Role
+
+_IMAGE = r"^(sha256:[0-9a-f]{64}|[a-z0-9][a-z0-9._-]*(:[0-9]+/[a-z0-9._-]+)?(/[a-z0-9._-]+)*(@sha256:[0-9a-f]{64})?)$"
+_RUNTIME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_DEFAULT = Limits()
+
+
+class _Section(BaseModel):
+    """Read once, never changed; an unknown name is an error. A bad value is named, never shown: it may be a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class Profile(StrEnum):
+    """Which defaults hold."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+    """No reflection; bare source is refused; the image must be named by digest."""
+
+
+class LimitSettings(_Section):
+    """Ceilings of every call. A request may lower them and never raise them."""
+
+    wall_time_s: Annotated[float, Field(ge=0.05, le=120, allow_inf_nan=False)] = _DEFAULT.wall_time_s
+    """Seconds until the call is killed: 0.05 to 120."""
+    memory_bytes: Annotated[int, Field(ge=32 * MIB, le=2048 * MIB)] = _DEFAULT.memory_bytes
+    """Memory of a call, its files included: 32 MiB to 2 GiB."""
+    processes: Annotated[int, Field(ge=1, le=128)] = _DEFAULT.processes
+    """Processes and threads of a call: 1 to 128."""
+    file_bytes: Annotated[int, Field(ge=4096, le=1024 * MIB)] = _DEFAULT.file_bytes
+    """Largest file: 4 KiB to 1 GiB."""
+    output_bytes: Annotated[int, Field(ge=1024, le=8 * MIB)] = _DEFAULT.output_bytes
+    """Kept bytes of stdout, and of stderr: 1 KiB to 8 MiB."""
+    result_bytes: Annotated[int, Field(ge=1024, le=16 * MIB)] = _DEFAULT.result_bytes
+    """Largest result as JSON: 1 KiB to 16 MiB."""
+
+    @property
+    def limits(self) -> Limits:
+        """The same as a domain value."""
+        return Limits(**self.model_dump())
+
+
+class PoolSettings(_Section):
+    """Containers kept, and calls that may wait for one."""
+
+    min_ready: Annotated[int, Field(ge=0, le=64)] = 1
+    """Containers kept started and unused: 0 to 64."""
+    max_containers: Annotated[int, Field(ge=1, le=256)] = 8
+    """Containers at one time: 1 to 256."""
+    max_queue: Annotated[int, Field(ge=0, le=1024)] = 64
+    """Calls that may wait for a container; one more is refused at once: 0 to 1,024."""
+    queue_timeout_s: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 30.0
+    """Seconds that a call waits at most: up to 120."""
+
+    @model_validator(mode="after")
+    def _ready_fit(self) -> Self:
+        if self.min_ready > self.max_containers:
+            raise ValueError(f"min_ready is {self.min_ready}, more than max_containers ({self.max_containers})")
+        return self
+
+
+class SandboxSettings(_Section):
+    """Where tool code runs."""
+
+    image: Annotated[str, Field(pattern=_IMAGE, max_length=300)] = "toolwright-sandbox-python"
+    """Image name, `name@sha256:…` or image id. A tag is refused: it could move. A bare name means the image that
+    `toolwright images build` made, and is resolved to its id once, at start."""
+    runtime: Annotated[str, Field(pattern=_RUNTIME)] = "runc"
+    """OCI runtime that the engine knows: `runc`, `runsc`, `crun`, …. There is no fall-back to another."""
+    isolation: Isolation = Isolation.TOOL
+    """What a container belongs to: `call`, `tool` or `tenant`."""
+    max_calls: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Calls after which a container is thrown away: 1 to 100,000."""
+    max_age_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 900.0
+    """Seconds after which a container is thrown away: 1 to 86,400. Default 15 minutes."""
+    pool: PoolSettings = PoolSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @property
+    def image_pinned(self) -> bool:
+        """Whether the image is named by content."""
+        return "sha256:" in self.image
+
+
+class EndpointSettings(_Section):
+    """An OpenAI-compatible endpoint and a model behind it."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://api.openai.com/v1"
+    """Up to and with `/v1`."""
+    api_key: SecretStr = SecretStr("")
+    """Never logged. Default: `OPENAI_API_KEY`. May stay empty for an endpoint that asks for none."""
+    model: str = ""
+    """Name of the model as the endpoint knows it. Empty: not configured."""
+    timeout_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 60.0
+    """Seconds for one exchange: up to 600."""
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    """Further tries after no answer, 429 or 5xx: 0 to 10."""
+    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
+    """0 to 2. Default: left to the endpoint; some models take no other than their own."""
+
+
+class RoleSettings(_Section):
+    """What one role has of its own; each absent value is that of `models.default`."""
+
+    base_url: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
+    api_key: SecretStr | None = None
+    model: str | None = None
+    timeout_s: Annotated[float | None, Field(gt=0, le=600, allow_inf_nan=False)] = None
+    max_retries: Annotated[int | None, Field(ge=0, le=10)] = None
+    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
+
+
+class ModelSettings(_Section):
+    """The language models. Making needs `maker` and `user`, solving needs `user` and `dispatcher`; calls need none."""
+
+    offline: bool = False
+    """Answer from the scripts that come with the package instead of a model. For trying out and for tests: what it
+    answers says nothing about any model."""
+    default: EndpointSettings = EndpointSettings()
+    """Shared by all roles."""
+    maker: RoleSettings = RoleSettings()
+    """Strong and dear: writes tools."""
+    user: RoleSettings = RoleSettings()
+    """Light and cheap: turns questions into calls."""
+    dispatcher: RoleSettings = RoleSettings()
+    """Light and cheap: chooses the tool."""
+
+    def endpoint(self, role: Role) -> EndpointSettings:
+        """Return the endpoint of `role`: its own values over the shared ones."""
+        own: RoleSettings = getattr(self, role.value)
+        changes = {name: value for name in RoleSettings.model_fields if (value := getattr(own, name)) is not None}
+        return self.default.model_copy(update=changes)
+
+
+class MakingSettings(_Section):
+    """How tools are made."""
+
+    attempts: Annotated[int, Field(ge=1, le=10)] = 5
+    """Proposals that the maker may make where a request does not say: 1 to 10."""
+    max_running: Annotated[int, Field(ge=1, le=64)] = 4
+    """Makings at one time; one more is refused: 1 to 64."""
+
+
+class GrpcSettings(_Section):
+    """Bounds of the gRPC server."""
+
+    max_message_bytes: Annotated[int, Field(ge=64 * 1024, le=64 * MIB)] = 4 * MIB
+    """Largest request: 64 KiB to 64 MiB."""
+    max_metadata_bytes: Annotated[int, Field(ge=1024, le=64 * 1024)] = 8 * 1024
+    """Headers of a request: 1 KiB to 64 KiB."""
+    max_concurrent_streams: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Calls in flight on one connection; more wait at the client: 1 to 1,024."""
+    workers: Annotated[int, Field(ge=4, le=2048)] = 128
+    """Threads, so calls in flight in all; one more is refused at once: 4 to 2,048. Must leave room beside the pool's
+    containers and queue, else health checks are refused under load."""
+    drain_s: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 30.0
+    """Seconds that running calls are given at shutdown, before they are killed: up to 600."""
