@@ -58,7 +58,7 @@ def doctor(session: Session) -> ExitStatus:
         try:
             look(session, diagnosis)
         except ToolwrightError as fault:
-            diagnosis.findings.append(Finding(name, str(fault), ok=False))
+            diagnosis.findings.append(Finding(name, "missing", ok=False, advice=str(fault)))
             break  # what comes after stands on it
     session.screen.document(
         {

@@ -49,10 +49,7 @@ _STATUS: dict[type[ToolwrightError], ExitStatus] = {
 _ADVICE: dict[type[ToolwrightError], str] = {
     SandboxUnavailable: "See what is wrong with `toolwright doctor`.",
     StoreUnavailable: "Check that the state directory is writable and has space, or name another with --state-dir.",
-    ServerUnavailable: (
-        "Start one with `toolwright serve`, correct --server or TOOLWRIGHT_SERVER, or leave both out to run the "
-        "services in this process."
-    ),
+    ServerUnavailable: "Or leave out --server and TOOLWRIGHT_SERVER to run the services in this process.",
     ModelUnavailable: "Check that the endpoint runs and can be reached, or try without it: --offline.",
     ModelRejected: "Correct the endpoint's address, key or model name in the settings, or try without it: --offline.",
 }

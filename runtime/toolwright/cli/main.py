@@ -92,7 +92,8 @@ def _set_up_logs(arguments: Sequence[str]) -> None:
     """Send the services' log to stderr where it is wanted; elsewhere each fault is told in words of our own."""
     wanted = "serve" in arguments[:1] or "--debug" in arguments
     handler = logging.StreamHandler() if wanted else logging.NullHandler()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("toolwright").setLevel(logging.INFO)  # libraries speak of each request at that level
 
 
 def _real_world() -> Environment:

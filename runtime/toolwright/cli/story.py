@@ -82,7 +82,7 @@ def cost_words(token_use: Iterable[TokenUse]) -> str:
     """Return in a few words what exchanges with models took and cost."""
     uses = list(token_use)
     tokens = sum(use.prompt_tokens + use.completion_tokens for use in uses)
-    return f"{sum(use.calls for use in uses)} model calls, {tokens} tokens, {dollars(cost_of(uses))}"
+    return f"{_count(sum(use.calls for use in uses), 'model call')}, {tokens} tokens, {dollars(cost_of(uses))}"
 
 
 def cost_of(token_use: Iterable[TokenUse]) -> float:
