@@ -56,7 +56,7 @@ rm -f "$stamp"
 say "installing the locked dependencies into .venv (half a minute the first time)"
 log=.toolwright/pip.log
 install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input "$@" >"$log" 2>&1; }
-if ! { install --require-hashes --only-binary :all: -r "$lock" && install --no-deps --no-build-isolation --editable .; }; then
+if ! { install --require-hashes --only-binary :all: -r "$lock" && install --no-deps --no-build-isolation --editable . && .venv/bin/python -m pip check >>"$log" 2>&1; }; then
     tail -n 20 "$log" >&2
     die "the dependencies could not be installed; pip's words are above and in $log. Check that PyPI or your mirror of it can be reached (pip config list), then try again."
 fi
