@@ -183,6 +183,12 @@ class Lab:
         assert len(agent) == 2, f"an idle container has {agent}"  # noqa: PLR2004 - the two
         return agent
 
+    def agent_and_rest(self, container: str) -> tuple[list[Seen], list[Seen]]:
+        """Return the relay and the zygote, and then the processes of the call that runs."""
+        found = self.observer.processes(container)
+        assert len(found) > 2, f"no call runs, only {found}"  # noqa: PLR2004 - the agent's two
+        return found[:2], found[2:]
+
     # --- checks -----------------------------------------------------------------------------
 
     def require_limits(self, container: str) -> None:

@@ -35,11 +35,9 @@ class Layer(Flag):
     USER = auto()
     """The user of its own: the tool stays root in the container."""
     CAPABILITIES = auto()
-    """The dropped capabilities; the tool has them only if it also stays root."""
+    """The capabilities withheld that do most: SYS_ADMIN and SYS_PTRACE. A tool has them only if it also stays root."""
     READ_ONLY = auto()
     """The read-only root."""
-    PROC = auto()
-    """The read-only and masked paths of /proc and /sys."""
     NETWORK = auto()
     """No network: the host's instead."""
 
@@ -74,11 +72,9 @@ class SabotagedPolicy(SandboxPolicy):
         security = list(options["security_opt"])
         if Layer.PROFILE in self.without:
             security = [one for one in security if not one.startswith("seccomp=")] + ["seccomp=unconfined"]
-        if Layer.PROC in self.without:
-            security.append("systempaths=unconfined")
         options["security_opt"] = security
         if Layer.CAPABILITIES in self.without:
-            options |= {"cap_drop": [], "cap_add": ["ALL"]}
+            options["cap_add"] = [*options["cap_add"], "SYS_ADMIN", "SYS_PTRACE"]
         if Layer.READ_ONLY in self.without:
             options["read_only"] = False
         if Layer.NETWORK in self.without:
