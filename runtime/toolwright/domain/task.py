@@ -71,7 +71,9 @@ class Task:
         for example in self.held_out:
             if example.question in seen:
                 raise InvalidInput(
-                    f"examples.held_out[{example.id[:80]!r}]", "is also a training example", "questions not shown to the maker"
+                    f"examples.held_out[{example.id[:80]!r}]",
+                    "is also a training example",
+                    "questions not shown to the maker",
                 )
 
 

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 """Column name to value, as `tables.py` declares them."""
 
 
-class DamagedRow(Exception):  # noqa: N818 - says what is wrong, and never leaves the registry
+class DamagedRow(Exception):
     """A row does not hold what was put into it; the text says which. Stores raise `StoreCorrupt` from it."""
 
 

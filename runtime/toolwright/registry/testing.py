@@ -1,7 +1,5 @@
 """Valid values to put into a store, for tests. Each argument replaces a part that matters to one."""
 
-# ruff: noqa: ANN401 - any field of a value may be replaced
-
 from __future__ import annotations
 
 from dataclasses import replace
