@@ -20,7 +20,7 @@ from toolwright.cli.environment import Services
 from toolwright.cli.exit import ExitStatus
 from toolwright.cli.make import making_end
 from toolwright.cli.rendering import code
-from toolwright.cli.safe_text import literal, shown_line
+from toolwright.cli.safe_text import joined, literal, shown_line
 from toolwright.cli.story import cost_of, event_text
 from toolwright.cli.tools import show_details
 from toolwright.domain.answers import same_answer
@@ -74,7 +74,7 @@ def demo(
 
 def _made(stage: _Stage, scene: DemoTask) -> Made | NotMade:
     screen = stage.session.screen
-    screen.say(literal(scene.task.name, style="bold") + literal(f": {scene.task.description}"))
+    screen.say(joined(literal(scene.task.name, style="bold"), literal(f": {scene.task.description}")))
     events: list[MakingEvent] = []
     for event in stage.services.make(scene.task):
         events.append(event)
@@ -116,7 +116,7 @@ def _answered(stage: _Stage, scene: DemoTask, index: int) -> DemoAnswer:
     screen = stage.session.screen
     screen.say(literal(f"Q  {shown_line(example.question, limit=_QUESTION_WIDTH)}"))
     mark = literal("   ✓ ", style="green") if right else literal("   ✗ ", style="bold red")
-    screen.say(mark + (event_text(end) or literal("")) + literal(f"  {milliseconds:.0f} ms", style="dim"))
+    screen.say(joined(mark, event_text(end) or literal(""), literal(f"  {milliseconds:.0f} ms", style="dim")))
     return DemoAnswer(example, end, right=right)
 
 
@@ -126,7 +126,9 @@ def _declined(stage: _Stage, question: str) -> tuple[str, End]:
     screen.say(literal(f"Q  {shown_line(question, limit=_QUESTION_WIDTH)}"))
     mark = "   ✓ " if isinstance(end, Declined) else "   ✗ "
     screen.say(
-        literal(mark, style="green" if isinstance(end, Declined) else "bold red") + (event_text(end) or literal(""))
+        joined(
+            literal(mark, style="green" if isinstance(end, Declined) else "bold red"), event_text(end) or literal("")
+        )
     )
     return question, end
 

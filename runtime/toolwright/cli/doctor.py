@@ -14,7 +14,7 @@ from toolwright.cli.environment import EngineFacts
 from toolwright.cli.exit import ExitStatus
 from toolwright.cli.images import image_document
 from toolwright.cli.rendering import used
-from toolwright.cli.safe_text import literal, shown_line
+from toolwright.cli.safe_text import joined, literal, shown_line
 from toolwright.cli.version_floors import below_floor
 from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
@@ -191,10 +191,11 @@ def _show(session: Session, diagnosis: Diagnosis) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in diagnosis.findings:
         mark, style = ("✓", "green") if finding.ok else ("✗", "bold red") if finding.essential else ("!", "yellow")
-        advice = (
-            literal(f"\n{shown_line(finding.advice)}", style="dim") if finding.advice and not finding.essential else ""
+        told = f"\n{shown_line(finding.advice)}" if finding.advice and not finding.essential else ""
+        advice = literal(told, style="dim")
+        table.add_row(
+            literal(mark, style=style), literal(finding.name), joined(literal(shown_line(finding.value)), advice)
         )
-        table.add_row(literal(mark, style=style), literal(finding.name), literal(shown_line(finding.value)) + advice)
     session.screen.say(table)
     for finding in diagnosis.findings:
         if finding.essential and not finding.ok:

@@ -8,7 +8,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from toolwright.cli.safe_text import json_text, literal, shown, shown_line
+from toolwright.cli.safe_text import joined, json_text, literal, shown, shown_line
 from toolwright.domain.limits import MIB
 from toolwright.domain.outcome import Execution, Status
 from toolwright.domain.tool import ToolInfo
@@ -26,8 +26,8 @@ def status_text(status: Status) -> Text:
 def execution_lines(execution: Execution, title: str = "") -> list[Text]:
     """Return a call's end: status, result or failure, output, and what it used."""
     outcome, lines = execution.outcome, []
-    head = literal(f"{shown_line(title)}: " if title else "") + status_text(outcome.status)
-    lines.append(head + Text("  " + used(execution), style="dim"))
+    head = literal(f"{shown_line(title)}: " if title else "")
+    lines.append(joined(head, status_text(outcome.status), Text(f"  {used(execution)}", style="dim")))
     if outcome.result_json is not None:
         lines.append(literal(outcome.result_json, limit=MAX_SHOWN))
     if outcome.failure:

@@ -40,6 +40,11 @@ def literal(text: str, *, style: str = "", limit: int | None = None) -> Text:
     return Text(shown(text, limit=limit), style=style)
 
 
+def joined(*parts: Text) -> Text:
+    """Return `parts` one after another, each in its own style. `+` would give all of them the first one's."""
+    return Text.assemble(*parts)
+
+
 def json_text(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - the type of a JSON value
     """Return `value` as JSON that is harmless on a terminal and has neither NaN nor Infinity.
 

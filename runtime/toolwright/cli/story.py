@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from toolwright.cli.rendering import MAX_SHOWN, dollars, status_text, used
-from toolwright.cli.safe_text import literal, shown_line
+from toolwright.cli.safe_text import joined, literal, shown_line
 from toolwright.domain.events import (
     Answered,
     Called,
@@ -43,10 +43,11 @@ def event_text(event: SolveEvent, *, brief: bool = False) -> Text | None:
         case Rejected(attempt, stage, feedback):
             head = Text(f"  attempt {attempt}: rejected in {stage.value}: ", style="bold yellow")
             told = feedback.strip()
-            return head + literal(told.partition("\n")[0] if brief else told, style="yellow", limit=MAX_SHOWN)
+            told = told.partition("\n")[0] if brief else told
+            return joined(head, literal(told, style="yellow", limit=MAX_SHOWN))
         case Made(tool, attempts, token_use):
-            head = Text("  made ", style="bold green") + literal(tool.reference, style="bold green")
-            return head + Text(f" in {_count(attempts, 'attempt')}, {cost_words(token_use)}")
+            head = literal(f"  made {tool.reference}", style="bold green")
+            return joined(head, Text(f" in {_count(attempts, 'attempt')}, {cost_words(token_use)}"))
         case NotMade(reason, attempts, _):
             text = f"  not made after {_count(attempts, 'attempt')}: {reason}"
             return literal(text, style="bold red", limit=MAX_SHOWN)
@@ -58,22 +59,23 @@ def _solving_text(event: SolveEvent) -> Text | None:
     match event:
         case Dispatched(tool, task, reason):
             choice = tool or (f"a tool has to be made for {task}" if task else "none")
-            return literal(f"  dispatcher: {shown_line(choice)}", style="cyan") + _because(reason)
+            return joined(literal(f"  dispatcher: {shown_line(choice)}", style="cyan"), _because(reason))
         case Called(tool, arguments_json, repair, refusal):
             verb = "calls again" if repair else "calls"
             line = literal(f"  light model {verb}: {tool}({shown_line(arguments_json, limit=_LINE)})", style="cyan")
-            return line + literal(f"\n  refused: {refusal}", style="yellow", limit=MAX_SHOWN) if refusal else line
+            refused = f"\n  refused: {refusal}" if refusal else ""
+            return joined(line, literal(refused, style="yellow", limit=MAX_SHOWN))
         case Ran(execution):
-            line = Text("  sandbox: ", style="cyan") + status_text(execution.outcome.status)
+            line = joined(Text("  sandbox: ", style="cyan"), status_text(execution.outcome.status))
             failure = execution.outcome.failure
             why = literal(f" {shown_line(f'{failure.type}: {failure.message}', limit=_LINE)}") if failure else Text()
-            return line + why + Text(f"  {used(execution)}", style="dim")
+            return joined(line, why, Text(f"  {used(execution)}", style="dim"))
         case Answered(answer, _, tool, _, _):
-            return literal(answer, style="bold green") + literal(f"  ({tool})", style="dim")
+            return joined(literal(answer, style="bold green"), literal(f"  ({tool})", style="dim"))
         case Declined(reason, _):
-            return Text("declined: ", style="bold yellow") + literal(reason, limit=MAX_SHOWN)
+            return joined(Text("declined: ", style="bold yellow"), literal(reason, limit=MAX_SHOWN))
         case Failed(reason, tool, _, _):
-            return literal(f"failed ({tool}): ", style="bold red") + literal(reason, limit=MAX_SHOWN)
+            return joined(literal(f"failed ({tool}): ", style="bold red"), literal(reason, limit=MAX_SHOWN))
         case _:
             return event_text(event)
 

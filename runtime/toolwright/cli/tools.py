@@ -11,7 +11,7 @@ from toolwright.cli.documents import details_document, tool_document
 from toolwright.cli.environment import ToolShown
 from toolwright.cli.exit import ExitStatus
 from toolwright.cli.rendering import code, json_block, tools_table
-from toolwright.cli.safe_text import literal
+from toolwright.cli.safe_text import joined, literal
 from toolwright.cli.screen import Screen
 
 
@@ -45,7 +45,7 @@ def show_tool(
 def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3) -> None:
     """Show a wrapped tool to people, with at most so many demonstrations."""
     info, record = details.info, details.verification
-    screen.say(literal(f"{info.reference}  ", style="bold") + literal(info.digest, style="dim"))
+    screen.say(joined(literal(f"{info.reference}  ", style="bold"), literal(info.digest, style="dim")))
     screen.say(code(details.source.code))
     screen.say("Schema of the arguments:", style="bold")
     screen.say(json_block(dict(info.parameters)))

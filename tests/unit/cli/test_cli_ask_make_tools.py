@@ -15,6 +15,8 @@ from toolwright.domain.record import Stage
 from toolwright.domain.task import MAX_QUESTION_BYTES
 from toolwright.errors import ModelUnavailable
 
+pytestmark = pytest.mark.unit
+
 TRACE: list[SolveEvent] = [
     Dispatched("sort_words@1", "", "it sorts"),
     Called("sort_words@1", "{}", repair=False),

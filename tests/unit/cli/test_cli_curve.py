@@ -12,6 +12,8 @@ from toolwright.cli.curve_text import curve_plot, curve_table
 from toolwright.cli.rendering import dollars
 from toolwright.cli.testing import MAKER_USE, USER_USE
 
+pytestmark = pytest.mark.unit
+
 CURVE = CostCurve(making_usd=0.42, light_usd=0.001, strong_usd=0.011)
 
 

@@ -13,6 +13,8 @@ from toolwright.cli.testing import MAKER_USE, USER_USE, FakeWorld, RunCli, answe
 from toolwright.domain.events import NotMade, SolveEvent
 from toolwright.errors import ModelUnavailable, Overloaded
 
+pytestmark = pytest.mark.unit
+
 
 def _written(path: Path, lines: int) -> Path:
     records = [

@@ -10,6 +10,8 @@ from toolwright import errors
 from toolwright.cli.exit import ExitStatus, document_of, paragraph, status_of, status_of_outcome, worst
 from toolwright.domain.outcome import Status
 
+pytestmark = pytest.mark.unit
+
 
 def _example(kind: type[errors.ToolwrightError]) -> errors.ToolwrightError:
     if kind is errors.InvalidInput:

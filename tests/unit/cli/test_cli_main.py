@@ -10,6 +10,8 @@ import pytest
 from toolwright.cli.testing import FakeWorld, RunCli
 from toolwright.errors import EngineUnavailable
 
+pytestmark = pytest.mark.unit
+
 COMMANDS = [
     ("demo",),
     ("serve",),

@@ -12,6 +12,8 @@ from toolwright.domain.outcome import Failure, Output, Status
 from toolwright.domain.source import ToolSource
 from toolwright.errors import InvalidInput, NotFound, SandboxUnavailable
 
+pytestmark = pytest.mark.unit
+
 KEYS = {
     "status",
     "result",

@@ -8,7 +8,9 @@ import unicodedata
 import pytest
 from rich.console import Console
 
-from toolwright.cli.safe_text import json_text, literal, shown, shown_line
+from toolwright.cli.safe_text import joined, json_text, literal, shown, shown_line
+
+pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,12 @@ def test_rich_finds_no_markup_in_untrusted_text() -> None:
         literal("[bold red]x[/] [link=http://e]y[/link] :warning:")
     )
     assert "[bold red]x[/] [link=http://e]y[/link] :warning:" in stream.getvalue()
+
+
+def test_joined_parts_keep_their_own_styles() -> None:
+    """A coloured mark does not colour what stands after it."""
+    line = joined(literal("a", style="bold"), literal("b"))
+    assert (line.plain, str(line.style)) == ("ab", "")
 
 
 def test_json_is_harmless_on_a_terminal() -> None:

@@ -11,6 +11,8 @@ from toolwright.cli.task_file import read_task
 from toolwright.domain.task import AnswerKind
 from toolwright.errors import InvalidInput
 
+pytestmark = pytest.mark.unit
+
 TOML = """
 name = "double"
 description = "Double a number."

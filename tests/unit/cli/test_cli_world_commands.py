@@ -17,6 +17,8 @@ from toolwright.domain.record import Stage
 from toolwright.domain.task import Task
 from toolwright.errors import EngineUnavailable, ImageMissing
 
+pytestmark = pytest.mark.unit
+
 ANSWERS = {example.question: example.answer for scene in load_demo_set().tasks for example in scene.questions}
 
 
