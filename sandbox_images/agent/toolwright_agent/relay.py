@@ -30,6 +30,7 @@ FLOOD_FACTOR = 8
 """A stream may carry this many times its cap before the call is ended; up to there the excess is dropped."""
 _FLUSH_BYTES = 32 * 1024
 _FLUSH_S = 0.02
+_KILL_AGAIN_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Call:
     started: float = 0.0
     announced: bool = False
     flooded: bool = False
+    doomed: bool = False
+    """Its end was asked for. The process may not bear its uid yet, so it is killed until it has ended."""
     ended: tuple[int, float, float, int] | None = None
     pending: bytearray = field(default_factory=bytearray)
     pending_since: float = 0.0
@@ -169,8 +172,9 @@ class Relay:
         poll.register(call.payload_fd, select.POLLOUT)
         for fd in call.streams:
             poll.register(fd, select.POLLIN)
+        self._obey(call)  # a kill that came in one piece with the call is in the inbox
         while call.ended is None:
-            for fd, _ in poll.poll(_FLUSH_S * 1000 if call.pending else None):
+            for fd, _ in poll.poll(self._patience_ms(call)):
                 if fd == call.payload_fd:
                     self._feed(call, poll)
                 elif fd in call.streams:
@@ -182,8 +186,16 @@ class Relay:
                     self._hear_zygote(call)
             if call.pending and time.monotonic() - call.pending_since >= _FLUSH_S:
                 self._flush(call)
+            if call.doomed:
+                self._kill(call.uid)
         if call.payload_fd >= 0:
             os.close(call.payload_fd)
+
+    @staticmethod
+    def _patience_ms(call: Call) -> float | None:
+        if call.doomed:
+            return _KILL_AGAIN_S * 1000
+        return _FLUSH_S * 1000 if call.pending else None
 
     def _feed(self, call: Call, poll: select.poll) -> None:
         try:
@@ -209,15 +221,15 @@ class Relay:
         if kept := stream.take(data):
             self._queue(call, stream.kind, kept)
         if stream.flooded and not call.flooded:
-            call.flooded = True
-            self._kill(call.uid)
+            call.flooded = call.doomed = True
         return True
 
     def _obey(self, call: Call) -> None:
-        for frame in self._read_frames():
+        frames, self._inbox = self._inbox + self._read_frames(), []
+        for frame in frames:
             kind, call_id, _ = frame
             if kind is FrameType.KILL and call_id == call.id:
-                self._kill(call.uid)
+                call.doomed = True
             elif kind is FrameType.CALL:
                 self._inbox.append(frame)
 
