@@ -82,6 +82,14 @@ class SandboxPolicy:
             "network_mode": "none",
             # No shared memory that outlives a call: no /dev/shm, no System V or POSIX objects.
             "ipc_mode": "none",
+            # What keeps objects that outlive a call is empty from the start: the engine mounts /dev/mqueue all the
+            # same, and a queue could be made there by `open`, which no filter of system calls tells from a file's.
+            "sysctls": {
+                "fs.mqueue.queues_max": "0",
+                "kernel.msgmni": "0",
+                "kernel.shmmni": "0",
+                "kernel.sem": "0 0 0 0",
+            },
             # Its own view of the cgroup tree, not the host's.
             "cgroupns": "private",
             "pids_limit": self.container_processes,

@@ -316,7 +316,7 @@ def _watch(call: Future[Execution], look: Callable[[], None]) -> None:
     while True:
         try:
             look()
-        except AssertionError:
+        except (AssertionError, OSError):  # not there yet, or just gone
             if call.done():
                 raise
             time.sleep(0.01)
