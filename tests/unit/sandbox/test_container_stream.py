@@ -94,9 +94,7 @@ class Rig:
     agent: FakeAgent
     api: FakeApi
 
-    def run(
-        self, script: Callable[[], None], *, cancellation: Cancellation | None = None, **limits: Any
-    ) -> Outcome:
+    def run(self, script: Callable[[], None], *, cancellation: Cancellation | None = None, **limits: Any) -> Outcome:
         """Run one call while `script` plays the agent."""
         player = threading.Thread(target=script)
         player.start()
@@ -291,9 +289,13 @@ def test_a_killed_call_is_a_timeout_and_the_sandbox_goes_on(rig: Rig, make_repor
 
 def test_a_silent_agent_is_killed_whole(rig: Rig) -> None:
     """No proof within the grace: the container is killed from outside, the verdict stays TIMEOUT."""
-    begun = time.monotonic()
 
-    outcome = rig.run(lambda: [rig.agent.hear(), rig.agent.hear()] and None, wall_time_s=0.1)
+    def script() -> None:
+        rig.agent.hear()
+        rig.agent.hear()
+
+    begun = time.monotonic()
+    outcome = rig.run(script, wall_time_s=0.1)
 
     assert outcome.status is Status.TIMEOUT
     assert rig.api.killed == 1
@@ -436,7 +438,9 @@ def test_destroying_twice_removes_once(make_report: MakeReport) -> None:
     ],
 )
 def test_only_a_container_that_is_gone_counts_as_gone(
-    make_report: MakeReport, fault: Exception, gone: bool  # noqa: FBT001 - a parameter of the test
+    make_report: MakeReport,
+    fault: Exception,
+    gone: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """Its own removal may be faster than ours; any other failure is told, and its user ids stay taken."""
     rig = make_rig(make_report())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import pickle
 import struct
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 from hypothesis import example, given, settings
@@ -42,7 +44,7 @@ def header(
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """Return `data` in pieces, cut at `places`."""
     ends = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
-    return [data[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(ends)]
 
 
 def mux(stream: int, piece: bytes) -> bytes:
@@ -143,12 +145,12 @@ def test_mutated_streams_raise_nothing_else(
         place = data.draw(st.integers(0, len(stream)))
         stream[place : place + data.draw(st.integers(0, 20))] = garbage
     decoder = FrameDecoder()
-    try:
+    read: list[Frame] = []
+    with suppress(FramingBroken):
         for piece in cut(bytes(stream), places):
-            for frame in decoder.feed(piece):
-                assert len(frame.body) <= MAX_BODY[frame.kind]
-    except FramingBroken as fault:
-        assert len(str(fault)) < 200  # noqa: PT017 - either ending is right
+            read += decoder.feed(piece)
+
+    assert all(len(frame.body) <= MAX_BODY[frame.kind] for frame in read)
 
 
 def test_a_drip_of_single_bytes_is_read_in_linear_time() -> None:

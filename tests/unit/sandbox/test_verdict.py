@@ -223,7 +223,11 @@ def test_what_was_lost_has_a_verdict_without_an_end(outcome: Outcome, status: St
 
 @given(st.binary(max_size=60), st.integers(0, 0xFFFF), st.integers(0, 2), st.booleans(), st.sampled_from([None, *Stop]))
 def test_whatever_was_sent_there_is_one_verdict(
-    sent: bytes, status: int, ooms: int, flooded: bool, stop: Stop | None  # noqa: FBT001 - drawn by hypothesis
+    sent: bytes,
+    status: int,
+    ooms: int,
+    flooded: bool,  # noqa: FBT001 - drawn by hypothesis
+    stop: Stop | None,
 ) -> None:
     """PR-42: no transcript raises anything but `FramingBroken`; success needs a clean exit and a whole value."""
     report = {"status": status, "ooms": ooms, "flooded": flooded, "clean": True, "wall_ms": 1, "cpu_ms": 1}
