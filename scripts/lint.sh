@@ -18,8 +18,8 @@ check() {
     fi
 }
 
-check ruff "$bin/ruff" check --quiet runtime tests scripts sandbox_images
-check format "$bin/ruff" format --check --quiet runtime tests scripts sandbox_images
+check ruff "$bin/ruff" check --quiet --output-format concise runtime tests scripts sandbox_images
+check format "$bin/ruff" format --check --output-format concise runtime tests scripts sandbox_images
 check mypy "$bin/mypy"
 check layers "$bin/lint-imports" --no-cache
 check gate "$bin/python" scripts/lint_gate.py
