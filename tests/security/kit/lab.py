@@ -118,6 +118,7 @@ class Lab:
         self._executor = executor
         self._store = store
         self._counts = counts
+        self._executed: list[str] = []
         self.benign(NEIGHBOUR, source=f"# {canaries.neighbours_source}\n{_BENIGN}")
         self._median_s = statistics.median(self._timed_benign()[1] for _ in range(_CALLS_FOR_MEDIAN))
         self._own = _Own.measure()
@@ -136,7 +137,9 @@ class Lab:
     ) -> Execution:
         """Run the function `f` of `code` and check nothing."""
         request = ExecutionRequest(ToolSource(code, "f"), arguments_json, LimitsRequest(**limits), tenant=tenant)
-        return self._executor.execute(request)
+        execution = self._executor.execute(request)
+        self._executed.append(execution.execution_id)
+        return execution
 
     def fire(
         self,
@@ -160,7 +163,6 @@ class Lab:
         agent = self.agent(container)
         if destructive:
             self.require_limits(container)
-        recorded = self._store.count_executions()
         begun = time.monotonic()
         with ThreadPoolExecutor(1) as threads:
             call = threads.submit(self.execute, code, arguments_json=arguments_json, **limits)
@@ -170,7 +172,7 @@ class Lab:
             seconds = time.monotonic() - begun
         assert execution.provenance.container_id == container, "NOT PROVEN: it ran in another container than was checked"
         self._check_time(execution, seconds)
-        self._check_record(execution, recorded)
+        self._check_record(execution)
         self.check_leaks(execution)
         self.check_container(container, agent)
         survived = self._check_next(container)
@@ -210,8 +212,9 @@ class Lab:
         limit_s = execution.limits.wall_time_s
         assert seconds <= limit_s + KILL_S, f"the verdict came after {seconds:.2f} s, with a limit of {limit_s:g} s"
 
-    def _check_record(self, execution: Execution, before: int) -> None:
-        assert self._store.count_executions() == before + 1
+    def _check_record(self, execution: Execution) -> None:
+        assert self._store.count_executions() == len(self._executed)
+        assert len(set(self._executed)) == len(self._executed)
         entry = self._store.get_execution(execution.execution_id)
         assert (entry.status, entry.tenant) == (execution.outcome.status, TENANT)
         assert entry.container_id == execution.provenance.container_id
@@ -237,7 +240,7 @@ class Lab:
             return ""
         try:
             processes, files = self.observer.processes(container), self.observer.scratch(container)
-        except OSError:
+        except (OSError, AssertionError):
             return "" if not self.observer.is_there(container) else "it is about to end"
         known = {(one.host_pid, one.uid) for one in agent}
         foreign = [one for one in processes if (one.host_pid, one.uid) not in known]
@@ -316,7 +319,7 @@ def _watch(call: Future[Execution], look: Callable[[], None]) -> None:
     while True:
         try:
             look()
-        except (AssertionError, OSError):  # not there yet, or just gone
+        except (AssertionError, OSError, ValueError):  # not there yet, or just gone
             if call.done():
                 raise
             time.sleep(0.01)
