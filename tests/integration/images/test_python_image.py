@@ -141,7 +141,7 @@ def test_honest_work_goes_well(engine: Engine, image: ImageInfo) -> None:
 
 
 def test_bytecode_is_used_as_it_is(engine: Engine, image: ImageInfo) -> None:
-    """Library and agent come compiled, unchecked: nothing is parsed, and no source is looked at, when a call imports."""
+    """Library and agent come compiled, unchecked: when a call imports, nothing is parsed and no source looked at."""
     program = """
 import importlib.util, json, sys
 sys.path.insert(0, "/usr/lib/toolwright")
