@@ -23,6 +23,10 @@ _MIB = 1024 * 1024
 _PAYLOAD_FD, _RESULT_FD, _FIRST_FREE_FD, _ASIDE = 3, 4, 5, 64
 
 
+_DENIED_TOO = {resource.RLIMIT_SIGPENDING, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO}
+"""gVisor has no such limits to set. What they bound, the filter denies, or dies with the call."""
+
+
 @dataclass(frozen=True)
 class Rights:
     """What is left to the call."""
@@ -95,8 +99,17 @@ def _set_limits(rights: Rights) -> None:
         resource.RLIMIT_NICE: 0,
         resource.RLIMIT_RTPRIO: 0,
     }
-    for which, value in limits.items():
-        resource.setrlimit(which, (value, value))
+    for which, wanted in limits.items():
+        soft, hard = resource.getrlimit(which)
+        # A runtime may have set a lower one already; only root outside could raise it again.
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if (soft, hard) == (value, value):
+            continue
+        try:
+            resource.setrlimit(which, (value, value))
+        except ValueError:
+            if which not in _DENIED_TOO:
+                raise
 
 
 def _set_environment(rights: Rights) -> None:
@@ -135,6 +148,7 @@ def _verify(uid: int) -> None:
         raise OSError("the ids did not change")
     with open("/proc/self/status", "rb") as status:
         fields = dict(line.split(b":\t", 1) for line in status.read().splitlines() if b":\t" in line)
+    fields.setdefault(b"CapAmb", b"0")  # gVisor has no ambient set, and does not say so
     for name in (b"CapInh", b"CapPrm", b"CapEff", b"CapAmb"):
         if int(fields[name], 16):
             raise OSError(f"{name.decode()} is not empty")
