@@ -40,6 +40,7 @@ class InvalidInput(CallerError):
 
     @property
     def metadata(self) -> Mapping[str, str]:
+        """The field's path and its limit."""
         return {"field": self.field, "limit": self.limit}
 
 
@@ -54,6 +55,7 @@ class NotFound(CallerError):
 
     @property
     def metadata(self) -> Mapping[str, str]:
+        """What kind of thing, and its name."""
         return {"kind": self.kind, "name": self.name[:200]}
 
 

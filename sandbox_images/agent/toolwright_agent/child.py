@@ -37,6 +37,8 @@ class Rights:
     scratch: str
     processes: int
     data_bytes: int
+    address_bytes: int
+    """0: not limited."""
     file_bytes: int
     cpu_s: int
 
@@ -88,6 +90,7 @@ def _set_limits(rights: Rights) -> None:
     limits = {
         resource.RLIMIT_NPROC: rights.processes,
         resource.RLIMIT_DATA: rights.data_bytes,
+        resource.RLIMIT_AS: rights.address_bytes or resource.RLIM_INFINITY,
         resource.RLIMIT_CPU: rights.cpu_s,
         resource.RLIMIT_FSIZE: rights.file_bytes,
         resource.RLIMIT_NOFILE: 256,

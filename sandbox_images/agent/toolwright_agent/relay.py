@@ -148,6 +148,8 @@ class Relay:
             self._settings.group,
             header["processes"],
             header["data_bytes"],
+            # Where no memory cgroup is to be seen (gVisor), this is what bounds a process.
+            header["data_bytes"] if self._oom_fd is None else 0,
             header["file_bytes"],
             header["cpu_s"],
         )
@@ -175,21 +177,24 @@ class Relay:
         self._obey(call)  # a kill that came in one piece with the call is in the inbox
         while call.ended is None:
             for fd, _ in poll.poll(self._patience_ms(call)):
-                if fd == call.payload_fd:
-                    self._feed(call, poll)
-                elif fd in call.streams:
-                    if not self._forward(call, call.streams[fd]):
-                        poll.unregister(fd)
-                elif fd == 0:
-                    self._obey(call)
-                else:
-                    self._hear_zygote(call)
+                self._serve_fd(call, poll, fd)
             if call.pending and time.monotonic() - call.pending_since >= _FLUSH_S:
                 self._flush(call)
             if call.doomed:
                 self._kill(call.uid)
         if call.payload_fd >= 0:
             os.close(call.payload_fd)
+
+    def _serve_fd(self, call: Call, poll: select.poll, fd: int) -> None:
+        if fd == call.payload_fd:
+            self._feed(call, poll)
+        elif fd in call.streams:
+            if not self._forward(call, call.streams[fd]):
+                poll.unregister(fd)
+        elif fd == 0:
+            self._obey(call)
+        else:
+            self._hear_zygote(call)
 
     @staticmethod
     def _patience_ms(call: Call) -> float | None:
@@ -293,7 +298,7 @@ class Relay:
         return True
 
     def _run_janitor(self, uid: int, deadline: float) -> bool:
-        request = zygote.REQUEST.pack(zygote.JANITOR, uid, self._settings.uid_base, 0, 0, 0, 0, 0)
+        request = zygote.REQUEST.pack(zygote.JANITOR, uid, self._settings.uid_base, 0, 0, 0, 0, 0, 0)
         self._channel.send(request)
         pid = 0
         while True:

@@ -67,8 +67,8 @@ PRELOADED = [
     "zoneinfo",
 ]
 
-REQUEST = struct.Struct(">cIIIIQQI")
-"""Kind, uid, gid, group of the scratch directory, processes, data bytes, file bytes, CPU seconds."""
+REQUEST = struct.Struct(">cIIIIQQQI")
+"""Kind, uid, gid, group of the scratch directory, processes, data, address space, file bytes, CPU seconds."""
 STARTED = struct.Struct(">cI")
 """b"S", pid."""
 ENDED = struct.Struct(">ciddQ")
@@ -96,18 +96,18 @@ def serve(channel: socket.socket, scratch: str) -> NoReturn:
 
 def _serve_one(
     channel: socket.socket,
-    request: tuple[bytes, int, int, int, int, int, int, int],
+    request: tuple[bytes, int, int, int, int, int, int, int, int],
     fds: list[int],
     scratch: str,
     program: bytes,
 ) -> None:
-    kind, uid, gid, group, processes, data_bytes, file_bytes, cpu_s = request
+    kind, uid, gid, group, processes, data_bytes, address_bytes, file_bytes, cpu_s = request
     pid = os.fork()
     if pid == 0:
         try:
             channel.close()
             if kind == CALL:
-                rights = child.Rights(uid, group, scratch, processes, data_bytes, file_bytes, cpu_s)
+                rights = child.Rights(uid, group, scratch, processes, data_bytes, address_bytes, file_bytes, cpu_s)
                 random.seed()  # else every call would draw the same numbers
                 child.run(rights, child.Channels(*fds), program)
             else:

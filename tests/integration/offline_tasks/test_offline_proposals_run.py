@@ -1,4 +1,4 @@
-"""The offline maker's proposals do what they are there for: the wrong ones fail where the loop looks, the last is right."""
+"""The offline maker's proposals do what they are for: wrong ones fail where the loop looks, the last is right."""
 
 from __future__ import annotations
 

@@ -48,6 +48,7 @@ def _any(patterns: Sequence[str]) -> re.Pattern[str]:
 
 _BEFORE, _AFTER = (_any([row[side] for row in _COMPARED]) for side in (0, 1))
 _FIRST, _LAST = (_any([row[side] for row in _ENDS]) for side in (0, 1))
+_PAIR = 2
 _ORDINAL = re.compile(rf"\b(?:({'|'.join(ORDINAL_WORDS)})|(\d{{1,2}})(?:st|nd|rd|th))\b", re.IGNORECASE)
 _FROM_END = re.compile(r"\b(?:to[ -]last|from last)\b", re.IGNORECASE)
 _FINAL = re.compile(r"\blast\b", re.IGNORECASE)
@@ -102,7 +103,7 @@ def statement(sentence: str, objects: Sequence[str]) -> Statement | None:
     if len(names) == 1:
         place = position(rest, len(objects))
         return None if place is None else Statement(subject=names[0], position=place, before=None)
-    if len(names) != 2 or names[0] == names[1]:
+    if len(names) != _PAIR or names[0] == names[1]:
         return None
     relation = rest.partition(_HOLE)[2].partition(_HOLE)[0]
     before, after = bool(_BEFORE.search(relation)), bool(_AFTER.search(relation))

@@ -31,11 +31,14 @@ def recognises(question: str) -> bool:
     return bool(_MEETING.search(question)) and bool(_RANGE.search(question)) and read(question) is not None
 
 
+_TWO_PEOPLE = 2
+
+
 def read(question: str) -> dict[str, Any] | None:
     """Return `duration_minutes` and `calendars`: for each person the free [start, end] pairs."""
     duration = _duration(_RANGE.sub(" ", question))
     calendars = _calendars(question)
-    if duration is None or len(calendars) < 2 or _OTHERWISE.search(question):
+    if duration is None or len(calendars) < _TWO_PEOPLE or _OTHERWISE.search(question):
         return None
     return {"duration_minutes": duration, "calendars": calendars}
 
