@@ -221,8 +221,11 @@ class WarmPool:
             raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
         if state.closed:
             raise SandboxUnavailable("The server is shutting down; the tool did not run.")
-        if state.failure is not None and not state.starting and not state.leased:
-            raise state.failure  # the last start failed and the next is put off: nothing to wait for
+        put_off = not state.starting and time.monotonic() < state.not_before
+        if state.failure is not None and put_off and not state.leased:
+            # The last start failed and the next is not due: nothing to wait for. One error is told to many,
+            # so it must not keep the frames of each.
+            raise state.failure.with_traceback(None)
         if time.monotonic() >= deadline:
             raise Overloaded("No sandbox came free in time; the tool did not run.", retry_after_s=1.0)
 
@@ -257,9 +260,7 @@ class WarmPool:
         state = self._state
         if (delay := state.not_before - time.monotonic()) > 0:
             return delay
-        for sandbox in [one for one in state.blank if not one.usable]:
-            state.blank.remove(sandbox)
-            self._discard(sandbox)
+        self._discard_unusable()
         starved = sum(1 for waiter in state.waiters if waiter.key not in state.bound)
         wanted = min(self._size.ready, self._size.most) + starved - len(state.blank) - state.starting
         while wanted > 0 and state.starting < self._size.starting:
@@ -272,6 +273,16 @@ class WarmPool:
             wanted -= 1
             threading.Thread(target=self._start_one, name="pool-start", daemon=True).start()
         return 30.0
+
+    def _discard_unusable(self) -> None:
+        """Remove what died or grew too old while nobody used it."""
+        state = self._state
+        for group in (state.blank, *state.bound.values()):
+            for sandbox in [one for one in group if not one.usable]:
+                group.remove(sandbox)
+                self._discard(sandbox)
+        for key in [key for key, group in state.bound.items() if not group]:
+            del state.bound[key]
 
     def _evict(self) -> None:
         """Remove the idle sandbox of the key that was used least recently, if any is idle."""

@@ -1,0 +1,516 @@
+"""The warm pool over fake sandboxes: who gets which, who waits, who is refused, and what is left at the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, cast
+
+import pytest
+
+from tests.unit.sandbox.fake_launcher import FakeLauncher, FakeSandbox, eventually, refusal
+from toolwright.domain.call import Isolation
+from toolwright.errors import CallCancelled, ImageMissing, Overloaded, SandboxUnavailable
+from toolwright.sandbox.base import Cancellation, SandboxKey
+from toolwright.sandbox.pool import PoolSize, WarmPool
+
+pytestmark = pytest.mark.unit
+
+A, B, C = (SandboxKey("tenant", f"sha256:{letter}") for letter in "abc")
+MakePool = Callable[..., tuple[WarmPool, FakeLauncher]]
+
+
+@pytest.fixture
+def make_pool() -> Iterator[MakePool]:
+    """Make a pool over a fake launcher; keywords are its size, the launcher's ways, and the isolation."""
+    with ExitStack() as opened:
+
+        def make(
+            *, isolation: Isolation = Isolation.TOOL, launcher: FakeLauncher | None = None, **size: int
+        ) -> tuple[WarmPool, FakeLauncher]:
+            starter = launcher or FakeLauncher()
+            pool = WarmPool(starter, PoolSize(**size), isolation)
+            opened.callback(pool.close)
+            return pool, starter
+
+        yield make
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Callers."""
+    with ThreadPoolExecutor(32) as workers:
+        yield workers
+
+
+@contextmanager
+def lent(
+    pool: WarmPool, key: SandboxKey = A, timeout_s: float = 2.0, cancellation: Cancellation | None = None
+) -> Iterator[FakeSandbox]:
+    """Lease, and note in the fake who uses it."""
+    with pool.lease(key, timeout_s=timeout_s, cancellation=cancellation or Cancellation()) as lease:
+        sandbox = cast("FakeSandbox", lease.sandbox)
+        with sandbox.launcher.lock:
+            sandbox.served.add(key)
+            sandbox.users += 1
+            sandbox.most_users = max(sandbox.most_users, sandbox.users)
+        try:
+            yield sandbox
+        finally:
+            with sandbox.launcher.lock:
+                sandbox.users -= 1
+
+
+def name(pool: WarmPool, key: SandboxKey = A, **ways: Any) -> str:
+    """Lease for a moment; return which one it was."""
+    with lent(pool, key, **ways) as sandbox:
+        return sandbox.info.container_id
+
+
+def waiting(pool: WarmPool, count: int) -> bool:
+    """Whether so many calls come to wait."""
+    return eventually(lambda: pool.counts()["waiting"] == count)
+
+
+# --- filling ---------------------------------------------------------------------------------
+
+
+def test_it_fills_to_what_is_to_be_ready(make_pool: MakePool) -> None:
+    """Blank ones are there before anyone asks, and no more than that."""
+    pool, launcher = make_pool(ready=3, most=8)
+
+    assert eventually(lambda: pool.counts()["blank"] == 3)
+    time.sleep(0.05)
+    assert (launcher.living, pool.counts()["starting"]) == (3, 0)
+
+
+def test_what_is_ready_is_bounded_by_what_there_may_be(make_pool: MakePool) -> None:
+    """`most` is the last word."""
+    pool, launcher = make_pool(ready=9, most=2)
+
+    assert eventually(lambda: pool.counts()["blank"] == 2)
+    time.sleep(0.05)
+    assert launcher.most_living == 2
+
+
+def test_only_a_few_start_at_once(make_pool: MakePool) -> None:
+    """More at a time only makes each slower."""
+    launcher = FakeLauncher(start_s=0.05)
+    pool, _ = make_pool(ready=6, most=6, starting=2, launcher=launcher)
+    seen = []
+    while pool.counts()["blank"] < 6:
+        seen.append(pool.counts()["starting"])
+        time.sleep(0.005)
+
+    assert max(seen) == 2
+
+
+def test_a_blank_one_that_was_used_is_replaced(make_pool: MakePool) -> None:
+    """The next new key finds one ready again."""
+    pool, _ = make_pool(ready=2, most=4)
+    with lent(pool):
+        assert eventually(lambda: pool.counts()["blank"] == 2)
+
+
+def test_counts_and_info_say_what_there_is(make_pool: MakePool) -> None:
+    """What the metrics show."""
+    pool, _ = make_pool(ready=1, most=2)
+    with lent(pool, A):
+        assert eventually(lambda: pool.counts()["blank"] == 1)
+        assert pool.counts() == {"blank": 1, "idle": 0, "leased": 1, "starting": 0, "waiting": 0}
+    assert pool.counts()["idle"] == 1
+    assert pool.info.runtime == "fake"
+
+
+# --- one key for life ------------------------------------------------------------------------
+
+
+def test_a_key_finds_its_own_again(make_pool: MakePool) -> None:
+    """Warm means the same container."""
+    pool, _ = make_pool()
+
+    assert name(pool, A) == name(pool, A)
+
+
+def test_two_keys_never_meet(make_pool: MakePool) -> None:
+    """Neither tool nor tenant shares with another under isolation by tool."""
+    pool, launcher = make_pool(most=8)
+    other = SandboxKey("someone else", A.tool_digest)
+
+    assert len({name(pool, key) for key in (A, B, other, A, B, other)}) == 3
+    assert all(len(sandbox.served) <= 1 for sandbox in launcher.made)
+
+
+def test_tools_of_a_tenant_share_where_that_is_the_level(make_pool: MakePool) -> None:
+    """By tenant: one container for both tools, another for the other tenant."""
+    pool, _ = make_pool(isolation=Isolation.TENANT)
+
+    assert name(pool, A) == name(pool, B) != name(pool, SandboxKey("someone else", ""))
+
+
+def test_each_call_gets_a_new_one_where_that_is_the_level(make_pool: MakePool) -> None:
+    """By call: destroyed after its only use."""
+    pool, launcher = make_pool(isolation=Isolation.CALL, ready=2, most=4)
+
+    assert len({name(pool) for _ in range(6)}) == 6
+    assert eventually(lambda: launcher.living == 2)
+
+
+def test_two_calls_of_a_key_at_once_get_two(make_pool: MakePool) -> None:
+    """One call at a time per container."""
+    pool, _ = make_pool()
+    with lent(pool) as first, lent(pool) as second:
+        assert first is not second
+
+
+def test_the_most_recently_used_of_a_key_comes_first(make_pool: MakePool) -> None:
+    """Few warm ones are better than many that cool down."""
+    pool, _ = make_pool()
+    with lent(pool) as first, lent(pool) as second:
+        pass
+    with lent(pool) as again:
+        assert again is first
+        assert again is not second
+
+
+# --- room ------------------------------------------------------------------------------------
+
+
+def test_the_key_least_recently_used_makes_room(make_pool: MakePool) -> None:
+    """With all places taken by idle ones, the oldest key's goes."""
+    pool, launcher = make_pool(ready=0, most=2)
+    first, second = name(pool, A), name(pool, B)
+    assert name(pool, A) == first
+
+    third = name(pool, C)
+
+    assert third not in {first, second}
+    assert name(pool, A) == first
+    assert [one.info.container_id for one in launcher.made if one.destroyed] == [second]
+    assert launcher.most_living == 2
+
+
+def test_a_leased_one_is_never_evicted(make_pool: MakePool) -> None:
+    """Nobody's call is ended for another's."""
+    pool, launcher = make_pool(ready=0, most=1)
+    with lent(pool, A) as mine, pytest.raises(Overloaded):
+        name(pool, B, timeout_s=0.1)
+    assert (mine.destroyed, launcher.most_living) == (0, 1)
+
+
+def test_a_place_that_comes_free_goes_to_who_waits(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """Another key's container is replaced, one's own is handed over."""
+    pool, launcher = make_pool(ready=0, most=1)
+    for key in (B, A):
+        with lent(pool, A):
+            later = threads.submit(name, pool, key)
+            assert waiting(pool, 1)
+        assert later.result(3)
+    assert launcher.most_living == 1
+
+
+def test_who_waits_longest_is_served_first(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """In the order of asking, whatever the key."""
+    pool, _ = make_pool(ready=0, most=1, isolation=Isolation.CALL)
+    order: list[str] = []
+
+    def ask(key: SandboxKey) -> None:
+        with lent(pool, key):
+            order.append(key.tool_digest)
+
+    with lent(pool):
+        asked = []
+        for count, key in enumerate((A, B, C), 1):
+            asked.append(threads.submit(ask, key))
+            assert waiting(pool, count)
+    for one in asked:
+        one.result(3)
+    assert order == [A.tool_digest, B.tool_digest, C.tool_digest]
+
+
+# --- refusal ---------------------------------------------------------------------------------
+
+
+def test_a_full_queue_refuses_at_once(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """One more than may wait is told when to come again, and does not wait for it."""
+    pool, _ = make_pool(ready=0, most=1, queue=2)
+    with lent(pool, A):
+        asked = [threads.submit(name, pool, B) for _ in range(2)]
+        assert waiting(pool, 2)
+        begun = time.monotonic()
+        with pytest.raises(Overloaded, match="2 calls wait") as refused:
+            name(pool, B)
+        assert time.monotonic() - begun < 0.2
+        assert refused.value.retry_after_s > 0
+    assert all(one.result(3) for one in asked)
+
+
+def test_waiting_ends_in_time(make_pool: MakePool) -> None:
+    """Nobody waits longer than was said, and the queue forgets who left."""
+    pool, _ = make_pool(ready=0, most=1)
+    with lent(pool, A):
+        begun = time.monotonic()
+        with pytest.raises(Overloaded):
+            name(pool, B, timeout_s=0.15)
+        assert 0.15 <= time.monotonic() - begun < 1
+        assert pool.counts()["waiting"] == 0
+
+
+def test_a_cancel_ends_the_wait(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """At once, and the next one in the queue moves up."""
+    pool, _ = make_pool(ready=0, most=1)
+    switch = Cancellation()
+    with lent(pool, A):
+        asked = threads.submit(name, pool, B, cancellation=switch)
+        assert waiting(pool, 1)
+        switch.cancel()
+        with pytest.raises(CallCancelled):
+            asked.result(1)
+        assert pool.counts()["waiting"] == 0
+
+
+def test_who_was_cancelled_before_does_not_wait(make_pool: MakePool) -> None:
+    """The switch may be thrown before the queue is joined."""
+    pool, _ = make_pool(ready=0, most=1)
+    switch = Cancellation()
+    switch.cancel()
+    with lent(pool, A), pytest.raises(CallCancelled):
+        name(pool, B, cancellation=switch)
+
+
+# --- starts that fail -------------------------------------------------------------------------
+
+
+def test_a_failed_start_is_told_to_who_waits(make_pool: MakePool) -> None:
+    """The very error of the start, at once, and not "overloaded" after the whole wait."""
+    pool, launcher = make_pool(ready=0, most=2, launcher=FakeLauncher(fault=ImageMissing("build it")))
+    begun = time.monotonic()
+    with pytest.raises(ImageMissing, match="build it"):
+        name(pool)
+    assert time.monotonic() - begun < 1
+    assert launcher.living == 0
+
+
+def test_a_bug_in_starting_is_told_as_well(make_pool: MakePool) -> None:
+    """No exception of any kind stops the refiller for ever."""
+    pool, launcher = make_pool(ready=1, launcher=FakeLauncher(fault=ZeroDivisionError("a bug")))
+    with pytest.raises(SandboxUnavailable, match="a bug"):
+        name(pool)
+    launcher.fault = None
+    assert eventually(lambda: pool.counts()["blank"] == 1)
+
+
+def test_starts_that_fail_are_put_off_longer_and_longer(make_pool: MakePool) -> None:
+    """A broken engine is not hammered: the pauses double."""
+    pool, launcher = make_pool(ready=1, starting=1, launcher=FakeLauncher(fault=refusal()))
+    assert eventually(lambda: len(launcher.started_at) == 3)
+
+    first, second, third = launcher.started_at
+    assert 0.2 < second - first < 0.45
+    assert 0.45 < third - second < 0.9
+    assert pool.counts()["starting"] == 0
+
+
+def test_it_recovers_by_itself(make_pool: MakePool) -> None:
+    """Once starts work again, it fills; nobody has to restart the server."""
+    pool, launcher = make_pool(ready=2, launcher=FakeLauncher(fault=refusal()))
+    with pytest.raises(SandboxUnavailable):
+        name(pool)
+    launcher.fault = None
+
+    assert eventually(lambda: pool.counts()["blank"] == 2)
+    assert name(pool)
+
+
+def test_an_old_failure_is_not_told_once_a_new_start_is_due(make_pool: MakePool) -> None:
+    """A start that failed long ago refuses no call for which a new one has not even been tried."""
+    pool, _ = make_pool(ready=0, launcher=FakeLauncher(start_s=0.1))
+    with pool._lock:  # as left by a start that nobody needed any more in the end
+        pool._state.failure, pool._state.not_before = refusal("long ago"), time.monotonic() - 1
+
+    assert name(pool)
+
+
+def test_an_error_told_to_many_does_not_grow(make_pool: MakePool) -> None:
+    """One instance raised for every call would keep each caller's frames alive."""
+    pool, _ = make_pool(ready=0, launcher=FakeLauncher(fault=refusal(), start_s=0))
+    lengths = []
+    for _ in range(20):
+        with pytest.raises(SandboxUnavailable) as told:
+            name(pool)
+        lengths.append(len(told.traceback))
+    assert max(lengths) - min(lengths) <= 2
+
+
+def test_warm_ones_serve_on_while_starts_fail(make_pool: MakePool) -> None:
+    """A full disk stops new containers only."""
+    pool, launcher = make_pool(ready=0)
+    first = name(pool, A)
+    launcher.fault = refusal()
+
+    assert name(pool, A) == first
+    with pytest.raises(SandboxUnavailable):
+        name(pool, B)
+    assert name(pool, A) == first
+
+
+# --- sandboxes that die -----------------------------------------------------------------------
+
+
+def test_one_that_died_idle_is_replaced_unseen(make_pool: MakePool) -> None:
+    """The caller gets another one; the dead one is removed."""
+    pool, launcher = make_pool(ready=1, most=2)
+    first = name(pool, A)
+    launcher.made[0].usable = False
+
+    assert name(pool, A) != first
+    assert eventually(lambda: launcher.made[0].destroyed)
+
+
+def test_one_that_died_blank_is_replaced_unseen(make_pool: MakePool) -> None:
+    """Nobody is lent a dead one."""
+    pool, launcher = make_pool(ready=2, most=2)
+    assert eventually(lambda: pool.counts()["blank"] == 2)
+    for sandbox in list(launcher.made):
+        sandbox.usable = False
+
+    with lent(pool) as sandbox:
+        assert sandbox.usable
+    assert eventually(lambda: sum(one.destroyed for one in launcher.made) == 2)
+
+
+def test_one_that_is_doubted_after_a_call_is_not_kept(make_pool: MakePool) -> None:
+    """It served its last call."""
+    pool, launcher = make_pool()
+    with lent(pool) as sandbox:
+        sandbox.usable = False
+
+    assert eventually(lambda: sandbox.destroyed)
+    assert name(pool) != sandbox.info.container_id
+    assert launcher.most_living <= 8
+
+
+def test_idle_ones_whose_time_is_over_do_not_stay(make_pool: MakePool) -> None:
+    """One that is bound and never asked for again is removed at the next look, not kept until evicted."""
+    pool, launcher = make_pool(ready=0)
+    name(pool, A)
+    launcher.made[0].usable = False
+    name(pool, B)  # makes the refiller look
+
+    assert eventually(lambda: launcher.made[0].destroyed)
+
+
+def test_an_error_in_the_callers_block_gives_the_sandbox_back(make_pool: MakePool) -> None:
+    """Whatever happens to the caller, the place is free again."""
+    pool, _ = make_pool(ready=0, most=1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), lent(pool):
+            raise ZeroDivisionError
+    assert pool.counts()["leased"] == 0
+
+
+def test_one_that_is_not_removed_takes_no_place_for_ever(make_pool: MakePool) -> None:
+    """The engine's refusal is logged; the pool goes on."""
+    launcher = FakeLauncher(destroy_fault=refusal("busy"))
+    pool, _ = make_pool(ready=0, most=1, isolation=Isolation.CALL, launcher=launcher)
+
+    assert name(pool) != name(pool)
+
+
+# --- closing ----------------------------------------------------------------------------------
+
+
+def test_close_destroys_all_and_wakes_who_waits(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """Leased ones are killed, waiters are told, nothing is left."""
+    pool, launcher = make_pool(ready=2, most=3)
+    assert eventually(lambda: pool.counts()["blank"] == 2)
+    held = threading.Event()
+
+    def hold(key: SandboxKey) -> bool:
+        with lent(pool, key) as sandbox:
+            held.wait(5)
+            return sandbox.killed
+
+    holders = [threads.submit(hold, SandboxKey("t", str(number))) for number in range(3)]
+    assert eventually(lambda: pool.counts()["leased"] == 3)
+    waiter: Future[str] = threads.submit(name, pool, C)
+    assert waiting(pool, 1)
+    closer = threads.submit(pool.close)
+    with pytest.raises(SandboxUnavailable, match="shutting down"):
+        waiter.result(2)
+    held.set()
+    closer.result(5)
+
+    assert [one.result(2) for one in holders] == [True, True, True]
+    assert launcher.living == 0
+    assert not pool._refiller.is_alive()
+
+
+def test_after_close_nothing_is_lent(make_pool: MakePool) -> None:
+    """At once, and as often as one asks."""
+    pool, launcher = make_pool(ready=1)
+    name(pool)
+    pool.close()
+    pool.close()
+
+    for _ in range(2):
+        with pytest.raises(SandboxUnavailable):
+            name(pool)
+    assert launcher.living == 0
+
+
+def test_one_that_is_just_starting_is_destroyed_as_well(make_pool: MakePool) -> None:
+    """Closing waits for it: no container outlives its pool."""
+    launcher = FakeLauncher(start_s=0.3)
+    pool, _ = make_pool(ready=2, launcher=launcher)
+    assert eventually(lambda: pool.counts()["starting"] == 2)
+    pool.close()
+
+    assert (len(launcher.made), launcher.living) == (2, 0)
+
+
+# --- all at once ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isolation", Isolation)
+def test_invariants_hold_under_sixteen_threads(make_pool: MakePool, isolation: Isolation) -> None:
+    """Two seconds of everything: one user at a time, one key for life, never more than `most`, none left."""
+    launcher = FakeLauncher(start_s=0.001, destroy_s=0.001)
+    pool, _ = make_pool(ready=2, most=5, starting=2, queue=12, isolation=isolation, launcher=launcher)
+    until, served = time.monotonic() + 2, [0] * 16
+    allowed = (Overloaded, CallCancelled)
+
+    def hammer(number: int) -> None:
+        turn = 0
+        while time.monotonic() < until:
+            turn += 1
+            key = SandboxKey(f"tenant {turn % 3}", f"tool {(turn * number) % 4}")
+            switch = Cancellation()
+            if turn % 7 == 0:
+                threading.Timer(0.001, switch.cancel).start()
+            try:
+                with lent(pool, key, 0.5 if turn % 5 else 0.001, switch) as sandbox:
+                    served[number] += 1
+                    if turn % 11 == 0:
+                        sandbox.usable = False
+                    time.sleep(0.0005 * (turn % 3))
+            except allowed:
+                continue
+
+    with ThreadPoolExecutor(16) as workers:
+        for done in [workers.submit(hammer, number) for number in range(16)]:
+            done.result(20)
+    counts = pool.counts()
+    pool.close()
+
+    assert (counts["leased"], counts["waiting"]) == (0, 0)
+    assert launcher.most_living <= 5
+    assert launcher.living == 0
+    assert all(sandbox.most_users <= 1 for sandbox in launcher.made)
+    keys = [{key.tenant if isolation is Isolation.TENANT else key for key in one.served} for one in launcher.made]
+    assert all(len(one) <= 1 for one in keys)
+    assert sum(served) > 100
+    assert min(served) > 0, "someone starved"
