@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -44,17 +45,21 @@ def toolwright(policy: SandboxPolicy, tmp_path: Path, environment: dict[str, str
 
 
 @pytest.fixture
-def start(policy: SandboxPolicy, tmp_path: Path, environment: dict[str, str]) -> Start:
-    """Return a function that starts the command and leaves it running."""
+def start(policy: SandboxPolicy, tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Return a function that starts the command and leaves it running, until the test ends."""
+    with ExitStack() as stack:
 
-    def run(*arguments: str | Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(COMMAND), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-            env=environment,
-        )
+        def run(*arguments: str | Path) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [str(COMMAND), *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=tmp_path,
+                env=environment,
+            )
+            stack.enter_context(process)  # closes its streams and waits for it
+            stack.callback(process.terminate)
+            return process
 
-    return run
+        yield run

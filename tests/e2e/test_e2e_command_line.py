@@ -153,13 +153,13 @@ def test_without_an_engine_nothing_runs(toolwright: Command, tmp_path: Path) -> 
 
 def test_a_reader_that_goes_away_is_no_fault(start: Start) -> None:
     """`toolwright demo | head` ends without a traceback."""
-    with start("demo", "--questions", "1") as command:
-        assert command.stdout
-        assert command.stderr
-        command.stdout.readline()
-        command.stdout.close()
-        notes = command.stderr.read()
-    assert command.returncode == 141
+    command = start("demo", "--questions", "1")
+    assert command.stdout
+    assert command.stderr
+    command.stdout.readline()
+    command.stdout.close()
+    notes = command.stderr.read()
+    assert command.wait(timeout=60) == 141
     assert "Traceback" not in notes
     assert "BrokenPipe" not in notes
 
