@@ -1,4 +1,4 @@
-"""The bare floor: fork, sort ten words, answer through a pipe as JSON.
+"""The bare floor: fork, load a source text never seen, sort ten words, answer through a pipe as JSON.
 
 A program of its own, started as `python -I -S floor_program.py ROUNDS`. It imports as little as it can, so that
 the process that forks is as small as one can be.
@@ -9,16 +9,20 @@ import os
 import sys
 import time
 
+# The same work as a call: loading the text is a part of it. The text is this constant, and no one else's.
+_SOURCE = "def sort_words(words):\n    return sorted(words)\n# round {}\n"
 _WORDS = ["quilt", "anvil", "ferret", "tulip", "kettle", "walnut", "ember", "otter", "dew", "hinge"]
 
 
-def one_round() -> float:
+def one_round(number: int) -> float:
     """Return the milliseconds that one fork with an answer through a pipe takes."""
     started = time.perf_counter()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writer, json.dumps(sorted(_WORDS)).encode())
+        module: dict[str, object] = {}
+        exec(compile(_SOURCE.format(number), "<floor>", "exec"), module)  # noqa: S102 - a constant of ours
+        os.write(writer, json.dumps(module["sort_words"](_WORDS)).encode())  # type: ignore[operator]  # see _SOURCE
         os._exit(0)
     os.close(writer)
     answer = b""
@@ -33,6 +37,6 @@ def one_round() -> float:
 
 if __name__ == "__main__":
     rounds = int(sys.argv[1])
-    for _ in range(min(20, rounds)):
-        one_round()
-    json.dump([one_round() for _ in range(rounds)], sys.stdout)
+    for warm_up in range(min(20, rounds)):
+        one_round(-warm_up)
+    json.dump([one_round(number) for number in range(rounds)], sys.stdout)
