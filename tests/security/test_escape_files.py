@@ -95,7 +95,8 @@ def f(own):
             count += 1
             if stat.S_ISLNK(mode):
                 continue
-            marks = [mark for mark, bits in (("setuid", 0o4000), ("setgid", 0o2000), ("world-writable", 0o2)) if mode & bits]
+            bits = {"setuid": 0o4000, "setgid": 0o2000, "world-writable": 0o2}
+            marks = [mark for mark, bit in bits.items() if mode & bit]
             marks += ["capability"] if "security.capability" in os.listxattr(path, follow_symlinks=False) else []
             marks += ["socket"] if stat.S_ISSOCK(mode) else []
             if marks:

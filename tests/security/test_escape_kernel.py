@@ -183,12 +183,11 @@ _KERNEL_SURFACE: Final = (
     + """
 def f(numbers):
     n = numbers
-    attributes = bytearray(128)
-    attributes[0:8] = (1).to_bytes(4, "little") + (128).to_bytes(4, "little")  # software event, size
+    event = (ctypes.c_char * 128).from_buffer_copy((1).to_bytes(4, "little") + (128).to_bytes(4, "little") + bytes(120))
     bpf_map = b"".join(value.to_bytes(4, "little") for value in (2, 4, 4, 1)) + bytes(112)  # an array of one
     return {
         "bpf": system_call(n["bpf"], 0, (ctypes.c_char * 128).from_buffer_copy(bpf_map), 128),
-        "perf_event_open": system_call(n["perf_event_open"], (ctypes.c_char * 128).from_buffer(attributes), 0, -1, -1, 0),
+        "perf_event_open": system_call(n["perf_event_open"], event, 0, -1, -1, 0),
         "userfaultfd": system_call(n["userfaultfd"], 1),
         "fanotify_init": system_call(n["fanotify_init"], 0, 0),
         "io_uring_setup": system_call(n["io_uring_setup"], 4, (ctypes.c_char * 120)()),
@@ -209,6 +208,18 @@ def test_es_19_kernel_attack_surface(lab: Lab, sabotage: Sabotage) -> None:
     assert allowed["bpf"] == "ok"
     assert allowed["io_uring_setup"] in {"ok", "ENOMEM", "ENOSYS"}
     assert {allowed[name] for name in ("perf_event_open", "userfaultfd", "fanotify_init")} <= {"ok", "ENOSYS"}, allowed
+
+
+@pytest.mark.parametrize("kept", [Layer.PROFILE, Layer.CALL_FILTER], ids=["profile", "call filter"])
+@pytest.mark.parametrize("probe", [_MOUNT, _UNSHARE, _PTRACE, _KERNEL_SURFACE], ids=["01", "02", "05", "19"])
+def test_es_each_filter_is_enough(sabotage: Sabotage, kept: Layer, probe: str) -> None:
+    """ES-01, 02, 05 and 19: either filter alone denies the same calls, to root with powerful capabilities too."""
+    arguments = _arguments(**({"flags": _NAMESPACES} if probe is _UNSHARE else {}))
+
+    with sabotage(POWERS & ~kept) as half_open:
+        answers = _answers(half_open.run(probe, arguments_json=arguments).result_json)
+
+    assert set(answers.values()) == DENIED, answers
 
 
 _OWN_STATE: Final = "import time\ndef f():\n    time.sleep(0.4)\n    return open('/proc/self/status').read()"
@@ -336,7 +347,7 @@ def test_es_43_signals_to_the_agent(lab: Lab) -> None:
     container = lab.benign().provenance.container_id
     agent = lab.agent(container)
 
-    shot = lab.fire(_SIGNALS, arguments_json=_arguments(signals=[number for number in range(1, 65)]))
+    shot = lab.fire(_SIGNALS, arguments_json=_arguments(signals=list(range(1, 65))))
 
     answers, status_of_child = shot.value
     assert answers.pop("all") == ["ok"]

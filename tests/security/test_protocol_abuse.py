@@ -103,7 +103,10 @@ def test_pr_05_closed_descriptors(lab: Lab) -> None:
 
 def test_pr_07_half_a_result(lab: Lab) -> None:
     """PR-07: half a result ends at the limit like any silence; another call is served meanwhile."""
-    code = _FORGE + "import time\ndef f(rest):\n    os.write(4, result('half')[:-3])\n    time.sleep(rest)\n    os._exit(0)"
+    code = (
+        _FORGE
+        + "import time\ndef f(rest):\n    os.write(4, result('half')[:-3])\n    time.sleep(rest)\n    os._exit(0)"
+    )
     meanwhile: list[float] = []
 
     def look(container: str) -> None:

@@ -11,7 +11,16 @@ import pytest
 
 from toolwright.domain.limits import MIB, Limits
 from toolwright.domain.outcome import Outcome, Status
-from toolwright.sandbox.frames import HEADER, MAGIC, MAX_BODY, PROTOCOL_VERSION, Frame, FrameDecoder, FrameType, FramingBroken
+from toolwright.sandbox.frames import (
+    HEADER,
+    MAGIC,
+    MAX_BODY,
+    PROTOCOL_VERSION,
+    Frame,
+    FrameDecoder,
+    FrameType,
+    FramingBroken,
+)
 from toolwright.sandbox.transcript import CONFINED, RESULT_HEADER, Transcript
 from toolwright.sandbox.verdict import judge
 
@@ -59,9 +68,10 @@ def test_pr_08_result_length_is_refused_by_its_header(length: int) -> None:
 
     assert transcript.announced_result_bytes == length
     assert _ended(transcript).status is Status.RESULT_INVALID
+    for _ in range(Limits().result_bytes // _CAP):
+        transcript.add(Frame(FrameType.RESULT, _CALL, b"x" * (_CAP - 1)))
     with pytest.raises(FramingBroken, match="RESULT beyond its cap"):
-        for _ in range(100):
-            transcript.add(Frame(FrameType.RESULT, _CALL, b"x" * _CAP))
+        transcript.add(Frame(FrameType.RESULT, _CALL, b"x" * _CAP))
 
 
 _EXIT: Final = {

@@ -37,7 +37,15 @@ def f(most):
 
 def test_rx_01_fork_bomb(lab: Lab, sabotage: Sabotage) -> None:
     """RX-01: forks are refused at the limit with EAGAIN, the bomb ends at its time, and nothing of it is left."""
-    bomb = "import os\ndef f():\n    while True:\n        try:\n            os.fork()\n        except OSError:\n            pass"
+    bomb = """
+import os
+def f():
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            continue
+"""
 
     shot = lab.fire(bomb, destructive=True, wall_time_s=1.0)
     refused = lab.fire(_FORK_UNTIL_REFUSED, arguments_json='{"most": 60}', destructive=True)
@@ -51,7 +59,13 @@ def test_rx_01_fork_bomb(lab: Lab, sabotage: Sabotage) -> None:
 
 def test_rx_05_memory_bomb(lab: Lab) -> None:
     """RX-05: the kernel kills the call, not the agent; a hundred MiB are still fine."""
-    bomb = "def f(blocks):\n    kept = []\n    while len(kept) != blocks:\n        kept.append(b'x' * 1_048_576)\n    return len(kept)"
+    bomb = """
+def f(blocks):
+    kept = []
+    while len(kept) != blocks:
+        kept.append(b"x" * 1_048_576)
+    return len(kept)
+"""
 
     shot = lab.fire(bomb, arguments_json='{"blocks": -1}', destructive=True)
     twin = lab.fire(bomb, arguments_json='{"blocks": 100}', destructive=True)
@@ -201,7 +215,13 @@ def test_rx_18_huge_result(lab: Lab) -> None:
 
 def test_rx_19_cpu_spin(lab: Lab) -> None:
     """RX-19: a spin ends at its time, and its CPU time is the kernel's figure."""
-    spin = "import time\ndef f(seconds):\n    end = time.monotonic() + seconds\n    while time.monotonic() < end:\n        pass"
+    spin = """
+import time
+def f(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+"""
 
     shot = lab.fire(spin, arguments_json='{"seconds": 60}', wall_time_s=1.0)
     twin = lab.fire(spin, arguments_json='{"seconds": 0.2}')

@@ -81,6 +81,8 @@ class Shot:
 
     execution: Execution
     seconds: float
+    ended_at: float
+    """When the verdict came, by the monotonic clock."""
     survived: bool
     """Whether the next call was given the same container; else it was thrown away."""
 
@@ -132,9 +134,7 @@ class Lab:
         assert execution.outcome.result_json == str(len(self.canaries.earlier_argument)), execution.outcome
         return execution
 
-    def execute(
-        self, code: str, *, arguments_json: str = "{}", tenant: str = TENANT, **limits: Any
-    ) -> Execution:
+    def execute(self, code: str, *, arguments_json: str = "{}", tenant: str = TENANT, **limits: Any) -> Execution:
         """Run the function `f` of `code` and check nothing."""
         request = ExecutionRequest(ToolSource(code, "f"), arguments_json, LimitsRequest(**limits), tenant=tenant)
         execution = self._executor.execute(request)
@@ -169,26 +169,28 @@ class Lab:
             if during is not None:
                 _watch(call, lambda: during(container))
             execution = call.result()
-            seconds = time.monotonic() - begun
-        assert execution.provenance.container_id == container, "NOT PROVEN: it ran in another container than was checked"
-        self._check_time(execution, seconds)
+            ended = time.monotonic()
+        assert execution.provenance.container_id == container, (
+            "NOT PROVEN: it ran in another container than was checked"
+        )
+        self._check_time(execution, ended - begun)
         self._check_record(execution)
         self.check_leaks(execution)
         self.check_container(container, agent)
         survived = self._check_next(container)
         self._check_ourselves()
-        return Shot(execution, seconds, survived)
+        return Shot(execution, ended - begun, ended, survived)
 
     def agent(self, container: str) -> list[Seen]:
         """Return the processes of an idle container; there have to be two, the relay and the zygote."""
         agent = self.observer.processes(container)
-        assert len(agent) == 2, f"an idle container has {agent}"  # noqa: PLR2004 - the two
+        assert len(agent) == 2, f"an idle container has {agent}"
         return agent
 
     def agent_and_rest(self, container: str) -> tuple[list[Seen], list[Seen]]:
         """Return the relay and the zygote, and then the processes of the call that runs."""
         found = self.observer.processes(container)
-        assert len(found) > 2, f"no call runs, only {found}"  # noqa: PLR2004 - the agent's two
+        assert len(found) > 2, f"no call runs, only {found}"
         return found[:2], found[2:]
 
     # --- checks -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Looks at sandboxes from outside: a container of our own that sees the host's process table and nothing runs in theirs.
+"""Looks at sandboxes from outside: a container of our own that sees the host's process table.
 
 Not `docker exec`, which would put a process of ours into the container under test, and not this process'
 own /proc, which shows nothing where the engine is on another machine or these tests do not run as root.
@@ -169,7 +169,8 @@ class Observer:
 @contextmanager
 def observing(engine: Engine, image: str) -> Iterator[Observer]:
     """Start an observer from the sandbox image; it ends with the `with`, or with this process."""
-    container = engine.client.containers.create(
+    containers: Any = engine.client.containers  # its types know less than it takes
+    container = containers.create(
         image,
         entrypoint=["/usr/bin/python3.13", "-I", "-S", "-c", _PROGRAM],
         command=[],
@@ -189,9 +190,10 @@ def observing(engine: Engine, image: str) -> Iterator[Observer]:
         labels={LABEL_OWNER: owner_label(), LABEL_ROLE: "observer"},
     )
     try:
-        response = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        channel = response._sock.dup()  # noqa: SLF001 - docker-py hides the socket in a read-only file
-        response._response.close()  # noqa: SLF001 - as above
+        # docker-py hides the socket in a read-only file.
+        response: Any = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        channel: socket.socket = response._sock.dup()
+        response._response.close()
         channel.settimeout(10)
         with channel:
             container.start()
