@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from toolwright.domain.call import ExecutionRequest, Operation, ToolCall
@@ -14,7 +15,7 @@ from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Ti
 from toolwright.domain.record import ExecutionEntry
 from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolState
-from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady
+from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
 from toolwright.execution.arguments import check_arguments, parse_arguments
 from toolwright.execution.idempotency import OnceOnly
 from toolwright.registry.base import Store
@@ -29,6 +30,20 @@ class _Target:
     source: ToolSource
     digest: str
     verification_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """A call that was run, and what it took."""
+
+    outcome: Outcome | None
+    """None if it was cancelled while it ran."""
+    info: SandboxInfo
+    hurried: bool
+    """Whether the caller's deadline came before the limit on wall time."""
+    queue_ms: float
+    acquire_ms: float
+    run_ms: float
 
 
 class SandboxExecutor:
@@ -94,41 +109,65 @@ class SandboxExecutor:
     ) -> Execution:
         execution_id = secrets.token_hex(16)
         started_at = time.time()
-        # By source, not by version: a verified tool finds the containers that its verification warmed.
-        key = SandboxKey(request.tenant, target.source.digest)
-        with self._lease(key, deadline, cancellation) as lease:
-            call, hurried = _prepare(request, target, limits, deadline)
-            info = lease.sandbox.info
-            begun = time.monotonic()
-            try:
-                outcome = lease.sandbox.run(call, cancellation)
-            except CallCancelled:
-                self._store.add_execution(_entry(execution_id, started_at, request, target, info, None))
-                raise
-            ended = time.monotonic()
-        self._store.add_execution(_entry(execution_id, started_at, request, target, info, outcome))
-        if hurried and outcome.status is Status.TIMEOUT:
+        ran = self._run_leased(request, target, limits, deadline, cancellation)
+        ended = time.monotonic()
+        self._store.add_execution(_entry(execution_id, started_at, request, target, ran.info, ran.outcome))
+        if ran.outcome is None:
+            raise CallCancelled("The call was cancelled; its processes are dead.")
+        if ran.hurried and ran.outcome.status is Status.TIMEOUT:
             raise DeadlineExceeded("The caller's deadline passed; the tool was killed.")
-        timing = Timing(
-            queue_ms=lease.queue_ms,
-            acquire_ms=lease.acquire_ms,
-            run_ms=(ended - begun) * 1000,
-            collect_ms=(time.monotonic() - ended) * 1000,
-        )
+        timing = Timing(ran.queue_ms, ran.acquire_ms, ran.run_ms, collect_ms=(time.monotonic() - ended) * 1000)
+        info = ran.info
         provenance = Provenance(
             target.digest, info.image_digest, info.runtime, info.container_id, target.verification_id
         )
-        return Execution(execution_id, outcome, limits, timing, provenance)
+        return Execution(execution_id, ran.outcome, limits, timing, provenance)
 
-    def _lease(
-        self, key: SandboxKey, deadline: float | None, cancellation: Cancellation
-    ) -> AbstractContextManager[Lease]:
+    def _run_leased(
+        self,
+        request: ExecutionRequest,
+        target: _Target,
+        limits: Limits,
+        deadline: float | None,
+        cancellation: Cancellation,
+    ) -> _Ran:
+        # By source, not by version: a verified tool finds the containers that its verification warmed.
+        key = SandboxKey(request.tenant, target.source.digest)
+        for last in (False, True):
+            with self._lease(key, deadline, cancellation) as lease:
+                if cancellation.cancelled:
+                    raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
+                call, hurried = _prepare(request, target, limits, deadline)
+                begun = time.monotonic()
+                outcome: Outcome | None = None
+                try:
+                    outcome = lease.sandbox.run(call, cancellation)
+                except SandboxUnavailable:
+                    # The container died between two calls: nothing was sent, so another one may have the call.
+                    if last:
+                        raise
+                    continue
+                except CallCancelled:
+                    pass
+                run_ms = (time.monotonic() - begun) * 1000
+                return _Ran(outcome, lease.sandbox.info, hurried, lease.queue_ms, lease.acquire_ms, run_ms)
+        raise AssertionError("the second try returns or raises")
+
+    @contextmanager
+    def _lease(self, key: SandboxKey, deadline: float | None, cancellation: Cancellation) -> Iterator[Lease]:
         timeout_s = self._queue_s
         if deadline is not None:
             timeout_s = min(timeout_s, deadline - time.monotonic())
             if timeout_s <= 0:
                 raise DeadlineExceeded("The deadline had passed already; the tool did not run.")
-        return self._pool.lease(key, timeout_s=timeout_s, cancellation=cancellation)
+        with ExitStack() as stack:
+            try:
+                lease = stack.enter_context(self._pool.lease(key, timeout_s=timeout_s, cancellation=cancellation))
+            except Overloaded:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise DeadlineExceeded("The deadline passed in the queue; the tool did not run.") from None
+                raise
+            yield lease
 
 
 def _prepare(

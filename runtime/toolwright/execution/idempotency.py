@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolwright.domain.call import ExecutionRequest
 from toolwright.domain.outcome import Execution
-from toolwright.errors import InvalidInput
+from toolwright.errors import CallCancelled, DeadlineExceeded, InvalidInput
 
 MAX_KEY_CHARS = 128
 REMEMBERED = 10_000
+REMEMBERED_BYTES = 64 * 1024 * 1024
+"""All remembered replies together; beyond it the oldest are forgotten."""
+_ENTRY_BYTES = 2_048
+
+_Place = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Run:
     fingerprint: str
-    reply: Future[Execution]
+    reply: Future[Execution] = field(default_factory=Future)
+    size: int = _ENTRY_BYTES
 
 
 class OnceOnly:
-    """Remembers the replies of the last `REMEMBERED` keys, by tenant."""
+    """Remembers the replies of the last `REMEMBERED` keys, by tenant, up to `REMEMBERED_BYTES`."""
 
     def __init__(self) -> None:
         """Remember nothing yet."""
-        self._runs: OrderedDict[tuple[str, str], _Run] = OrderedDict()
+        self._runs: OrderedDict[_Place, _Run] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def run(self, request: ExecutionRequest, execute: Callable[[], Execution]) -> Execution:
@@ -43,26 +51,49 @@ class OnceOnly:
         if len(key) > MAX_KEY_CHARS:
             raise InvalidInput("idempotency_key", f"has {len(key)} characters", f"at most {MAX_KEY_CHARS}")
         place = (request.tenant, key)
-        mine = _Run(_fingerprint(request), Future())
-        with self._lock:
-            earlier = self._runs.setdefault(place, mine)
-            while len(self._runs) > REMEMBERED:
-                self._runs.popitem(last=False)
-        if earlier is not mine:
+        while True:
+            mine = _Run(_fingerprint(request))
+            with self._lock:
+                earlier = self._runs.setdefault(place, mine)
+            if earlier is mine:
+                return self._first(place, mine, execute)
             if earlier.fingerprint != mine.fingerprint:
                 raise InvalidInput(
                     "idempotency_key", "was used for another tool or other arguments", "one key per call"
                 )
-            return earlier.reply.result()
+            try:
+                return earlier.reply.result()
+            except (CallCancelled, DeadlineExceeded):
+                continue  # the first caller's patience ended, not this one's
+
+    def _first(self, place: _Place, mine: _Run, execute: Callable[[], Execution]) -> Execution:
         try:
             reply = execute()
         except BaseException as fault:
             with self._lock:
-                self._runs.pop(place, None)
+                del self._runs[place]
             mine.reply.set_exception(fault)
             raise
-        mine.reply.set_result(reply)
+        with self._lock:
+            mine.reply.set_result(reply)
+            mine.size += _size(reply)
+            self._bytes += mine.size
+            while len(self._runs) > REMEMBERED or self._bytes > REMEMBERED_BYTES:
+                self._forget_oldest()
         return reply
+
+    def _forget_oldest(self) -> None:
+        # What still runs is never forgotten: the key's next request has to wait for it.
+        place = next(place for place, run in self._runs.items() if run.reply.done())
+        self._bytes -= self._runs.pop(place).size
+
+
+def _size(reply: Execution) -> int:
+    outcome = reply.outcome
+    texts = [outcome.result_json or ""]
+    if outcome.failure is not None:
+        texts += [outcome.failure.type, outcome.failure.message, outcome.failure.traceback]
+    return sum(map(sys.getsizeof, texts)) + len(outcome.stdout.kept) + len(outcome.stderr.kept)
 
 
 def _fingerprint(request: ExecutionRequest) -> str:
