@@ -62,13 +62,13 @@ def _begin(channel: grpc.Channel, seconds: float) -> Any:
 def test_ft_14_sigterm_with_calls_in_flight(server: ServerProcess) -> None:
     """FT-14: a server told to stop refuses new calls, lets the fifty that it has finish, and leaves no container."""
     with grpc.insecure_channel(server.address) as channel, server.client() as late:
-        calls = [_begin(channel, 0.1) for _ in range(50)]
+        calls = [_begin(channel, 0.2) for _ in range(50)]
         calls[0].result()  # so the others have arrived as well: they are on the same connection
         assert server.containers()
 
         server.process.terminate()
-        time.sleep(0.2)
         unfinished = sum(not call.done() for call in calls)
+        time.sleep(0.2)
         with pytest.raises(ServerUnavailable):
             late.execute(ToolSource(_SLEEP, "f"), {"seconds": 0}, timeout_s=1.0)
         results = [call.result().result_json for call in calls]
