@@ -176,7 +176,8 @@ def test_a_name_is_a_small_identifier(name: str) -> None:
     "name",
     ["", "x" * 65, "x" * 100_000, "..", ".", "a/b", "a\\b", "a\x00", "a\n", "\na", " a", "a b", "A", "aB", "1a", "_a",
      "__main__", "__init__", "a-b", "a.b", "a@1", "a:b", "sha256", "none", "unknown", "latest", "stable", "canary",
-     "tool", "tools", "class", "lambda", "os", "sys", "json", "builtins", "\uff41", "\u0430", "\u0131", "ß", "é", "a\u200b", "a\u0301", "%s",
+     "tool", "tools", "class", "lambda", "os", "sys", "json", "builtins",
+     "\uff41", "\u0430", "\u0131", "ß", "é", "a\u200b", "a\u0301", "%s",
      "{0}", "$x", "~", "*", "con;", "a'b", 'a"b'],
 )  # fmt: skip
 def test_what_could_be_taken_for_something_else_is_no_name(name: str) -> None:
