@@ -78,7 +78,7 @@ class SandboxPolicy:
                     f"mode=1731,gid={SCRATCH_GROUP}"
                 )
             },
-            # No interface at all, not even one that leads nowhere.
+            # No interface but a loopback of its own, and no call can make a socket for that.
             "network_mode": "none",
             # No shared memory that outlives a call: no /dev/shm, no System V or POSIX objects.
             "ipc_mode": "none",
