@@ -1,4 +1,4 @@
-"""The whole command against a model's endpoint that misbehaves: it tries again where that helps, and says why where not.
+"""The whole command against a model's endpoint that misbehaves: it tries again where that helps, else says why.
 
 Real parts throughout: the installed command, the real SDK over HTTP, real containers, a registry on disk.
 """
@@ -23,9 +23,11 @@ TASK = Path(__file__).resolve().parents[2] / "docs" / "examples" / "sort_words.t
 MAKER, USER = "offline-maker", "offline-user"
 BUSY = Respond(429, {"error": {"message": "slow down"}}, headers=RETRY_AT_ONCE)
 BROKEN = Respond(500, {"error": {"message": "oops"}}, headers=RETRY_AT_ONCE)
-RIGHT_CODE = (
-    "```python\ndef sort_words(words: list[str]) -> str:\n    'Sort words.'\n    return ' '.join(sorted(words))\n```"
-)
+RIGHT_CODE = """```python
+def sort_words(words: list[str]) -> str:
+    'Sort words.'
+    return " ".join(sorted(words))
+```"""
 
 
 @dataclass(frozen=True)
