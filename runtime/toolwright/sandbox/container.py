@@ -136,6 +136,9 @@ class DockerSandbox:
         """Run `call` to its end; see `base.Sandbox.run`."""
         if cancellation.cancelled:
             raise CallCancelled("The call was cancelled before it was sent; the tool did not run.")
+        if not self._silent():  # a stream whose other end is gone still takes what we send
+            self.doubt = self.doubt or "spoke or ended between two calls"
+            raise SandboxUnavailable("The sandbox is gone, the tool did not run: it ended between two calls.")
         limits = call.limits
         call_id = self._current_call = secrets.randbits(63) + 1
         self.calls += 1
@@ -269,9 +272,13 @@ class DockerSandbox:
             return False
         if time.monotonic() - self.created > self._policy.max_age_s:
             return False
+        return self._silent()
+
+    def _silent(self) -> bool:
+        """Whether nothing waits to be read. An idle agent is silent: end of stream or a byte tells that it is not."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return not poll.poll(0)  # an idle agent is silent: end of stream or a byte is reason enough
+        return not poll.poll(0)
 
     def kill(self) -> None:
         """End every process in the container now."""
