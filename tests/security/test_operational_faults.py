@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,7 +110,7 @@ def test_ft_16_sigkill_in_a_call(
 
             assert execution.outcome.status is Status.SUCCESS
             assert foreign.status == "running"
-            assert next_server.executions() == 1
+            assert next_server.executions() == 2  # the one that was killed, and this
             assert next_server.terminate() == 0
     finally:
         foreign.remove(force=True)
@@ -126,10 +128,13 @@ def test_ft_16_killed_call_is_on_record(server: ServerProcess, observer: Observe
         with pytest.raises(grpc.RpcError):
             call.result()
 
-    recorded = server.executions()
-    if not recorded:
-        pytest.xfail("KNOWN: a call is put on record at its end, so one that dies with its server leaves no record")
-    assert recorded == 1
+    with closing(sqlite3.connect(server.state_dir / "registry.db")) as registry:
+        (execution_id,) = registry.execute("SELECT execution_id FROM executions").fetchone()
+    with server.store() as store:
+        entry = store.get_execution(execution_id)
+
+    assert server.executions() == 1
+    assert (entry.ended, entry.status, len(entry.container_id)) == (False, None, 64)
 
 
 def _calls_run(server: ServerProcess, observer: Observer) -> bool:

@@ -152,7 +152,7 @@ class ExecutionEntry:
     tool_digest: str
     arguments_sha256: str
     status: Status | None
-    """None where there is no verdict: the caller cancelled and the process was killed."""
+    """None where there is no verdict: the caller cancelled and the process was killed, or it has not `ended`."""
     result_sha256: str
     image_digest: str
     runtime: str
@@ -163,6 +163,8 @@ class ExecutionEntry:
     peak_memory_bytes: int
     stdout_bytes: int
     stderr_bytes: int
+    ended: bool = True
+    """False while it runs; for ever, if its server was killed meanwhile: then its outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from toolwright.domain.call import ExecutionRequest, Operation, ToolCall
 from toolwright.domain.limits import Limits
-from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Timing, Usage
+from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Timing
 from toolwright.domain.record import ExecutionEntry
 from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolState
 from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
 from toolwright.execution.arguments import check_arguments, parse_arguments
+from toolwright.execution.entry import begun, ended, never_ran, placed
 from toolwright.execution.idempotency import OnceOnly
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
@@ -30,6 +29,18 @@ class _Target:
     source: ToolSource
     digest: str
     verification_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A call that was found to be in order."""
+
+    request: ExecutionRequest
+    target: _Target
+    limits: Limits
+    deadline: float | None
+    cancellation: Cancellation
+    entry: ExecutionEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,8 @@ class SandboxExecutor:
         cancellation = cancellation or Cancellation()
 
         def run() -> Execution:
-            return self._run(request, target, limits, deadline, cancellation)
+            entry = begun(request, target.name, target.digest, target.verification_id)
+            return self._run(_Job(request, target, limits, deadline, cancellation, entry))
 
         return self._once.run(request, run) if request.idempotency_key else run()
 
@@ -99,58 +111,47 @@ class SandboxExecutor:
             check_arguments(tool.version.description.parameters, request.arguments_json)
         return _Target(tool.reference, tool.version.source, tool.version.digest, tool.verification_id)
 
-    def _run(
-        self,
-        request: ExecutionRequest,
-        target: _Target,
-        limits: Limits,
-        deadline: float | None,
-        cancellation: Cancellation,
-    ) -> Execution:
-        execution_id = secrets.token_hex(16)
-        started_at = time.time()
-        ran = self._run_leased(request, target, limits, deadline, cancellation)
-        ended = time.monotonic()
-        self._store.add_execution(_entry(execution_id, started_at, request, target, ran.info, ran.outcome))
+    def _run(self, job: _Job) -> Execution:
+        ran = self._run_leased(job)
+        ended_at = time.monotonic()
+        self._store.add_execution(ended(job.entry, ran.info, ran.outcome))
         if ran.outcome is None:
             raise CallCancelled("The call was cancelled; its processes are dead.")
         if ran.hurried and ran.outcome.status is Status.TIMEOUT:
             raise DeadlineExceeded("The caller's deadline passed; the tool was killed.")
-        timing = Timing(ran.queue_ms, ran.acquire_ms, ran.run_ms, collect_ms=(time.monotonic() - ended) * 1000)
+        timing = Timing(ran.queue_ms, ran.acquire_ms, ran.run_ms, collect_ms=(time.monotonic() - ended_at) * 1000)
         info = ran.info
+        target = job.target
         provenance = Provenance(
             target.digest, info.image_digest, info.runtime, info.container_id, target.verification_id
         )
-        return Execution(execution_id, ran.outcome, limits, timing, provenance)
+        return Execution(job.entry.execution_id, ran.outcome, job.limits, timing, provenance)
 
-    def _run_leased(
-        self,
-        request: ExecutionRequest,
-        target: _Target,
-        limits: Limits,
-        deadline: float | None,
-        cancellation: Cancellation,
-    ) -> _Ran:
+    def _run_leased(self, job: _Job) -> _Ran:
         # By source, not by version: a verified tool finds the containers that its verification warmed.
-        key = SandboxKey(request.tenant, target.source.digest)
+        key = SandboxKey(job.request.tenant, job.target.source.digest)
         for last in (False, True):
-            with self._lease(key, deadline, cancellation) as lease:
-                if cancellation.cancelled:
+            with self._lease(key, job.deadline, job.cancellation) as lease:
+                if job.cancellation.cancelled:
                     raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
-                call, hurried = _prepare(request, target, limits, deadline)
-                begun = time.monotonic()
+                call, hurried = _prepare(job)
+                info = lease.sandbox.info
+                if not last:  # before it is sent: if this process dies now, the log says that it began
+                    self._store.begin_execution(placed(job.entry, info))
+                begun_at = time.monotonic()
                 outcome: Outcome | None = None
                 try:
-                    outcome = lease.sandbox.run(call, cancellation)
+                    outcome = lease.sandbox.run(call, job.cancellation)
                 except SandboxUnavailable:
                     # The container died between two calls: nothing was sent, so another one may have the call.
                     if last:
+                        self._store.add_execution(never_ran(job.entry, info))
                         raise
                     continue
                 except CallCancelled:
                     pass
-                run_ms = (time.monotonic() - begun) * 1000
-                return _Ran(outcome, lease.sandbox.info, hurried, lease.queue_ms, lease.acquire_ms, run_ms)
+                run_ms = (time.monotonic() - begun_at) * 1000
+                return _Ran(outcome, info, hurried, lease.queue_ms, lease.acquire_ms, run_ms)
         raise AssertionError("the second try returns or raises")
 
     @contextmanager
@@ -170,50 +171,14 @@ class SandboxExecutor:
             yield lease
 
 
-def _prepare(
-    request: ExecutionRequest, target: _Target, limits: Limits, deadline: float | None
-) -> tuple[ToolCall, bool]:
+def _prepare(job: _Job) -> tuple[ToolCall, bool]:
     """Return the call, and whether the caller's deadline comes before the limit on wall time."""
     hurried = False
-    if deadline is not None:
-        left = deadline - time.monotonic()
+    request, limits = job.request, job.limits
+    if job.deadline is not None:
+        left = job.deadline - time.monotonic()
         if left <= 0:
             raise DeadlineExceeded("The deadline passed before a sandbox came free; the tool did not run.")
         if hurried := left < limits.wall_time_s:
             limits = replace(limits, wall_time_s=left)
-    return ToolCall(target.source, request.arguments_json or "{}", limits, request.operation), hurried
-
-
-def _entry(  # noqa: PLR0913, PLR0917 - one line of the log has this many sources
-    execution_id: str,
-    at: float,
-    request: ExecutionRequest,
-    target: _Target,
-    info: SandboxInfo,
-    outcome: Outcome | None,
-) -> ExecutionEntry:
-    usage = outcome.usage if outcome else Usage()
-    return ExecutionEntry(
-        execution_id=execution_id,
-        at=at,
-        tenant=request.tenant,
-        purpose=request.purpose,
-        tool=target.name,
-        tool_digest=target.digest,
-        arguments_sha256=_sha256(request.arguments_json),
-        status=outcome.status if outcome else None,
-        result_sha256=_sha256(outcome.result_json) if outcome and outcome.result_json is not None else "",
-        image_digest=info.image_digest,
-        runtime=info.runtime,
-        container_id=info.container_id,
-        verification_id=target.verification_id,
-        wall_ms=usage.wall_ms,
-        cpu_ms=usage.cpu_ms,
-        peak_memory_bytes=usage.peak_memory_bytes,
-        stdout_bytes=outcome.stdout.total_bytes if outcome else 0,
-        stderr_bytes=outcome.stderr.total_bytes if outcome else 0,
-    )
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return ToolCall(job.target.source, request.arguments_json or "{}", limits, request.operation), hurried

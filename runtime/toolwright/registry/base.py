@@ -98,8 +98,21 @@ class Store(Protocol):
     def list_attempts(self, making_id: str) -> Sequence[Attempt]:
         """Return the attempts of one making, in order."""
 
+    def begin_execution(self, entry: ExecutionEntry) -> None:
+        """Keep that an execution (one that has not `ended`) begins, so that none goes unrecorded whatever happens.
+
+        Raises:
+            AlreadyExists: its id is taken.
+        """
+
     def add_execution(self, entry: ExecutionEntry) -> None:
-        """Keep one execution. When this returns, a killed process has not lost it."""
+        """Keep one execution: the end of one that began here, or a whole one.
+
+        When this returns, a killed process has not lost it.
+
+        Raises:
+            AlreadyExists: its id is taken by one that has ended.
+        """
 
     def get_execution(self, execution_id: str) -> ExecutionEntry:
         """Return one execution.

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine
 
 from toolwright.errors import StoreUnavailable
 from toolwright.registry.faults import store_faults
-from toolwright.registry.prepared import PreparedInsert
+from toolwright.registry.prepared import PreparedWrite, Write
 from toolwright.registry.rows import Row
 
 
@@ -61,18 +61,18 @@ class Database:
         with self._transaction(self._backend.writer) as connection:
             yield connection
 
-    def prepare_insert(self, table: Table) -> Callable[[Row], None]:
-        """Return a quick way to insert one row into `table`, each as a transaction of its own.
+    def prepare(self, write: Write) -> Callable[[Row], int]:
+        """Return a quick way to write one row, each as a transaction of its own.
 
-        What it returns raises like `writing`.
+        What it returns takes the row, returns how many rows were written, and raises like `writing`.
         """
-        statement = PreparedInsert(self._backend.writer, table)
+        statement = PreparedWrite(self._backend.writer, write)
 
-        def insert(row: Row) -> None:
+        def execute(row: Row) -> int:
             with self._open():
-                statement.execute(row)
+                return statement.execute(row)
 
-        return insert
+        return execute
 
     @contextmanager
     def changing_schema(self) -> Iterator[Connection]:

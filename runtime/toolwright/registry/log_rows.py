@@ -13,8 +13,12 @@ from toolwright.registry.storable import check_storable
 
 _Flat = Making | Attempt | ExecutionEntry | ModelUse
 _FIELDS: dict[type[Any], tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (Making, Attempt, ExecutionEntry, ModelUse)
+    kind: tuple(field.name for field in fields(kind) if field.name != "ended")
+    for kind in (Making, Attempt, ExecutionEntry, ModelUse)
 }
+RUNNING = "RUNNING"
+"""In the place of a verdict: the execution has not ended, or its server was killed before it did."""
+_NO_VERDICT = ""
 
 
 def _flat_row(value: _Flat, where: str, *, any_text: tuple[str, ...] = ()) -> Row:
@@ -82,7 +86,7 @@ def attempt_from(row: Mapping[str, Any]) -> Attempt:
 def execution_row(entry: ExecutionEntry) -> Row:
     """Return the row for `entry`."""
     row = _flat_row(entry, "execution")
-    row["status"] = entry.status.value if entry.status else ""
+    row["status"] = entry.status.value if entry.status else (_NO_VERDICT if entry.ended else RUNNING)
     return row
 
 
@@ -94,8 +98,9 @@ def execution_from(row: Mapping[str, Any]) -> ExecutionEntry:
     """
     with decoding(f"execution {row['execution_id']!r}"):
         values = _flat_values(ExecutionEntry, row)
-        values["status"] = Status(values["status"]) if values["status"] else None
-        return ExecutionEntry(**values)
+        status = values.pop("status")
+        verdict = None if status in {RUNNING, _NO_VERDICT} else Status(status)
+        return ExecutionEntry(**values, status=verdict, ended=status != RUNNING)
 
 
 def model_use_row(use: ModelUse) -> Row:

@@ -165,11 +165,20 @@ class MemoryStore:
 
     # --- executions and costs -------------------------------------------------------------------
 
-    def add_execution(self, entry: ExecutionEntry) -> None:
+    def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
         row = log_rows.execution_row(entry)
         with self._transaction():
             if entry.execution_id in self._executions:
+                raise _taken("execution", entry.execution_id)
+            self._executions[entry.execution_id] = row
+
+    def add_execution(self, entry: ExecutionEntry) -> None:
+        """See `Store`."""
+        row = log_rows.execution_row(entry)
+        with self._transaction():
+            begun = self._executions.get(entry.execution_id, {"status": log_rows.RUNNING})
+            if begun["status"] != log_rows.RUNNING:
                 raise _taken("execution", entry.execution_id)
             self._executions[entry.execution_id] = row
 

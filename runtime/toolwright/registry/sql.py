@@ -25,6 +25,7 @@ from toolwright.registry.admission import check_admissible
 from toolwright.registry.backend import open_backend
 from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
+from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
 from toolwright.registry.sqlite import Durability
@@ -74,7 +75,10 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
-        self._insert_execution = self._database.prepare_insert(EXECUTIONS)
+        self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
+        self._end_execution = self._database.prepare(
+            update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
+        )
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -217,11 +221,18 @@ class SqlStore:
 
     # --- executions and costs -------------------------------------------------------------------
 
-    def add_execution(self, entry: ExecutionEntry) -> None:
+    def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
         row = log_rows.execution_row(entry)
         with _unless_taken("execution", entry.execution_id):
             self._insert_execution(row)
+
+    def add_execution(self, entry: ExecutionEntry) -> None:
+        """See `Store`."""
+        row = log_rows.execution_row(entry)
+        with _unless_taken("execution", entry.execution_id):
+            if not self._end_execution(row):
+                self._insert_execution(row)
 
     def get_execution(self, execution_id: str) -> ExecutionEntry:
         """See `Store`."""

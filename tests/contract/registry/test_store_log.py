@@ -121,6 +121,23 @@ def test_execution_comes_back_as_it_was(store: Store, status: Status) -> None:
     assert store.get_execution("e-1") == entry
 
 
+def test_execution_is_on_record_from_its_beginning(store: Store) -> None:
+    """One that begins is kept as not ended; its end fills the same entry, once, even if it has no verdict."""
+    begun = sample_execution(status=None, ended=False, result_sha256="")
+    store.begin_execution(begun)
+    assert store.get_execution("e-1") == begun
+    with pytest.raises(AlreadyExists):
+        store.begin_execution(begun)
+
+    cancelled = sample_execution(status=None)
+    store.add_execution(cancelled)
+
+    assert store.get_execution("e-1") == cancelled
+    assert store.count_executions() == 1
+    with pytest.raises(AlreadyExists):
+        store.add_execution(sample_execution())
+
+
 def test_executions_are_counted_by_purpose(store: Store) -> None:
     """All of them, or those of one purpose."""
     for n, purpose in enumerate(["call", "solve", "call"]):
