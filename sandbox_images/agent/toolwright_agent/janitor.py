@@ -26,7 +26,9 @@ def run(uid: int, shield: int, scratch: str) -> NoReturn:
         os.setresgid(uid, uid, uid)
         os.setresuid(shield, uid, shield)
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-        top = os.open(f"{scratch}/{uid}", _DIRECTORY)
+        home = f"{scratch}/{uid}"
+        os.chmod(home, 0o700)  # no link: the call could not replace what stands in a directory of the agent's
+        top = os.open(home, _DIRECTORY)
         empty(top)
         status = CLEAN
     finally:
@@ -39,7 +41,6 @@ def empty(top: int) -> None:
     A directory within a directory is moved up to `top` before it is emptied, so a deep tree takes no
     recursion and no descriptor per level. The file system's inode limit bounds the work.
     """
-    os.fchmod(top, 0o700)
     counter = 0
     while names := os.listdir(top):
         for name in names:
