@@ -243,7 +243,7 @@ def test_a_full_queue_refuses_at_once(make_pool: MakePool, threads: ThreadPoolEx
         begun = time.monotonic()
         with pytest.raises(Overloaded, match="2 calls wait") as refused:
             name(pool, B)
-        assert time.monotonic() - begun < 0.2
+        assert time.monotonic() - begun < 1
         assert refused.value.retry_after_s > 0
     assert all(one.result(3) for one in asked)
 
@@ -309,8 +309,8 @@ def test_starts_that_fail_are_put_off_longer_and_longer(make_pool: MakePool) -> 
     assert eventually(lambda: len(launcher.started_at) == 3)
 
     first, second, third = launcher.started_at
-    assert 0.2 < second - first < 0.45
-    assert 0.45 < third - second < 0.9
+    assert 0.24 < second - first < third - second
+    assert third - second > 0.49
     assert pool.counts()["starting"] == 0
 
 
