@@ -41,8 +41,6 @@ KILL_GRACE_S = 2.0
 
 The agent needs a few milliseconds; its own bound for the proof is one second.
 """
-CONTROL_GRACE_S = 0.25
-"""After a call's wall time is up, longest wait for any sign of the agent before the container is killed."""
 SEND_S = 10.0
 """Longest wait for the agent to take in a call, in seconds."""
 _RECEIVE_BYTES = 262_144
