@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -12,12 +13,15 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from toolwright_agent import kernel, relay, zygote
 
+_SHARED = ("/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - named to be shut
+
 
 def main() -> int:
     """Start both long-lived processes; the relay's end is the container's."""
     uid_base, group, scratch = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _close_shared_places()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         ours.close()
@@ -29,6 +33,22 @@ def main() -> int:
     gc.freeze()
     relay.Relay(relay.Settings(uid_base, group, scratch), ours).serve()
     return 0
+
+
+def _close_shared_places() -> None:
+    """Shut places that engine or runtime open to everyone: what a call left there, the next would find.
+
+    Docker mounts /dev/mqueue writable by all; gVisor adds /dev/shm and a /tmp of its own.
+    """
+    for path in _SHARED:
+        try:
+            os.chmod(path, 0o700)
+        except FileNotFoundError:
+            continue
+        except OSError as fault:
+            # Read-only like the root around it: nobody can leave anything there.
+            if fault.errno != errno.EROFS:
+                raise
 
 
 def _let_go_of_channel() -> None:
