@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 
 from tests.integration.sandbox.helpers import eventually, exists
 from toolwright.sandbox.docker_pool import sweep_orphans
@@ -65,9 +67,8 @@ def test_only_what_a_dead_server_left_is_swept(engine: Engine, harmless: Harmles
         harmless({}),
     ]
 
-    removed = sweep_orphans(engine)
+    sweep_orphans(engine)  # or any other server's, which may be faster
 
-    assert removed >= 2
     eventually(lambda: not any(exists(engine, one) for one in orphans))
     assert [exists(engine, one) for one in kept] == [True] * 5
 
@@ -75,8 +76,9 @@ def test_only_what_a_dead_server_left_is_swept(engine: Engine, harmless: Harmles
 def test_a_sweep_takes_stopped_ones_as_well(engine: Engine, harmless: Harmless) -> None:
     """A container whose automatic removal never came, for the engine was killed, too."""
     orphan = harmless({LABEL_OWNER: dead_owner()})
-    engine.client.api.kill(orphan)
-    eventually(lambda: engine.client.api.inspect_container(orphan)["State"]["Status"] == "exited")
+    with suppress(APIError):  # another server's sweep may be faster
+        engine.client.api.kill(orphan)
+        engine.client.api.wait(orphan)
 
     sweep_orphans(engine)
 
