@@ -1,0 +1,134 @@
+"""Runs the start-up check in a container of its own, made exactly like those of the pool."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import requests
+from docker.errors import DockerException
+
+from toolwright.domain.call import ToolCall
+from toolwright.domain.json_rules import JsonRefused, JsonRules
+from toolwright.domain.limits import Limits
+from toolwright.domain.outcome import Outcome, Status
+from toolwright.domain.source import ToolSource
+from toolwright.errors import EngineUnavailable
+from toolwright.sandbox.base import Cancellation
+from toolwright.sandbox.container import DockerSandbox, started
+from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.owner import owner_label
+from toolwright.sandbox.policy import SandboxPolicy
+from toolwright.sandbox.selfcheck import attacks, facts
+from toolwright.sandbox.selfcheck.finding import Finding, compare
+from toolwright.sandbox.selfcheck.inspection import inspect
+from toolwright.sandbox.uids import UidRanges
+
+_RULES = JsonRules(max_bytes=64 * 1024, max_depth=3, max_items=256)
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """What the check found, and how long it took."""
+
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    @property
+    def broken(self) -> tuple[Finding, ...]:
+        """The findings that are not as they have to be."""
+        return tuple(finding for finding in self.findings if not finding.holds)
+
+    @property
+    def broken_layers(self) -> tuple[str, ...]:
+        """The layers that are not in force, each once."""
+        return tuple(dict.fromkeys(finding.layer for finding in self.broken))
+
+    @property
+    def passed(self) -> bool:
+        """Whether every layer is in force, by at least one finding."""
+        return bool(self.findings) and not self.broken
+
+    def explain(self) -> str:
+        """Say which layers fail, and by what."""
+        first = {finding.layer: finding for finding in reversed(self.broken)}
+        return "; ".join(
+            f"{layer} ({first[layer].check}: {first[layer].found}, not {first[layer].expected})"
+            for layer in self.broken_layers
+        )
+
+
+def check_sandbox(engine: Engine, policy: SandboxPolicy, *, attack: bool = True) -> SelfCheck:
+    """Start one container under `policy`, look at it from outside, and try its layers from inside.
+
+    Args:
+        engine: where.
+        policy: what every container of the pool gets.
+        attack: also take memory, processes, time and output until stopped: about two seconds more.
+
+    Raises:
+        SandboxUnavailable, ImageMissing: no container starts.
+        EngineUnavailable: the engine does not answer.
+    """
+    begun = time.monotonic()
+    uid_base = UidRanges(remapped=engine.remaps_users).take()
+    with started(engine, policy, uid_base=uid_base, owner=owner_label()) as sandbox:
+        findings = [*_look(engine, sandbox, policy), *_knock(engine, sandbox, policy)]
+        if attack:
+            findings += _attack(sandbox, policy.limits)
+    return SelfCheck(tuple(findings), time.monotonic() - begun)
+
+
+def _look(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> list[Finding]:
+    try:
+        seen = engine.client.api.inspect_container(sandbox.info.container_id)
+    except (DockerException, requests.RequestException) as fault:
+        raise EngineUnavailable(f"The engine does not tell about a container of ours: {fault}") from fault
+    return inspect(seen, policy)
+
+
+def _knock(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> list[Finding]:
+    source = ToolSource(facts.PROGRAM, facts.FUNCTION)
+    outcome, _ = _run(sandbox, source, policy.limits, json.dumps(facts.ARGUMENTS))
+    answers: object = None
+    if outcome.result_json is not None:
+        try:
+            answers = _RULES.parse(outcome.result_json)
+        except JsonRefused:
+            answers = None
+    if not isinstance(answers, dict):
+        return [compare("a first call", "ends with its answers", Status.SUCCESS.value, _said(outcome))]
+    version = 2 if str(engine.info.get("CgroupVersion", "1")) == "2" else 1
+    return facts.judge(answers, policy, version)
+
+
+def _attack(sandbox: DockerSandbox, limits: Limits) -> Iterator[Finding]:
+    for attack in attacks.attacks(limits):
+        if sandbox.doubt:
+            yield compare(attack.layer, attack.name, "a sandbox that can be used again", sandbox.doubt)
+            return
+        shortened = Limits(
+            wall_time_s=min(attack.wall_time_s, limits.wall_time_s),
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            file_bytes=limits.file_bytes,
+            output_bytes=limits.output_bytes,
+            result_bytes=limits.result_bytes,
+        )
+        outcome, seconds = _run(sandbox, ToolSource(attack.source, attacks.FUNCTION), shortened)
+        yield from attack.judge(outcome, seconds)
+
+
+def _run(
+    sandbox: DockerSandbox, source: ToolSource, limits: Limits, arguments_json: str = "{}"
+) -> tuple[Outcome, float]:
+    begun = time.monotonic()
+    outcome = sandbox.run(ToolCall(source, arguments_json, limits), Cancellation())
+    return outcome, time.monotonic() - begun
+
+
+def _said(outcome: Outcome) -> str:
+    failure = f": {outcome.failure.type}: {outcome.failure.message}" if outcome.failure else ""
+    return f"{outcome.status.value}{failure}"
