@@ -1,15 +1,21 @@
 """What a maker is told of a refused attempt.
 
-Of training examples it is told everything: it has seen them. Of held-out examples it is told how many failed and
-how they ended. Texts of the tool are left out there, since a tool can put a question that it was called with into
-anything it says, the name of an exception's class included: only names of built-in exceptions pass.
+Of training examples it is told everything: it has seen them. Of held-out examples it is told how many failed in
+which of a few ways (`_Kind`), in an order that no tool decides. Nothing that a tool says passes, and no name that it
+can choose: the n-th built-in exception for the n-th letter of a question would tell the question.
+
+Not promised: that a maker learns nothing at all of held-out examples. A hostile tool can choose how it fails, so the
+counts carry up to log2 C(n + k, k) bits an attempt for n held-out examples and k kinds: eight for five examples (a bare
+"failed" would carry one). Over the ten attempts that a making may have this is too little for the questions, but enough
+for the answers of a few multiple-choice ones. The counts grow with the logarithm of n and the answers with n, so more
+held-out examples are the remedy where a maker is not trusted.
 """
 
 from __future__ import annotations
 
-import builtins
 from collections import Counter
 from collections.abc import Sequence
+from enum import StrEnum
 
 from toolwright.calling.prompts import problem_of
 from toolwright.calling.quoting import QUOTING_RULE, quote
@@ -20,9 +26,17 @@ MAX_QUESTION_CHARS = 4_000
 MAX_TEXT_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 4_000
 
-_BUILT_IN = frozenset(
-    name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
-)
+
+class _Kind(StrEnum):
+    """How a held-out example may fail, as far as a maker is told. Each further kind is room for a tool to signal in."""
+
+    NO_CALL = (
+        "the light model made no call that can be run: the parameters may need to be simpler or better documented"
+    )
+    WRONG = "wrong answer, or a result that is no answer of the right form"
+    RAISED = "the function raised an exception"
+    TIMEOUT = "the function ran out of time"
+    ENDED = "the call was ended otherwise, or ended without a result"
 
 
 def on_load(execution: Execution) -> str:
@@ -42,10 +56,11 @@ def on_training(failed: Sequence[Trial]) -> str:
 
 
 def on_held_out(failed: Sequence[Trial], total: int) -> str:
-    """Tell how many held-out examples failed and how, and nothing that was in them."""
+    """Tell how many held-out examples failed in which way, and nothing else of them."""
     intro = "The function answers the examples above, and was then tried on further questions of the same kind, "
     lines = [f"{intro}which stay hidden. Of {total}, {len(failed)} failed:"]
-    lines += [f"- {count} of them: {how}" for how, count in Counter(map(_how, failed)).most_common()]
+    counts = Counter(map(_kind, failed))
+    lines += [f"- {counts[kind]} of them: {kind}" for kind in _Kind if counts[kind]]
     lines.append(
         "Find what the code takes for granted that other questions of this kind may not keep to, and correct the code."
     )
@@ -79,19 +94,18 @@ def _failure(execution: Execution) -> str:
     return "\n".join(parts)
 
 
-def _how(trial: Trial) -> str:
-    status, execution = trial.ending.status, trial.ending.execution
-    if status is None or execution is None:
-        return (
-            "the light model made no call that can be run: the parameters may need to be simpler or better documented"
-        )
-    if status is Status.SUCCESS:
-        return "the result is no answer of the right form" if trial.ending.problem else "wrong answer"
-    if status is Status.TOOL_ERROR:
-        failure = execution.outcome.failure
-        name = failure.type if failure is not None and failure.type in _BUILT_IN else "an exception of its own"
-        return f"{status}: the function raised {name}"
-    return f"{status}: the call was ended, or ended without a result"
+def _kind(trial: Trial) -> _Kind:
+    match trial.ending.status:
+        case None:
+            return _Kind.NO_CALL
+        case Status.SUCCESS:
+            return _Kind.WRONG
+        case Status.TOOL_ERROR:
+            return _Kind.RAISED
+        case Status.TIMEOUT:
+            return _Kind.TIMEOUT
+        case _:
+            return _Kind.ENDED
 
 
 def _with_rule(text: str) -> str:

@@ -272,14 +272,52 @@ def test_nothing_of_held_out_examples_reaches_the_maker(outcome: Callable[[int, 
     assert "Of 2, 2 failed" in sent
 
 
-def test_only_built_in_exceptions_are_named() -> None:
-    """The kind of a crash helps; a class that the tool made up could spell out a question."""
-    at = bench(says(block("# leaky")), says(GOOD), leaky=leaky(raise_built_in))
-    rejected = next(event for event in at.make() if isinstance(event, Rejected))
-    assert "2 of them: TOOL_ERROR: the function raised KeyError" in rejected.feedback
-    at = bench(says(block("# leaky")), says(GOOD), leaky=leaky(raise_dynamic))
-    rejected = next(event for event in at.make() if isinstance(event, Rejected))
-    assert "raised an exception of its own" in rejected.feedback
+EXCEPTIONS = (KeyError, ValueError, TypeError, IndexError, OSError, ArithmeticError, NameError, EOFError, MemoryError)
+
+
+def spell_by_exception(a: int, b: int) -> None:
+    """Tell a digit of the hidden question by which built-in exception is raised."""
+    raise EXCEPTIONS[a // 10 % 10 - 1]
+
+
+def held_out_of(first: int, second: int) -> Task:
+    """Return the task with two other hidden questions."""
+    return replace(TASK, held_out=(example("h1", first, 1), example("h2", second, 1)))
+
+
+def feedback_on(task: Task, outcome: Callable[[int, int], Any]) -> str:
+    """Return what a maker is told whose function does `outcome` on the hidden questions of `task`."""
+    at = bench(says(block("# leaky")), says(GOOD), leaky=leaky(outcome))
+    return next(event.feedback for event in at.make(task) if isinstance(event, Rejected))
+
+
+@pytest.mark.parametrize("outcome", [spell_by_exception, raise_built_in, raise_dynamic])
+def test_no_exception_tells_what_is_hidden(outcome: Callable[[int, int], Any]) -> None:
+    """Whichever exception a function raises for a hidden question, the maker reads the same."""
+    told = {feedback_on(held_out_of(first, second), outcome) for first, second in [(7010, 7020), (7090, 7050)]}
+    (text,) = told
+    assert "- 2 of them: the function raised an exception" in text
+    assert "Error" not in text
+
+
+def test_the_order_of_failures_tells_nothing() -> None:
+    """Which hidden question failed in which way is not told by which way is named first."""
+
+    def by_size(a: int, b: int) -> Outcome | int:
+        return failed(Status.TIMEOUT) if a > 7050 else -1
+
+    assert feedback_on(held_out_of(7010, 7090), by_size) == feedback_on(held_out_of(7090, 7010), by_size)
+
+
+def test_the_ways_to_fail_are_few() -> None:
+    """Of all ends that a call can have, the maker can tell apart four, and a call that never was."""
+    told = {
+        feedback_on(TASK, lambda a, b, status=status: -1 if status is Status.SUCCESS else failed(status))
+        for status in Status
+        if status is not Status.INFRASTRUCTURE
+    }
+    assert len(told) == 4
+    assert any("- 2 of them: the function ran out of time" in text for text in told)
 
 
 def test_a_crash_on_training_examples_is_fed_back_in_full() -> None:
