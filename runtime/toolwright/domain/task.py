@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,7 +51,7 @@ class Task:
     answer_kind: AnswerKind
 
     def __post_init__(self) -> None:
-        """Refuse a task that cannot be made or verified.
+        """Refuse a task that cannot be made or verified, or of which a held-out question is no secret.
 
         Raises:
             InvalidInput: names the field and the limit.
@@ -67,14 +69,28 @@ class Task:
         counts = Counter(example.id for example in self.training + self.held_out)
         if twice := [name for name, count in counts.items() if count > 1]:
             raise InvalidInput("examples", f"the id {twice[0][:80]!r} occurs {counts[twice[0]]} times", "unique ids")
-        seen = {example.question for example in self.training}
+        seen = {_folded(example.question) for example in self.training}
         for example in self.held_out:
-            if example.question in seen:
+            if _folded(example.question) in seen:
                 raise InvalidInput(
                     f"examples.held_out[{example.id[:80]!r}]",
                     "is also a training example",
-                    "questions not shown to the maker",
+                    "questions not shown to the maker; white space and case make no other question",
                 )
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` over a canonical JSON of everything that defines the task, its examples above all."""
+        content = {
+            "format": "toolwright.task.v1",
+            "name": self.name,
+            "description": self.description,
+            "answer_kind": self.answer_kind.value,
+            "training": [[e.id, e.question, e.answer] for e in self.training],
+            "held_out": [[e.id, e.question, e.answer] for e in self.held_out],
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def check_question(question: str, field: str = "question") -> str:
@@ -85,6 +101,11 @@ def check_question(question: str, field: str = "question") -> str:
     """
     _check_text(question, field, MAX_QUESTION_BYTES)
     return question
+
+
+def _folded(question: str) -> str:
+    """Return what two questions share that differ in white space and case alone."""
+    return " ".join(question.split()).casefold()
 
 
 def _check_text(text: str, field: str, limit: int) -> None:

@@ -30,9 +30,7 @@ MAX_TRACEBACK_CHARS = 4_000
 class _Kind(StrEnum):
     """How a held-out example may fail, as far as a maker is told. Each further kind is room for a tool to signal in."""
 
-    NO_CALL = (
-        "the light model made no call that can be run: the parameters may need to be simpler or better documented"
-    )
+    NO_CALL = "the light model made no call that can be run: the parameters may need to be simpler or better documented"
     WRONG = "wrong answer, or a result that is no answer of the right form"
     RAISED = "the function raised an exception"
     TIMEOUT = "the function ran out of time"
