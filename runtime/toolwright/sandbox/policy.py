@@ -68,6 +68,8 @@ class SandboxPolicy:
             # No file in the image can raise rights; the kernel's surface is what Python needs.
             "security_opt": ["no-new-privileges:true", f"seccomp={self.seccomp_profile}"],
             "privileged": False,
+            # Else the proxies of this user's Docker configuration, passwords and all, would get into its environment.
+            "use_config_proxy": False,
             # Nothing can be changed for the next call; what a call writes goes to its scratch space.
             "read_only": True,
             # Owner (agent) all, group may create in it, others only pass through to their own directory.

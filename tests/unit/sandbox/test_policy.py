@@ -25,6 +25,7 @@ GOLDEN: dict[str, Any] = {
     "cap_add": ["SETUID", "SETGID", "KILL"],
     "security_opt": ["no-new-privileges:true", 'seccomp={"seccomp": true}'],
     "privileged": False,
+    "use_config_proxy": False,
     "read_only": True,
     "tmpfs": {"/call": "rw,noexec,nosuid,nodev,size=67108864,nr_inodes=4096,mode=1731,gid=65533"},
     "network_mode": "none",

@@ -27,6 +27,7 @@ from toolwright.sandbox.selfcheck.inspection import inspect
 from toolwright.sandbox.uids import UidRanges
 
 _RULES = JsonRules(max_bytes=64 * 1024, max_depth=3, max_items=256)
+_EXPLAINED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,15 @@ class SelfCheck:
         return bool(self.findings) and not self.broken
 
     def explain(self) -> str:
-        """Say which layers fail, and by what."""
+        """Say in one line which layers fail, all of them first, and by what."""
+        if not self.findings:
+            return "nothing was found out"
         first = {finding.layer: finding for finding in reversed(self.broken)}
-        return "; ".join(
-            f"{layer} ({first[layer].check}: {first[layer].found}, not {first[layer].expected})"
-            for layer in self.broken_layers
+        reasons = "; ".join(
+            f"{layer}: {one.check} is {one.found[:_EXPLAINED]}, not {one.expected[:_EXPLAINED]}"
+            for layer, one in ((layer, first[layer]) for layer in self.broken_layers)
         )
+        return f"{', '.join(self.broken_layers)} ({reasons})"
 
 
 def check_sandbox(engine: Engine, policy: SandboxPolicy, *, attack: bool = True) -> SelfCheck:
@@ -84,9 +88,10 @@ def check_sandbox(engine: Engine, policy: SandboxPolicy, *, attack: bool = True)
 def _look(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> list[Finding]:
     try:
         seen = engine.client.api.inspect_container(sandbox.info.container_id)
+        image = engine.client.images.get(policy.image_id).attrs
     except (DockerException, requests.RequestException) as fault:
         raise EngineUnavailable(f"The engine does not tell about a container of ours: {fault}") from fault
-    return inspect(seen, policy)
+    return inspect(seen, image, policy)
 
 
 def _knock(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> list[Finding]:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from toolwright.domain.limits import MIB
 from toolwright.sandbox.policy import SCRATCH, SandboxPolicy
 from toolwright.sandbox.selfcheck.finding import Finding, compare
 
 FUNCTION: Final = "knock"
 PROGRAM: Final = """
-import ctypes, errno, os, platform
+import ctypes, errno, os, platform, resource
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -86,7 +87,11 @@ def knock(scratch):
         "groups": status.get("Groups", "-").strip(),
         "one user": len({*os.getresuid(), *os.getresgid()}) == 1 and os.getuid() >= 1000,
         "hostname": platform.node(),
+        "chosen first when memory ends": _read("/proc/self/oom_score_adj"),
+        "environment": ",".join(sorted(os.environ)),
     }
+    for name in ("CORE", "FSIZE", "MEMLOCK", "MSGQUEUE", "NOFILE", "NPROC", "SIGPENDING", "STACK"):
+        answers["limit " + name] = list(resource.getrlimit(getattr(resource, "RLIMIT_" + name)))
     for name in ("memory/memory.limit_in_bytes", "memory/memory.memsw.limit_in_bytes", "pids/pids.max",
                  "memory.max", "memory.swap.max", "pids.max", "cpu.max"):
         answers["cgroup " + name] = _read("/sys/fs/cgroup/" + name)
@@ -105,6 +110,10 @@ class Fact:
     answer: object
     gvisor: object = None
     """The answer under gVisor, where it is another one. Its kernel says less, and in other words."""
+
+    def under(self, *, gvisor: bool) -> object:
+        """Return the answer that is right here."""
+        return self.gvisor if gvisor and self.gvisor is not None else self.answer
 
 
 _NO_CAPABILITIES = " ".join(["0" * 16] * 4)
@@ -141,6 +150,14 @@ FACTS: Final = (
     Fact("groups", "groups", ""),
     Fact("one user", "user", answer=True),
     Fact("hostname", "hostname", "sandbox"),
+    Fact("chosen first when memory ends", "memory", "1000"),
+    Fact("environment", "environment", "HOME,LANG,PATH,PYTHON_DISABLE_REMOTE_DEBUG,TMPDIR,TZ"),
+    Fact("limit CORE", "limits", [0, 0]),
+    Fact("limit MEMLOCK", "limits", [0, 0]),
+    Fact("limit MSGQUEUE", "limits", [0, 0]),
+    Fact("limit NOFILE", "limits", [256, 256]),
+    Fact("limit SIGPENDING", "limits", [64, 64]),
+    Fact("limit STACK", "limits", [8 * MIB, 8 * MIB]),
 )
 GVISOR: Final = "runsc"
 
@@ -154,17 +171,14 @@ def judge(answers: Mapping[str, Any], policy: SandboxPolicy, cgroup_version: int
         cgroup_version: of the engine, 1 or 2.
     """
     gvisor = policy.runtime == GVISOR
-    found = [
-        compare(
-            fact.layer,
-            fact.name,
-            fact.gvisor if gvisor and fact.gvisor is not None else fact.answer,
-            answers.get(fact.name),
-        )
-        for fact in FACTS
-    ]
-    numbers = {"scratch bytes": policy.scratch_bytes, "scratch inodes": 0 if gvisor else policy.scratch_inodes}
-    found += [compare("scratch space", name, value, answers.get(name)) for name, value in numbers.items()]
+    found = [compare(fact.layer, fact.name, fact.under(gvisor=gvisor), answers.get(fact.name)) for fact in FACTS]
+    numbers: tuple[tuple[str, str, object], ...] = (
+        ("scratch space", "scratch bytes", policy.scratch_bytes),
+        ("scratch space", "scratch inodes", 0 if gvisor else policy.scratch_inodes),
+        ("limits", "limit FSIZE", [policy.limits.file_bytes] * 2),
+        ("limits", "limit NPROC", [policy.limits.processes] * 2),
+    )
+    found += [compare(layer, name, value, answers.get(name)) for layer, name, value in numbers]
     if not gvisor:  # it keeps its own view of /sys/fs/cgroup, which shows nothing
         found += _cgroup(answers, policy, cgroup_version)
     return found

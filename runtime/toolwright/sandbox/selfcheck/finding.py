@@ -15,13 +15,11 @@ class Finding:
     check: str
     expected: str
     found: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is exactly as it has to be. Better is not better: it says that the check saw something else."""
-        return self.expected == self.found
+    holds: bool
+    """Whether it is exactly as it has to be. Better is not better: it says that the check saw something else."""
 
 
 def compare(layer: str, check: str, expected: object, found: object) -> Finding:
-    """Return the finding of one comparison; texts are cut, since a sandbox may say anything."""
-    return Finding(layer, check, repr(expected)[:_SHOWN], repr(found)[:_SHOWN])
+    """Return the finding of one comparison: of type as well as value. A sandbox may say anything, so texts are cut."""
+    wanted, seen = repr(expected), repr(found)
+    return Finding(layer, check, wanted[:_SHOWN], seen[:_SHOWN], holds=wanted == seen)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from toolwright.sandbox.policy import SCRATCH, SandboxPolicy
+from toolwright.domain.limits import MIB
+from toolwright.sandbox.policy import LABEL_OWNER, SCRATCH, SandboxPolicy
 from toolwright.sandbox.selfcheck.finding import Finding, compare
 
 # Layer, path in `docker inspect`, and the value; several values where engines write the same thing differently.
@@ -40,6 +41,7 @@ _FIXED: Final[tuple[tuple[str, str, tuple[object, ...]], ...]] = (
     ("life", "HostConfig.Init", (False,)),
     ("terminal", "Config.Tty", (False,)),
     ("channel", "Config.StdinOnce", (True,)),
+    ("host paths", "Mounts", ([],)),
     ("user", "Config.User", ("0:0",)),
     ("exec", "Config.Healthcheck.Test", (["NONE"],)),
     ("memory", "HostConfig.OomKillDisable", (False, None)),
@@ -47,36 +49,44 @@ _FIXED: Final[tuple[tuple[str, str, tuple[object, ...]], ...]] = (
     ("host paths", "Config.Volumes", (None, {})),
     ("hostname", "Config.Hostname", ("sandbox",)),
 )
-_ULIMITS: Final = {"core": 0, "nofile": 256, "memlock": 0, "sigpending": 64, "msgqueue": 0, "rtprio": 0, "nice": 0}
-_SYSCTLS: Final = ("kernel.shmmni", "kernel.msgmni", "fs.mqueue.queues_max")
+_ULIMITS: Final = {
+    "core": 0,
+    "nofile": 256,
+    "memlock": 0,
+    "sigpending": 64,
+    "msgqueue": 0,
+    "rtprio": 0,
+    "nice": 0,
+    "stack": 8 * MIB,
+}
+_SYSCTLS: Final = {"kernel.shmmni": "0", "kernel.msgmni": "0", "kernel.sem": "0 0 0 0", "fs.mqueue.queues_max": "0"}
+_MASKED: Final = {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"}
+_READ_ONLY: Final = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 _NO_NEW_PRIVILEGES: Final = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
+_KNOWN: Final = ("no-new-privileges", "seccomp=")
 _SCRATCH_FLAGS: Final = {"noexec", "nosuid", "nodev"}
 
 
-def inspect(container: Mapping[str, Any], policy: SandboxPolicy) -> list[Finding]:
+def inspect(container: Mapping[str, Any], image: Mapping[str, Any], policy: SandboxPolicy) -> list[Finding]:
     """Return a finding for each option.
 
     Args:
         container: `docker inspect` of a container that runs.
+        image: the same of its image.
         policy: for the numbers that settings choose, and the image, runtime and seccomp profile.
     """
-    found = [_fixed(container, *row) for row in _FIXED]
     host = container["HostConfig"]
-    limits = policy.limits
-    found += [
+    return [
+        *(_fixed(container, *row) for row in _FIXED),
         compare("image", "Image", policy.image_id, container.get("Image")),
         compare("runtime", "Runtime", policy.runtime, host.get("Runtime")),
-        compare("memory", "Memory", limits.memory_bytes, host.get("Memory")),
-        compare("memory", "MemorySwap", limits.memory_bytes, host.get("MemorySwap")),
-        compare("processes", "PidsLimit", policy.container_processes, host.get("PidsLimit")),
-        compare("CPU", "NanoCpus", int(policy.cpus * 1e9), host.get("NanoCpus")),
+        *_amounts(host, policy),
         *_security(host.get("SecurityOpt") or [], policy),
         *_scratch(host.get("Tmpfs") or {}, policy),
-        *_limits(host.get("Ulimits") or []),
+        *_limits(host.get("Ulimits") or [], policy),
+        *_kernel(host),
+        *_program(container["Config"], image["Config"]),
     ]
-    sysctls = host.get("Sysctls") or {}
-    found += [compare("ipc", name, "0", sysctls.get(name)) for name in _SYSCTLS]
-    return found
 
 
 def _fixed(container: Mapping[str, Any], layer: str, path: str, allowed: tuple[object, ...]) -> Finding:
@@ -88,6 +98,34 @@ def _fixed(container: Mapping[str, Any], layer: str, path: str, allowed: tuple[o
     return compare(layer, path.rpartition(".")[2], value if value in allowed else allowed[0], value)
 
 
+def _amounts(host: Mapping[str, Any], policy: SandboxPolicy) -> list[Finding]:
+    memory = policy.limits.memory_bytes
+    return [
+        compare("memory", "Memory", memory, host.get("Memory")),
+        compare("memory", "MemorySwap", memory, host.get("MemorySwap")),
+        compare("processes", "PidsLimit", policy.container_processes, host.get("PidsLimit")),
+        compare("CPU", "NanoCpus", int(policy.cpus * 1e9), host.get("NanoCpus")),
+    ]
+
+
+def _kernel(host: Mapping[str, Any]) -> list[Finding]:
+    sysctls, masked, read_only = (host.get(name) or () for name in ("Sysctls", "MaskedPaths", "ReadonlyPaths"))
+    return [
+        *(compare("ipc", name, value, dict(sysctls).get(name)) for name, value in _SYSCTLS.items()),
+        compare("kernel settings", "MaskedPaths", [], sorted(_MASKED.difference(masked))),
+        compare("kernel settings", "ReadonlyPaths", [], sorted(_READ_ONLY.difference(read_only))),
+    ]
+
+
+def _program(config: Mapping[str, Any], image: Mapping[str, Any]) -> list[Finding]:
+    """What runs, and what it is told: nothing but the image's, so nothing of this host."""
+    return [
+        compare("agent", "Entrypoint", image.get("Entrypoint"), config.get("Entrypoint")),
+        compare("environment", "Env", sorted(image.get("Env") or ()), sorted(config.get("Env") or ())),
+        compare("life", "Labels", expected=True, found=LABEL_OWNER in (config.get("Labels") or ())),
+    ]
+
+
 def _security(options: list[str], policy: SandboxPolicy) -> list[Finding]:
     profile = next((one.partition("=")[2] for one in options if one.startswith("seccomp=")), "")
     same = _normal(profile) == _normal(policy.seccomp_profile) and "SCMP_ACT_ERRNO" in profile
@@ -95,7 +133,8 @@ def _security(options: list[str], policy: SandboxPolicy) -> list[Finding]:
     return [
         compare("no new privileges", "SecurityOpt", expected=True, found=no_new_privileges),
         compare("seccomp profile", "SecurityOpt", expected=True, found=same),
-        compare("AppArmor", "SecurityOpt", expected=False, found="apparmor=unconfined" in options),
+        # What turns off SELinux, AppArmor or the masks of /proc, where there are any, would stand here.
+        compare("security modules", "SecurityOpt", [], sorted(one for one in options if not one.startswith(_KNOWN))),
     ]
 
 
@@ -117,6 +156,7 @@ def _scratch(mounts: Mapping[str, str], policy: SandboxPolicy) -> list[Finding]:
     ]
 
 
-def _limits(ulimits: list[dict[str, Any]]) -> list[Finding]:
+def _limits(ulimits: list[dict[str, Any]], policy: SandboxPolicy) -> list[Finding]:
     found = {row.get("Name"): (row.get("Soft"), row.get("Hard")) for row in ulimits}
-    return [compare("limits", name, (value, value), found.get(name)) for name, value in _ULIMITS.items()]
+    wanted = {**_ULIMITS, "fsize": policy.limits.file_bytes}
+    return [compare("limits", name, (value, value), found.get(name)) for name, value in wanted.items()]
