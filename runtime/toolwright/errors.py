@@ -139,6 +139,15 @@ class StoreCorrupt(ServiceFault):
     reason = "STORE_CORRUPT"
 
 
+class RecordLost(ServiceFault):
+    """The tool ran, but its end could not be put on record, so its result is not given out.
+
+    Mend the registry. Whether to call again is the caller's to decide: the tool has run once.
+    """
+
+    reason = "RECORD_LOST"
+
+
 class ServerUnavailable(ServiceFault):
     """No Toolwright server answers at the address."""
 

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Command
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-
-DATA = Path(
-    os.environ.get("TOOLWRIGHT_LATM_TASKS") or Path(__file__).resolve().parents[3] / "shared" / "data" / "latm_tasks"
-)
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def test_all_public_questions_go_through_the_loop(toolwright: Command) -> None:
+def test_all_public_questions_go_through_the_loop(toolwright: Command, public_data: Path) -> None:
     """Six tools from three examples each; 1,440 questions by dispatcher, function call and sandbox; all right."""
-    files = sorted(DATA.glob("*.jsonl"))
-    if not files:
-        pytest.skip(
-            f"NOT PROVEN on the public data sets: none at {DATA}; name their directory by TOOLWRIGHT_LATM_TASKS"
-        )
+    files = sorted(public_data.glob("*.jsonl"))
 
     ended = toolwright("eval", *files, "--json")
 

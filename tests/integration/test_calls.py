@@ -25,6 +25,11 @@ ENDINGS = {
     "floods stdout": ("def f():\n    while True:\n        print('x' * 1000)", {}, Status.OUTPUT_LIMIT),
     "ends with no result": ("import os\ndef f():\n    os._exit(0)", {}, Status.CRASHED),
     "kills itself": ("import os\ndef f():\n    os.kill(os.getpid(), 11)", {}, Status.CRASHED),
+    "feigns a time limit": (
+        "import os, signal\ndef f():\n    os.kill(os.getpid(), signal.SIGXCPU)",
+        {},
+        Status.CRASHED,
+    ),
     "returns NaN": ("def f():\n    return float('nan')", {}, Status.RESULT_INVALID),
     "returns a set": ("def f():\n    return {1}", {}, Status.RESULT_INVALID),
     "returns too much": ("def f():\n    return 'x' * 5_000_000", {}, Status.RESULT_INVALID),

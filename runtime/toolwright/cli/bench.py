@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 import time
@@ -11,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
+import psutil
 import typer
 from rich.table import Table
 
@@ -131,8 +131,9 @@ def _check(execution: Execution) -> None:
 
 def _machine() -> dict[str, Any]:
     return {
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
+        "cores": psutil.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load_average": psutil.getloadavg()[0],
         "kernel": platform.release(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
@@ -140,9 +141,10 @@ def _machine() -> dict[str, Any]:
 
 
 def _machine_words(machine: dict[str, Any]) -> str:
+    size = f"{machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, load {machine['load_average']:.1f}"
     return (
-        f"{machine['cores']} cores, load {machine['load_average']:.1f}, kernel {machine['kernel']}, "
-        f"Python {machine['python']}. Floors and ours from one run: compare the ratios, not milliseconds of two runs."
+        f"{size}, kernel {machine['kernel']}, Python {machine['python']}. "
+        "Floors and ours from one run: compare the ratios, not milliseconds of two runs."
     )
 
 

@@ -80,7 +80,7 @@ class JsonRules:
                 depth -= 1
             elif first == ",":
                 items += 1
-            elif first != '"' and len(token) > self.max_number_chars:
+            elif first != '"' and len(token) - (first == "-") > self.max_number_chars:
                 raise JsonRefused(f"holds a number of more than {self.max_number_chars} characters")
             if items > self.max_items:
                 raise JsonRefused(f"has more than {self.max_items} items")

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from toolwright.domain.call import ExecutionRequest, Operation, ToolCall
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Timing
-from toolwright.domain.record import ExecutionEntry
 from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolState
 from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
 from toolwright.execution.arguments import check_arguments, parse_arguments
-from toolwright.execution.entry import begun, ended, never_ran, placed
 from toolwright.execution.idempotency import OnceOnly
+from toolwright.execution.record import Record, begun
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
 
@@ -40,7 +39,7 @@ class _Job:
     limits: Limits
     deadline: float | None
     cancellation: Cancellation
-    entry: ExecutionEntry
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +93,12 @@ class SandboxExecutor:
         cancellation = cancellation or Cancellation()
 
         def run() -> Execution:
-            entry = begun(request, target.name, target.digest, target.verification_id)
-            return self._run(_Job(request, target, limits, deadline, cancellation, entry))
+            record = Record(self._store, begun(request, target.name, target.digest, target.verification_id))
+            return self._run(_Job(request, target, limits, deadline, cancellation, record))
 
-        return self._once.run(request, run) if request.idempotency_key else run()
+        if not request.idempotency_key:
+            return run()
+        return self._once.run(request, run, deadline=deadline, cancellation=cancellation)
 
     def _resolve(self, request: ExecutionRequest) -> _Target:
         """Find what to run, and check the arguments before a sandbox is used."""
@@ -112,9 +113,13 @@ class SandboxExecutor:
         return _Target(tool.reference, tool.version.source, tool.version.digest, tool.verification_id)
 
     def _run(self, job: _Job) -> Execution:
-        ran = self._run_leased(job)
+        try:
+            ran = self._run_leased(job)
+        except BaseException:
+            job.record.give_up()
+            raise
         ended_at = time.monotonic()
-        self._store.add_execution(ended(job.entry, ran.info, ran.outcome))
+        job.record.end(ran.outcome)
         if ran.outcome is None:
             raise CallCancelled("The call was cancelled; its processes are dead.")
         if ran.hurried and ran.outcome.status is Status.TIMEOUT:
@@ -125,7 +130,7 @@ class SandboxExecutor:
         provenance = Provenance(
             target.digest, info.image_digest, info.runtime, info.container_id, target.verification_id
         )
-        return Execution(job.entry.execution_id, ran.outcome, job.limits, timing, provenance)
+        return Execution(job.record.execution_id, ran.outcome, job.limits, timing, provenance)
 
     def _run_leased(self, job: _Job) -> _Ran:
         # By source, not by version: a verified tool finds the containers that its verification warmed.
@@ -136,8 +141,7 @@ class SandboxExecutor:
                     raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
                 call, hurried = _prepare(job)
                 info = lease.sandbox.info
-                if not last:  # before it is sent: if this process dies now, the log says that it began
-                    self._store.begin_execution(placed(job.entry, info))
+                job.record.begin(info)
                 begun_at = time.monotonic()
                 outcome: Outcome | None = None
                 try:
@@ -145,7 +149,6 @@ class SandboxExecutor:
                 except SandboxUnavailable:
                     # The container died between two calls: nothing was sent, so another one may have the call.
                     if last:
-                        self._store.add_execution(never_ran(job.entry, info))
                         raise
                     continue
                 except CallCancelled:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 from toolwright.domain.call import ExecutionRequest
 from toolwright.domain.outcome import Execution
-from toolwright.errors import CallCancelled, DeadlineExceeded, InvalidInput
+from toolwright.errors import CallCancelled, DeadlineExceeded, InvalidInput, RecordLost
+from toolwright.sandbox.base import Cancellation
 
 MAX_KEY_CHARS = 128
 REMEMBERED = 10_000
 REMEMBERED_BYTES = 64 * 1024 * 1024
 """All remembered replies together; beyond it the oldest are forgotten."""
 _ENTRY_BYTES = 2_048
+_LOOK_S = 0.05
+"""A waiting caller looks this often whether it was cancelled."""
 
 _Place = tuple[str, str]
 
@@ -39,13 +43,28 @@ class OnceOnly:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def run(self, request: ExecutionRequest, execute: Callable[[], Execution]) -> Execution:
+    def run(
+        self,
+        request: ExecutionRequest,
+        execute: Callable[[], Execution],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Execution:
         """Return `execute()`, or the reply that the same key got before.
 
-        A run that raises is not remembered: nothing was kept, so the key may be used again.
+        A run that raises is not remembered, since nothing ran: the key may be used again. But for `RecordLost`:
+        then the tool has run, and the key gets the same answer.
+
+        Args:
+            request: the call, with its key.
+            execute: runs it.
+            deadline: on the monotonic clock; how long this caller waits for another one's run.
+            cancellation: ends that wait.
 
         Raises:
             InvalidInput: the key is too long, or was used for another call.
+            DeadlineExceeded, CallCancelled: this caller's patience ended while another one's run went on.
         """
         key = request.idempotency_key
         if len(key) > MAX_KEY_CHARS:
@@ -61,6 +80,7 @@ class OnceOnly:
                 raise InvalidInput(
                     "idempotency_key", "was used for another tool or other arguments", "one key per call"
                 )
+            _await(earlier.reply, deadline, cancellation)
             try:
                 return earlier.reply.result()
             except (CallCancelled, DeadlineExceeded):
@@ -69,6 +89,11 @@ class OnceOnly:
     def _first(self, place: _Place, mine: _Run, execute: Callable[[], Execution]) -> Execution:
         try:
             reply = execute()
+        except RecordLost as fault:
+            with self._lock:
+                mine.reply.set_exception(fault)
+                self._remember(mine)
+            raise
         except BaseException as fault:
             with self._lock:
                 del self._runs[place]
@@ -77,15 +102,29 @@ class OnceOnly:
         with self._lock:
             mine.reply.set_result(reply)
             mine.size += _size(reply)
-            self._bytes += mine.size
-            while len(self._runs) > REMEMBERED or self._bytes > REMEMBERED_BYTES:
-                self._forget_oldest()
+            self._remember(mine)
         return reply
+
+    def _remember(self, run: _Run) -> None:
+        self._bytes += run.size
+        while len(self._runs) > REMEMBERED or self._bytes > REMEMBERED_BYTES:
+            self._forget_oldest()
 
     def _forget_oldest(self) -> None:
         # What still runs is never forgotten: the key's next request has to wait for it.
         place = next(place for place, run in self._runs.items() if run.reply.done())
         self._bytes -= self._runs.pop(place).size
+
+
+def _await(reply: Future[Execution], deadline: float | None, cancellation: Cancellation | None) -> None:
+    """Wait until `reply` is there."""
+    while not reply.done():
+        if cancellation is not None and cancellation.cancelled:
+            raise CallCancelled("The call was cancelled; an earlier one with its key goes on.")
+        left = _LOOK_S if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("The deadline passed; an earlier call with the same key goes on.")
+        wait((reply,), timeout=min(left, _LOOK_S))
 
 
 def _size(reply: Execution) -> int:

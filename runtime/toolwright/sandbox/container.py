@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -70,6 +69,7 @@ class DockerSandbox:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._current_call = 0
         self._destroyed = False
+        self._killed = False
         self._on_destroyed: Callable[[], None] = lambda: None
         self.info = SandboxInfo(container_id, policy.image_id, policy.runtime)
         self.created = time.monotonic()
@@ -150,8 +150,6 @@ class DockerSandbox:
         try:
             stop = self._follow(transcript, limits, cancellation)
             self._settle(transcript)
-            if cancellation.cancelled and stop is None:
-                raise CallCancelled("The call was cancelled; its processes are dead.")
             outcome = judge(transcript, limits, stop)
         except FramingBroken as fault:
             self.doubt = f"broke the framing: {fault}"
@@ -160,7 +158,8 @@ class DockerSandbox:
             self.doubt = "went away in a call"
             outcome = lost(transcript, str(fault))
         finally:
-            self._current_call = 0
+            with self._send_lock:
+                self._current_call = 0
         if cancellation.cancelled:
             # Whatever the container did then: the caller is not there to hear it.
             if self.doubt:
@@ -193,27 +192,31 @@ class DockerSandbox:
                 stop = Stop.RESULT_TOO_LARGE
             if stop is not None:
                 killed_at, deadline = now, now + KILL_GRACE_S
-                self._send_kill(transcript.call_id)
+                with self._send_lock:
+                    self._send_kill(transcript.call_id)
         return stop
 
     def _settle(self, transcript: Transcript) -> None:
         """Decide whether the container may be used again."""
         if transcript.exit is not None and not transcript.exit.clean:
             self.doubt = "no proof that nothing of the call is left"
-        if not self._decoder.empty:
+        if transcript.exit is not None and not self._decoder.empty:
             raise FramingBroken("bytes after the end of a call")
 
-    def _cancel(self, call_id: int) -> Any:  # noqa: ANN401 - a callback
+    def _cancel(self, call_id: int) -> Callable[[], None]:
         def cancel() -> None:
-            if self._current_call == call_id:
-                self._send_kill(call_id)
-                os.eventfd_write(self._wake, 1)
+            # The lock: a call that ends meanwhile must not find its successor killed, nor its descriptors reused.
+            with self._send_lock:
+                if self._current_call == call_id and not self._destroyed:
+                    self._send_kill(call_id)
+                    os.eventfd_write(self._wake, 1)
 
         return cancel
 
     def _send_kill(self, call_id: int) -> None:
-        with suppress(OSError):  # then the stream ends as well, and the reader sees it
-            self._send(pack(FrameType.KILL, call_id))
+        # Without waiting: an agent that takes nothing in gets no grace, and an end of the stream shows by itself.
+        with suppress(OSError):
+            self._socket.send(pack(FrameType.KILL, call_id), socket.MSG_DONTWAIT)
 
     # --- the stream ---------------------------------------------------------------------------
 
@@ -280,6 +283,9 @@ class DockerSandbox:
 
     def kill(self) -> None:
         """End every process in the container now."""
+        if self._killed:
+            return
+        self._killed = True
         self.doubt = self.doubt or "was killed"
         with suppress(DockerException, requests.RequestException):
             self._engine.client.api.kill(self.info.container_id)
@@ -288,13 +294,14 @@ class DockerSandbox:
         """Remove the container and let go of its stream. Safe to call twice."""
         if self._destroyed:
             return
-        self._destroyed = True
         try:
             _remove(self._engine, self.info.container_id)
         finally:
-            with suppress(OSError):
-                self._socket.close()
-            os.close(self._wake)
+            with self._send_lock:  # a late cancel finds it destroyed, or its descriptors still its own
+                self._destroyed = True
+                with suppress(OSError):
+                    self._socket.close()
+                os.close(self._wake)
         self._on_destroyed()
 
 

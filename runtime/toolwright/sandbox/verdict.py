@@ -47,10 +47,10 @@ def judge(transcript: Transcript, limits: Limits, stop: Stop | None) -> Outcome:
     if end.flooded:
         flood = f"killed for writing far more than {limits.output_bytes} bytes"
         return _failed(Status.OUTPUT_LIMIT, transcript, "OutputLimit", flood)
-    if os.WIFSIGNALED(end.status):
-        return _killed(transcript, end, limits)
     if not transcript.confined:
         return lost(transcript, "the process could not give up its rights, so it ran nothing")
+    if os.WIFSIGNALED(end.status):
+        return _killed(transcript, end, limits)
     result = transcript.result()
     if (code := os.waitstatus_to_exitcode(end.status)) != 0:
         return _failed(Status.CRASHED, transcript, "ExitStatus", f"the process ended with status {code}")
@@ -76,8 +76,6 @@ def _killed(transcript: Transcript, end: Exit, limits: Limits) -> Outcome:
     if number == signal.SIGKILL and end.ooms:
         text = f"killed by the kernel at the memory limit of {limits.memory_bytes} bytes"
         return _failed(Status.OUT_OF_MEMORY, transcript, "MemoryLimit", text)
-    if number == signal.SIGXCPU:
-        return _failed(Status.TIMEOUT, transcript, "CpuLimit", "used more CPU time than its wall-clock limit allows")
     try:
         name = signal.Signals(number).name
     except ValueError:

@@ -38,6 +38,7 @@ STATUS: Final[Mapping[type[ToolwrightError], grpc.StatusCode]] = {
     errors.ImageMissing: grpc.StatusCode.FAILED_PRECONDITION,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.StoreCorrupt: grpc.StatusCode.DATA_LOSS,
+    errors.RecordLost: grpc.StatusCode.ABORTED,
     errors.ServerUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ModelUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ModelRejected: grpc.StatusCode.FAILED_PRECONDITION,

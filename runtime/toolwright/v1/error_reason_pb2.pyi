@@ -60,6 +60,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: a language model's endpoint sent something that is no chat completion."""
     ERROR_REASON_SERVER_UNAVAILABLE: _ErrorReason.ValueType  # 17
     """UNAVAILABLE: seen by clients only; no server answers at the address."""
+    ERROR_REASON_RECORD_LOST: _ErrorReason.ValueType  # 18
+    """ABORTED: the tool ran, but its end could not be put on record, so its result is not given out."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names what is wrong, for programs. Full example, for INVALID_INPUT:
@@ -107,4 +109,6 @@ ERROR_REASON_MODEL_REPLY_INVALID: ErrorReason.ValueType  # 16
 """UNAVAILABLE: a language model's endpoint sent something that is no chat completion."""
 ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 17
 """UNAVAILABLE: seen by clients only; no server answers at the address."""
+ERROR_REASON_RECORD_LOST: ErrorReason.ValueType  # 18
+"""ABORTED: the tool ran, but its end could not be put on record, so its result is not given out."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import resource
 import signal
@@ -72,7 +71,6 @@ def run(rights: Rights, channels: Channels, call_filter: bytes) -> NoReturn:
     except BaseException as fault:  # noqa: BLE001 - nothing may go on without all of the above
         _complain(fault)
         os._exit(SETUP_FAILED)
-    gc.enable()
     program.run(_PAYLOAD_FD, _RESULT_FD)
 
 

@@ -55,7 +55,8 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
             required.append(name)
     return {
         "summary": inspect.getdoc(function) or "",
-        "signature": f"{getattr(function, '__name__', 'function')}{signature}",
+        # Without the name that the module happens to have here.
+        "signature": f"{getattr(function, '__name__', 'function')}{signature}".replace(f"{function.__module__}.", ""),
         "parameters": {
             "type": "object",
             "properties": properties,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -14,8 +13,6 @@ import pytest
 from toolwright.domain.task import Example
 from toolwright.llm.offline.tasks import script_for
 
-DATA_VARIABLE = "TOOLWRIGHT_LATM_TASKS"
-_BESIDE_CHECKOUT = Path(__file__).resolve().parents[4] / "shared" / "data" / "latm_tasks"
 _DEMO = files("toolwright.cli") / "demo_tasks"
 
 Split = tuple[tuple[Example, ...], tuple[Example, ...], tuple[Example, ...]]
@@ -43,10 +40,7 @@ def demo_examples() -> Mapping[str, Split]:
 
 
 @pytest.fixture(scope="session")
-def public_examples() -> Mapping[str, Split]:
+def public_examples(public_data: Path) -> Mapping[str, Split]:
     """The public data sets by kind, split as in the paper. They are no part of the project."""
-    folder = Path(os.environ.get(DATA_VARIABLE) or _BESIDE_CHECKOUT)
-    found = {path.stem: _split(path.read_text(encoding="utf-8"), 3, 5, 5) for path in sorted(folder.glob("*.jsonl"))}
-    if not found:
-        pytest.skip(f"NOT PROVEN on the public data sets: no *.jsonl in {folder}; set {DATA_VARIABLE} to their folder")
-    return found
+    files = sorted(public_data.glob("*.jsonl"))
+    return {path.stem: _split(path.read_text(encoding="utf-8"), 3, 5, 5) for path in files}

@@ -26,6 +26,7 @@ from toolwright.errors import (
     NotFound,
     NotReady,
     Overloaded,
+    RecordLost,
     SandboxUnavailable,
     StoreUnavailable,
 )
@@ -60,7 +61,13 @@ class KeepingStore(MemoryStore):
         super().__init__()
         self.entries: list[ExecutionEntry] = []
         self.fails = False
+        self.fails_to_begin = False
         self.states: dict[str, ToolState] = {}
+
+    def begin_execution(self, entry: ExecutionEntry) -> None:
+        if self.fails_to_begin:
+            raise StoreUnavailable("the disk is full")
+        super().begin_execution(entry)
 
     def add_execution(self, entry: ExecutionEntry) -> None:
         if self.fails:
@@ -354,9 +361,9 @@ def test_what_is_cancelled_in_the_queue_is_neither_run_nor_kept(bench: Bench) ->
 
 
 def test_without_a_record_there_is_no_reply(bench: Bench) -> None:
-    """An execution that cannot be traced is not handed out."""
+    """An execution whose end cannot be traced is not handed out; the caller is told that the tool ran."""
     bench.store.fails = True
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(RecordLost, match="The tool ran"):
         bench.executor.execute(ExecutionRequest("add", ADD))
     bench.store.fails = False
     assert bench.executor.execute(ExecutionRequest("add", ADD)).outcome.result_json == "3"
@@ -381,15 +388,25 @@ def test_the_same_key_runs_and_is_kept_once(bench: Bench) -> None:
     assert (len(bench.calls), bench.kept) == (1, [Status.SUCCESS])
 
 
-def test_a_key_whose_record_failed_runs_again(bench: Bench) -> None:
-    """Nothing was kept, so the retry is a first try."""
+def test_a_key_whose_record_failed_does_not_run_again(bench: Bench) -> None:
+    """The tool has run once under this key, and that stays so."""
     request = ExecutionRequest("add", ADD, idempotency_key="k")
     bench.store.fails = True
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(RecordLost):
         bench.executor.execute(request)
     bench.store.fails = False
 
-    assert bench.executor.execute(request).outcome.result_json == "3"
+    with pytest.raises(RecordLost):
+        bench.executor.execute(request)
+    assert len(bench.calls) == 1
+
+
+def test_what_cannot_be_put_on_record_is_not_sent(bench: Bench) -> None:
+    """The record of its beginning comes first: without it nothing runs."""
+    bench.store.fails_to_begin = True
+    with pytest.raises(StoreUnavailable):
+        bench.executor.execute(ExecutionRequest("add", ADD))
+    assert bench.calls == []
 
 
 # --- sandboxes that die between two calls -----------------------------------------------------
@@ -454,6 +471,27 @@ def test_a_dead_sandbox_is_not_the_callers_trouble(mortal: Mortal) -> None:
     assert reply.provenance.container_id == "mortal-2"
     assert [(entry.container_id, entry.stdout_bytes, entry.cpu_ms) for entry in store.entries] == [("mortal-2", 3, 2)]
     assert (pool.lent, pool.given_back) == (2, 2)
+
+
+@dataclass
+class FullPool(MortalPool):
+    """Lends a dead sandbox, and then none."""
+
+    @contextmanager
+    def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> Iterator[Lease]:
+        if self.lent:
+            raise Overloaded("full", 1.0)
+        with super().lease(key, timeout_s=timeout_s, cancellation=cancellation) as lease:
+            yield lease
+
+
+def test_a_call_that_finds_no_second_sandbox_has_ended_on_record() -> None:
+    """It began, and was never sent: the log must not show it as running for ever."""
+    store = KeepingStore()
+    executor = SandboxExecutor(FullPool(1), store, CEILINGS)
+    with pytest.raises(Overloaded):
+        executor.execute(ExecutionRequest(source()))
+    assert [(entry.status, entry.ended) for entry in store.entries] == [(Status.INFRASTRUCTURE, True)]
 
 
 def test_two_dead_sandboxes_are_enough(mortal: Mortal) -> None:

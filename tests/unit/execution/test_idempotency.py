@@ -16,6 +16,7 @@ from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, St
 from toolwright.domain.source import ToolSource
 from toolwright.errors import CallCancelled, DeadlineExceeded, InvalidInput, SandboxUnavailable, ToolwrightError
 from toolwright.execution.idempotency import MAX_KEY_CHARS, REMEMBERED, REMEMBERED_BYTES, OnceOnly
+from toolwright.sandbox.base import Cancellation
 
 pytestmark = pytest.mark.unit
 
@@ -26,6 +27,23 @@ def execution(number: int, *, stdout: bytes = b"", result_json: str = "1") -> Ex
     """Return a reply that can be told from others."""
     outcome = Outcome(Status.SUCCESS, result_json=result_json, stdout=Output(stdout, len(stdout)))
     return Execution(f"e-{number}", outcome, Limits(), Timing(), Provenance())
+
+
+def test_a_waiting_caller_keeps_its_own_patience() -> None:
+    """Its deadline and its cancellation end its wait; the first caller's run goes on."""
+    once, slow, cancelled = OnceOnly(), Counter(wait_s=0.5), Cancellation()
+    cancelled.cancel()
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(once.run, REQUEST, slow)
+        while not slow.runs:
+            time.sleep(0.005)
+        with pytest.raises(DeadlineExceeded):
+            once.run(REQUEST, slow, deadline=time.monotonic() + 0.05)
+        with pytest.raises(CallCancelled):
+            once.run(REQUEST, slow, cancellation=cancelled)
+        assert not first.done()
+        assert once.run(REQUEST, slow) is first.result()
+    assert slow.runs == 1
 
 
 class Counter:

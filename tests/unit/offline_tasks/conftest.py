@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-DATA_VARIABLE = "TOOLWRIGHT_LATM_TASKS"
-_BESIDE_CHECKOUT = Path(__file__).resolve().parents[4] / "shared" / "data" / "latm_tasks"
 _DEMO = files("toolwright.cli") / "demo_tasks"
 
 
@@ -74,10 +71,7 @@ def unfitting() -> tuple[Asked, ...]:
 
 
 @pytest.fixture(scope="session")
-def public_tasks() -> Mapping[str, tuple[Asked, ...]]:
+def public_tasks(public_data: Path) -> Mapping[str, tuple[Asked, ...]]:
     """The public data sets by kind. They are no part of the project; without them the test is skipped."""
-    folder = Path(os.environ.get(DATA_VARIABLE) or _BESIDE_CHECKOUT)
-    found = {path.stem: _rows(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.jsonl"))}
-    if not found:
-        pytest.skip(f"NOT PROVEN on the public data sets: no *.jsonl in {folder}; set {DATA_VARIABLE} to their folder")
-    return found
+    files = sorted(public_data.glob("*.jsonl"))
+    return {path.stem: _rows(path.read_text(encoding="utf-8")) for path in files}

@@ -55,17 +55,21 @@ RULES = {
     "flooded, then out of memory": Case(Status.OUTPUT_LIMIT, "OutputLimit", report=EVERYTHING),
     "flooded, then a result": Case(Status.OUTPUT_LIMIT, "OutputLimit", report={"flooded": True}),
     # 3. The kernel killed it.
-    "out of memory": Case(Status.OUT_OF_MEMORY, "MemoryLimit", b"", report={"status": KILLED, "ooms": 1}),
+    "out of memory": Case(Status.OUT_OF_MEMORY, "MemoryLimit", CONFINED, report={"status": KILLED, "ooms": 1}),
     "out of memory after its result": Case(Status.OUT_OF_MEMORY, "MemoryLimit", report={"status": KILLED, "ooms": 2}),
-    "CPU time was up": Case(Status.TIMEOUT, "CpuLimit", b"", report={"status": CPU}),
     # 4. Any other signal.
-    "killed by nobody we know": Case(Status.CRASHED, "SIGKILL", b"", report={"status": KILLED}),
-    "segmentation fault with a core": Case(Status.CRASHED, "SIGSEGV", b"", report={"status": SEGV | 0x80}),
+    "killed by nobody we know": Case(Status.CRASHED, "SIGKILL", CONFINED, report={"status": KILLED}),
+    "segmentation fault with a core": Case(Status.CRASHED, "SIGSEGV", CONFINED, report={"status": SEGV | 0x80}),
+    # A tool can send itself this one: it says nothing of the time that was used.
+    "a signal that feigns a time limit": Case(Status.CRASHED, "SIGXCPU", CONFINED, report={"status": CPU}),
     "segmentation fault after its result": Case(Status.CRASHED, "SIGSEGV", report={"status": SEGV}),
     "another's memory kill, own fault": Case(Status.CRASHED, "SIGSEGV", report={"status": SEGV, "ooms": 1}),
     "a real-time signal": Case(Status.CRASHED, "signal 40", report={"status": 40}),
     # 5. It never confined itself: ours, and no word of it counts.
     "not confined": Case(Status.INFRASTRUCTURE, "SandboxLost", b"", report={"status": 97 << 8}),
+    "killed before it was confined": Case(
+        Status.INFRASTRUCTURE, "SandboxLost", b"", report={"status": KILLED, "ooms": 1}
+    ),
     "not confined, yet exit 0": Case(Status.INFRASTRUCTURE, "SandboxLost", b""),
     "another first byte": Case(Status.INFRASTRUCTURE, "SandboxLost", b"X" + VALUE[1:]),
     # 6. An exit status other than 0, whatever it sent before.
