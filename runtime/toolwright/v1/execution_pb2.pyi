@@ -59,8 +59,8 @@ class ExecuteToolRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
-    """A registered tool: `name` (its newest active version), `name@version`, `name@alias` or
-    `sha256:…`. Exactly one of `tool` and `source` is set.
+    """A registered tool: `name` (its newest active version), `name@version`, `name@alias` (not served
+    yet) or `sha256:…`. Exactly one of `tool` and `source` is set.
     """
     arguments_json: _builtins.str
     """Keyword arguments as the text of one JSON object of at most 1,048,576 bytes, 64 levels and
@@ -71,7 +71,8 @@ class ExecuteToolRequest(_message.Message):
     idempotency_key: _builtins.str
     """At most 128 characters. A second request with the same key, tool and arguments gets the first
     one's response without a second run, for as long as the server remembers it (the last 10,000
-    keys since its start). The same key with another tool or other arguments is INVALID_ARGUMENT.
+    keys since its start, their responses together at most 64 MiB). The same key with another tool or
+    other arguments is INVALID_ARGUMENT.
     """
     operation: Global___Operation.ValueType
     """Default CALL."""

@@ -31,7 +31,8 @@ class ExecutionServiceStub:
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
     FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
-    started), UNAVAILABLE (engine, registry; nothing ran).
+    started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
+    be put on record, so the result is not given out).
     """
 
     def __init__(self, channel):
@@ -63,7 +64,8 @@ class ExecutionServiceServicer:
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
     FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
-    started), UNAVAILABLE (engine, registry; nothing ran).
+    started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
+    be put on record, so the result is not given out).
     """
 
     def ExecuteTool(self, request, context):
@@ -121,7 +123,8 @@ class ExecutionService:
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
     FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
-    started), UNAVAILABLE (engine, registry; nothing ran).
+    started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
+    be put on record, so the result is not given out).
     """
 
     @staticmethod

@@ -32,7 +32,8 @@ class ExecutionServiceStub:
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
     FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
-    started), UNAVAILABLE (engine, registry; nothing ran).
+    started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
+    be put on record, so the result is not given out).
     """
 
     @_typing.overload
@@ -57,7 +58,8 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
     FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
-    started), UNAVAILABLE (engine, registry; nothing ran).
+    started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
+    be put on record, so the result is not given out).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -78,7 +80,8 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
     FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
-    started), UNAVAILABLE (engine, registry; nothing ran).
+    started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
+    be put on record, so the result is not given out).
     """
 
     @_abc_1.abstractmethod
