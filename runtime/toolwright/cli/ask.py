@@ -33,7 +33,7 @@ def ask(
     """
     text = read_stdin("question", limit=MAX_QUESTION_BYTES) if question == "-" else question
     check_question(text)
-    with session.services() as services:
+    with session.asking() as services:
         events = _followed(session, services.solve(text), trace=trace)
     end = end_of(events)
     note = model_note(end.token_use)

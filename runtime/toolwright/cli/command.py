@@ -48,6 +48,18 @@ class Session:
         """Connect as the shared flags say; see `Environment.services`."""
         return self.environment.services(self.options, changes or {}, fresh_state=fresh_state)
 
+    def asking(
+        self, changes: Mapping[str, Any] | None = None, *, fresh_state: bool = False
+    ) -> AbstractContextManager[Services]:
+        """Connect for work that asks models, and first say who answers if nobody chose one."""
+        self.tell_models()
+        return self.services(changes, fresh_state=fresh_state)
+
+    def tell_models(self) -> None:
+        """Say on stderr who answers, where no model was chosen."""
+        if note := self.environment.models_note(self.options):
+            self.screen.note(f"toolwright: {note}", style="bold yellow")
+
 
 def add_command(app: typer.Typer, name: str, body: _Body, *, takes: Group = ALL, hidden: bool = False) -> None:
     """Register `body`, a function of (session, own arguments…), as the command `name` of `app`.

@@ -130,6 +130,13 @@ class Environment(Protocol):
             EngineUnavailable, ImageMissing, SandboxUnavailable, StoreUnavailable: the services cannot start here.
         """
 
+    def models_note(self, options: Options) -> str:
+        """Return what has to be said of the models before the work begins; empty if they were chosen.
+
+        Raises:
+            InvalidInput: a setting.
+        """
+
     def serve(self, options: Options, changes: Mapping[str, Any]) -> AbstractContextManager[Server]:
         """Start a server; leaving the context stops it. Raises as `services`."""
 

@@ -79,7 +79,7 @@ def evaluate(
     """
     work = [read_eval_task(path, limit=limit) for path in paths]
     _check_names(work, paths)
-    with session.services(fresh_state=True) as services:
+    with session.asking(fresh_state=True) as services:
         result = _evaluated(session, services, work, jobs)
     _report(session, result)
     return max(_EXITS[score.status] for score in result.scores)

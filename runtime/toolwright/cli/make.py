@@ -42,7 +42,7 @@ def make(
     """
     wanted = read_task(task)
     session.screen.say(literal(f"Making a tool for {wanted.name}"), style="bold")
-    with session.services() as services:
+    with session.asking() as services:
         events = list(_followed(session, services.make(wanted, attempts=attempts or 0)))
     end = making_end(events)
     note = model_note(end.token_use)

@@ -14,6 +14,22 @@ NOTE = (
     "Its accuracy tells about the runtime, not about any model, and its prices are illustrative."
 )
 
+KINDS = (
+    "word_sorting",
+    "dyck_languages",
+    "chinese_remainder_theorem",
+    "schedule_meeting",
+    "logical_deduction_five_objects",
+    "tracking_shuffled_objects_five_objects",
+)
+"""Kinds of question that it has replies for. Said here too, so that help need not load the scripts; a test compares."""
+
+UNCONFIGURED = (
+    "no model is configured: the offline model answers, scripted replies for six kinds of question and no "
+    'language model; see README "With a real model"'
+)
+"""Said before the work, where nobody asked for the offline model."""
+
 
 def model_note(token_use: Iterable[TokenUse]) -> str:
     """Return `NOTE` if an offline model took part, else an empty text."""

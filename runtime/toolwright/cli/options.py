@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from toolwright.cli.offline import KINDS
+
 
 class Group(Flag):
     """Which shared flags a command takes."""
@@ -106,7 +108,8 @@ _PARAMETERS: tuple[tuple[Group, inspect.Parameter], ...] = (
             "offline",
             bool,
             "--offline",
-            text="Let the built-in offline model answer: scripted replies, no key, no network.",
+            text="Let the built-in offline model answer: scripted replies, no key, no network. It knows six kinds of "
+            f"question: {', '.join(KINDS)}.",
             panel=_WHERE,
         ),
     ),

@@ -24,6 +24,7 @@ def serve(
 
     Exit status: 0 stopped, 2 bad settings, 3 the services cannot start.
     """
+    session.tell_models()
     with session.environment.serve(session.options, {"listen": listen or None}) as server:
         session.screen.document({"status": "SERVING", "address": server.address})
         if not session.screen.as_json:

@@ -84,7 +84,8 @@ class Shown:
 def shown(info: ToolInfo) -> Shown:
     """Return `info` with a source and a record."""
     checks = (Check("1", held_out=False, status=Status.SUCCESS, passed=True, execution_id="x"),)
-    record = VerificationRecord("v1", info.digest, "sha256:" + "b" * 64, "runc", "m", "u", checks, 1, 1.0)
+    task, image = "sha256:" + "e" * 64, "sha256:" + "b" * 64
+    record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0)
     return Shown(info, ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function), record)
 
 
@@ -238,6 +239,12 @@ class FakeWorld:
     changes: Mapping[str, Any] = field(default_factory=dict)
     fresh_state: bool | None = None
     strong_asked: int = 0
+    unchosen: str = ""
+    """What `models_note` returns."""
+
+    def models_note(self, options: Options) -> str:
+        """See `Environment.models_note`."""
+        return self.unchosen
 
     @contextmanager
     def services(self, options: Options, changes: Mapping[str, Any], *, fresh_state: bool) -> Iterator[FakeServices]:

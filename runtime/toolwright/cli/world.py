@@ -14,6 +14,7 @@ import docker
 
 from toolwright.cli.environment import EngineFacts, Floors, Images, Server, Services
 from toolwright.cli.floors import measure_floors
+from toolwright.cli.offline import UNCONFIGURED
 from toolwright.cli.options import Options
 from toolwright.client import Client
 from toolwright.domain.record import Role, TokenUse
@@ -29,7 +30,7 @@ from toolwright.llm.openai_model import OpenAIModel
 from toolwright.llm.prices import load_prices
 from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.server import open_server
-from toolwright.settings import Settings, load_settings
+from toolwright.settings import ModelSettings, Settings, load_settings
 
 _STRONG = "offline-strong"
 _HERE_ONLY = {
@@ -66,6 +67,12 @@ class World:
         settings = _settings(options, changes)
         with open_server(settings, address=settings.listen) as server:
             yield server
+
+    def models_note(self, options: Options) -> str:
+        """Say who answers if no model was chosen; see `Environment.models_note`."""
+        if options.server or options.offline or _read(options, {}).models.configured:
+            return ""
+        return UNCONFIGURED
 
     @contextmanager
     def images(self, options: Options) -> Iterator[Images]:
@@ -119,13 +126,19 @@ class _EngineImages:
 
 
 def _settings(options: Options, changes: Mapping[str, Any]) -> Settings:
-    if options.config is not None:
-        os.environ["TOOLWRIGHT_CONFIG"] = str(options.config)
-    settings = load_settings(_merged(options.settings(), changes))
-    if any(settings.models.endpoint(role).model for role in Role):
+    settings = _read(options, changes)
+    if settings.models.configured:
         return settings
-    # No model is configured: the offline one answers, and says so wherever its figures appear.
-    return settings.model_copy(update={"models": settings.models.model_copy(update={"offline": True})})
+    # Nothing of models is configured: the offline one answers, and `models_note` says so first.
+    return settings.model_copy(update={"models": ModelSettings(offline=True)})
+
+
+def _read(options: Options, changes: Mapping[str, Any]) -> Settings:
+    if options.config is not None:
+        if not options.config.expanduser().is_file():
+            raise InvalidInput("--config", f"there is no file {str(options.config)!r}")
+        os.environ["TOOLWRIGHT_CONFIG"] = str(options.config)
+    return load_settings(_merged(options.settings(), changes))
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,8 @@ class ModelSettings(_Section):
 
     offline: bool = False
     """Answer from the scripts that come with the package instead of a model. For trying out and for tests: what it
-    answers says nothing about any model."""
+    answers says nothing about any model. The command line does so too, and says it, where nothing of models and
+    no `OPENAI_API_KEY` is set."""
     default: EndpointSettings = EndpointSettings()
     """Shared by all roles."""
     maker: RoleSettings = RoleSettings()
@@ -136,6 +137,12 @@ class ModelSettings(_Section):
     """Light and cheap: turns questions into calls."""
     dispatcher: RoleSettings = RoleSettings()
     """Light and cheap: chooses the tool."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether any source says anything of models: a name, an address, a key, even "not offline"."""
+        sections = (getattr(self, name) for name in self.model_fields_set)
+        return any(bool(part.model_fields_set) if isinstance(part, BaseModel) else True for part in sections)
 
     def endpoint(self, role: Role) -> EndpointSettings:
         """Return the endpoint of `role`: its own values over the shared ones."""

@@ -172,6 +172,7 @@ def test_tools_show(cli: RunCli, world: FakeWorld) -> None:
     document = cli("tools", "show", "sort_words", "--json").document
     assert document["source"]["code"].startswith("def sort_words")
     assert document["verification"]["checks"][0]["status"] == "SUCCESS"
+    assert document["verification"]["task_digest"] == "sha256:" + "e" * 64
     assert document["parameters"]["additionalProperties"] is False
     text = cli("tools", "show", "sort_words").out
     assert "return sorted(words)" in text

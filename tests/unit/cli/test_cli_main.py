@@ -146,3 +146,23 @@ def test_server_comes_from_the_environment(cli: RunCli, world: FakeWorld, monkey
     cli("tools", "list")
     assert world.options
     assert world.options.server == "127.0.0.1:9"
+
+
+@pytest.mark.parametrize("command", [("ask", "Sort: b a"), ("make", "TASK"), ("eval", "QUESTIONS"), ("serve",)])
+def test_who_answers_is_said_before_the_work(
+    cli: RunCli, world: FakeWorld, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """Where no model was chosen, stderr says first that the offline one answers."""
+    lines = "".join(f'{{"id": "{n}", "question": "Sort: {n} a", "answer": "a {n}"}}\n' for n in range(12))
+    (tmp_path / "sort_words.jsonl").write_text(lines, encoding="utf-8")
+    arguments = [str(tmp_path / "sort_words.jsonl") if part.isupper() else part for part in command]
+    world.unchosen = "no model is configured: the offline model answers"
+    world.start_fault = EngineUnavailable("nothing runs in this test")
+    assert "no model is configured" in cli(*arguments).err
+
+
+def test_commands_that_ask_no_model_say_nothing_of_models(cli: RunCli, world: FakeWorld) -> None:
+    """Listing and calling tools is no matter of models."""
+    world.unchosen = "no model is configured"
+    assert "no model" not in cli("tools", "list").err
+    assert "no model" not in cli("call", "sort_words").err
