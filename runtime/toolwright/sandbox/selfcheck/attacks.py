@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from toolwright.domain.limits import Limits
+from toolwright.domain.limits import MIB, Limits
 from toolwright.domain.outcome import Outcome, Status
+from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.selfcheck.finding import Finding, compare
 
 FUNCTION: Final = "attack"
@@ -25,9 +26,25 @@ class Attack:
     wall_time_s: float = 10.0
     result_json: str | None = None
     """What it has to return, if it is to end by itself."""
+    processes: int = 1
+    """How many it needs, where a call may have fewer."""
+
+    def limits(self, ceilings: Limits) -> Limits:
+        """Return what it runs under: `ceilings` but for what would end it before what it is meant for."""
+        return replace(
+            ceilings,
+            wall_time_s=self.wall_time_s,
+            processes=max(ceilings.processes, self.processes),
+            result_bytes=1024,
+        )
+
+    memory_may_end_it: bool = False
+    """Whether memory is so tight here that the kernel may as well end the call for that."""
 
     def judge(self, outcome: Outcome, seconds: float) -> list[Finding]:
         """Return what came of it, and whether it came in time."""
+        if self.memory_may_end_it and outcome.status is Status.OUT_OF_MEMORY:
+            return [compare(self.layer, self.name, _OOM.value, outcome.status.value)]
         found = [compare(self.layer, self.name, self.status.value, outcome.status.value)]
         if self.result_json is not None:
             found.append(compare(self.layer, f"{self.name}: result", self.result_json, outcome.result_json))
@@ -37,36 +54,57 @@ class Attack:
         return found
 
 
-def attacks(limits: Limits) -> tuple[Attack, ...]:
-    """Return the attacks for these limits."""
-    return (
-        Attack("one process takes twice its memory", "memory", _EAT.format(total=2 * limits.memory_bytes), _OOM),
-        Attack(
-            "four processes take twice the memory together",
-            "memory",
-            _EAT_TOGETHER.format(each=limits.memory_bytes // 2, processes=4),
-            Status.SUCCESS,
-            # Before all have what they want, one is ended: by the kernel, or by the agent.
-            result_json="true",
-        ),
-        Attack(
-            "as many processes as it gets",
-            "processes",
-            _FORK_ALL.format(many=4 * limits.processes),
-            Status.SUCCESS,
-            result_json=str(limits.processes - 1),
-        ),
-        Attack("forks without end", "wall clock", _FORK_FOR_EVER, Status.TIMEOUT, wall_time_s=0.3),
-        Attack("computes without end", "wall clock", _SPIN, Status.TIMEOUT, wall_time_s=0.2),
-        Attack("sleeps, deaf to every signal", "wall clock", _DEAF, Status.TIMEOUT, wall_time_s=0.2),
-        Attack("prints without end", "output", _FLOOD, Status.OUTPUT_LIMIT, wall_time_s=5.0),
-        Attack("fills the scratch space", "scratch space", _FILL, Status.SUCCESS, result_json='["ENOSPC","ENOSPC"]'),
-        Attack("leaves a process behind", "clean-up", _LEAVE, Status.SUCCESS, result_json="true"),
-        Attack("finds what was left behind", "clean-up", _FIND, Status.SUCCESS, result_json="[1,[]]"),
+def attacks(policy: SandboxPolicy) -> tuple[Attack, ...]:
+    """Return the attacks for what `policy` promises."""
+    limits = policy.limits
+    return (*_on_memory(limits), *_on_processes(limits), *_ON_TIME, _FLOODS, _fills(policy), *_ON_CLEANUP)
+
+
+def _on_memory(limits: Limits) -> tuple[Attack, ...]:
+    together = Attack(
+        "four processes take twice the memory",
+        "memory",
+        _EAT_TOGETHER.format(each=limits.memory_bytes // 2, processes=4),
+        _ENDS,
+        # Before all have what they want, one is ended: by the kernel, or by the agent.
+        result_json="true",
+        processes=8,
+        memory_may_end_it=limits.memory_bytes < _TIGHT,
     )
+    alone = _EAT.format(total=2 * limits.memory_bytes)
+    return Attack("one process takes twice its memory", "memory", alone, _OOM), together
+
+
+def _on_processes(limits: Limits) -> tuple[Attack, ...]:
+    many = _FORK_ALL.format(many=4 * limits.processes)
+    for_ever = Attack(
+        "forks without end",
+        "wall clock",
+        _FORK_FOR_EVER,
+        Status.TIMEOUT,
+        wall_time_s=0.3,
+        memory_may_end_it=limits.memory_bytes < _TIGHT,
+    )
+    gets = str(limits.processes - 1)
+    return Attack("as many processes as it gets", "processes", many, _ENDS, result_json=gets), for_ever
+
+
+def _fills(policy: SandboxPolicy) -> Attack:
+    """Take all bytes, then all names. What it keeps counts as memory; where that ends before, names alone."""
+    room = policy.limits.memory_bytes - policy.scratch_bytes
+    source = _FILL.format(
+        bytes=policy.scratch_bytes * 2 if room >= _ROOM_FOR_A_CALL else 0,
+        each=min(policy.limits.file_bytes, 16 * MIB),
+        names=policy.scratch_inodes * 2,
+    )
+    full = '["ENOSPC","ENOSPC"]' if room >= _ROOM_FOR_A_CALL else '["","ENOSPC"]'
+    return Attack("fills the scratch space", "scratch space", source, _ENDS, result_json=full)
 
 
 _OOM: Final = Status.OUT_OF_MEMORY
+_ENDS: Final = Status.SUCCESS
+_ROOM_FOR_A_CALL: Final = 64 * MIB
+_TIGHT: Final = 128 * MIB
 _EAT: Final = """
 def attack():
     kept = []
@@ -136,23 +174,25 @@ def attack():
 """
 _FILL: Final = """
 import errno, os
-def attack():
-    answers = []
+def fault(function):
     try:
-        for number in range(1_000_000):
-            with open(f"big-{number}", "wb") as file:
-                for _ in range(16):
-                    file.write(b"x" * 1_000_000)
+        function()
     except OSError as fault:
-        answers.append(errno.errorcode[fault.errno])
+        return errno.errorcode[fault.errno]
+    return ""
+def fill_bytes():
+    for number in range({bytes} // {each}):
+        with open("big-" + str(number), "wb") as file:
+            for _ in range({each} // 4096):
+                file.write(b"x" * 4096)
+def fill_names():
+    for number in range({names}):
+        open(str(number), "w").close()
+def attack():
+    first = fault(fill_bytes)
     for name in os.listdir("."):
         os.unlink(name)
-    try:
-        for number in range(1_000_000):
-            open(str(number), "w").close()
-    except OSError as fault:
-        answers.append(errno.errorcode[fault.errno])
-    return answers
+    return [first, fault(fill_names)]
 """
 _LEAVE: Final = """
 import os, time
@@ -176,3 +216,13 @@ def attack():
                 own += "\\nUid:\\t0\\t" not in status.read()
     return [own, os.listdir(".")]
 """
+
+_ON_TIME: Final = (
+    Attack("computes without end", "wall clock", _SPIN, Status.TIMEOUT, wall_time_s=0.2),
+    Attack("sleeps, deaf to every signal", "wall clock", _DEAF, Status.TIMEOUT, wall_time_s=0.2),
+)
+_FLOODS: Final = Attack("prints without end", "output", _FLOOD, Status.OUTPUT_LIMIT)
+_ON_CLEANUP: Final = (
+    Attack("leaves a process behind", "clean-up", _LEAVE, _ENDS, result_json="true", processes=4),
+    Attack("finds what was left behind", "clean-up", _FIND, _ENDS, result_json="[1,[]]"),
+)

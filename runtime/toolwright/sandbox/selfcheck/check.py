@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import requests
 from docker.errors import DockerException
@@ -27,6 +27,7 @@ from toolwright.sandbox.selfcheck.inspection import inspect
 from toolwright.sandbox.uids import UidRanges
 
 _RULES = JsonRules(max_bytes=64 * 1024, max_depth=3, max_items=256)
+_KNOCK_S = 10.0
 _EXPLAINED = 100
 
 
@@ -81,7 +82,7 @@ def check_sandbox(engine: Engine, policy: SandboxPolicy, *, attack: bool = True)
     with started(engine, policy, uid_base=uid_base, owner=owner_label()) as sandbox:
         findings = [*_look(engine, sandbox, policy), *_knock(engine, sandbox, policy)]
         if attack:
-            findings += _attack(sandbox, policy.limits)
+            findings += _attack(sandbox, policy)
     return SelfCheck(tuple(findings), time.monotonic() - begun)
 
 
@@ -96,7 +97,8 @@ def _look(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> list
 
 def _knock(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> list[Finding]:
     source = ToolSource(facts.PROGRAM, facts.FUNCTION)
-    outcome, _ = _run(sandbox, source, policy.limits, json.dumps(facts.ARGUMENTS))
+    limits = replace(policy.limits, wall_time_s=_KNOCK_S, result_bytes=_RULES.max_bytes)
+    outcome, _ = _run(sandbox, source, limits, json.dumps(facts.ARGUMENTS))
     answers: object = None
     if outcome.result_json is not None:
         try:
@@ -109,20 +111,13 @@ def _knock(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> lis
     return facts.judge(answers, policy, version)
 
 
-def _attack(sandbox: DockerSandbox, limits: Limits) -> Iterator[Finding]:
-    for attack in attacks.attacks(limits):
+def _attack(sandbox: DockerSandbox, policy: SandboxPolicy) -> Iterator[Finding]:
+    for attack in attacks.attacks(policy):
         if sandbox.doubt:
             yield compare(attack.layer, attack.name, "a sandbox that can be used again", sandbox.doubt)
             return
-        shortened = Limits(
-            wall_time_s=min(attack.wall_time_s, limits.wall_time_s),
-            memory_bytes=limits.memory_bytes,
-            processes=limits.processes,
-            file_bytes=limits.file_bytes,
-            output_bytes=limits.output_bytes,
-            result_bytes=limits.result_bytes,
-        )
-        outcome, seconds = _run(sandbox, ToolSource(attack.source, attacks.FUNCTION), shortened)
+        source = ToolSource(attack.source, attacks.FUNCTION)
+        outcome, seconds = _run(sandbox, source, attack.limits(policy.limits))
         yield from attack.judge(outcome, seconds)
 
 
