@@ -125,6 +125,8 @@ class VerificationRecord:
 
     verification_id: str
     tool_digest: str
+    task_digest: str
+    """Of the task whose examples were tried, so that the evidence names their content; see `Task.digest`."""
     image_digest: str
     runtime: str
     maker_model: str

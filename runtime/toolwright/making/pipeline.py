@@ -70,7 +70,8 @@ class Maker:
         ends the making; its record says so.
 
         Args:
-            task: what the tool is for. It is kept, whether or not a tool comes of it.
+            task: what the tool is for. It is kept, whether or not a tool comes of it; only where a tool of the name
+                is there already, its task is not replaced before another one is admitted.
             attempts: proposals that the maker may make, 1 to 10; 0 for as many as set at the start.
             cancellation: ends the making from another thread.
             deadline_s: seconds from now after which the caller has no use for the tool.
@@ -195,6 +196,7 @@ class Maker:
         record = VerificationRecord(
             verification_id=secrets.token_hex(16),
             tool_digest=version.digest,
+            task_digest=work.task.digest,
             image_digest=sandbox.image_digest,
             runtime=sandbox.runtime,
             maker_model=maker_model,
@@ -203,7 +205,7 @@ class Maker:
             attempts=number,
             at=time.time(),
         )
-        return self._store.admit(version, record)
+        return self._store.admit(version, record, work.task)
 
 
 def _refuse(notes: AttemptNotes, refusal: Refusal) -> Refusal:

@@ -30,7 +30,11 @@ class Store(Protocol):
     """
 
     def save_task(self, task: Task) -> None:
-        """Keep `task`, replacing one of the same name."""
+        """Keep `task`, replacing one of the same name that has no version yet.
+
+        Once a version was admitted, its name keeps the task that it was verified on: only `admit`
+        replaces that, so that a making that comes to nothing changes nothing. Then this does nothing.
+        """
 
     def get_task(self, name: str) -> Task:
         """Return a task.
@@ -42,14 +46,14 @@ class Store(Protocol):
     def list_tasks(self) -> Sequence[Task]:
         """Return all tasks by name."""
 
-    def admit(self, version: ToolVersion, record: VerificationRecord) -> RegisteredTool:
-        """Keep a verified version as the active one of its name, with its record, in one transaction.
+    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
+        """Keep a verified version as the active one of its name, with its record and task, in one transaction.
 
         The same digest again returns what is there and keeps nothing new. Earlier versions of the
         name stay as they are, callable by `name@number`.
 
         Raises:
-            ValueError: the record is not for this digest, or has a failed check. A caller's bug.
+            ValueError: the record is not for this version and task, or has a failed check. A caller's bug.
         """
 
     def get_tool(self, reference: str) -> RegisteredTool:

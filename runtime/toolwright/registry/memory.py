@@ -53,7 +53,8 @@ class MemoryStore:
         """See `Store`."""
         row = tool_rows.task_row(task)
         with self._transaction():
-            self._tasks[task.name] = row
+            if task.name not in self._by_name:
+                self._tasks[task.name] = row
 
     def get_task(self, name: str) -> Task:
         """See `Store`."""
@@ -69,10 +70,11 @@ class MemoryStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(self, version: ToolVersion, record: VerificationRecord) -> RegisteredTool:
+    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
         """See `Store`."""
-        check_admissible(version, record)
+        check_admissible(version, record, task)
         version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
+        task_row = tool_rows.task_row(task)
         with self._transaction():
             there = self._versions.get(version_row["digest"])
             if there is not None:
@@ -88,6 +90,7 @@ class MemoryStore:
             self._verifications[record.verification_id] = record_row
             self._versions[version_row["digest"]] = version_row
             self._by_name.setdefault(version.name, []).append(version_row)
+            self._tasks[task.name] = task_row
             return tool_rows.registered_from(version_row)
 
     def get_tool(self, reference: str) -> RegisteredTool:

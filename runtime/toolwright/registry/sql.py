@@ -29,7 +29,7 @@ from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
 from toolwright.registry.sqlite import Durability
-from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, insert_unless_there
+from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
 from toolwright.registry.tables import (
     ATTEMPTS,
@@ -85,10 +85,9 @@ class SqlStore:
     def save_task(self, task: Task) -> None:
         """See `Store`."""
         row = tool_rows.task_row(task)
-        change = update(TASKS).where(TASKS.c.name == task.name).values(row)
         with self._database.writing() as connection:
-            if connection.execute(change).rowcount == 0 and not insert_unless_there(connection, TASKS, row):
-                connection.execute(change)
+            if hold_name(connection, task.name) == 0:
+                put(connection, TASKS, TASKS.c.name, row)
 
     def get_task(self, name: str) -> Task:
         """See `Store`."""
@@ -105,10 +104,11 @@ class SqlStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(self, version: ToolVersion, record: VerificationRecord) -> RegisteredTool:
+    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
         """See `Store`."""
-        check_admissible(version, record)
+        check_admissible(version, record, task)
         version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
+        task_row = tool_rows.task_row(task)
         with _unless_taken("verification record", record.verification_id), self._database.writing() as connection:
             number = hold_name(connection, version.name) + 1
             there = find(connection, TOOL_VERSIONS, TOOL_VERSIONS.c.digest, version_row["digest"])
@@ -122,6 +122,7 @@ class SqlStore:
             }
             connection.execute(insert(VERIFICATIONS), record_row)
             connection.execute(insert(TOOL_VERSIONS), version_row)
+            put(connection, TASKS, TASKS.c.name, task_row)
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
             return tool_rows.registered_from(version_row)
 

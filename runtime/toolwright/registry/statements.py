@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from toolwright.registry.rows import Row
@@ -31,6 +31,13 @@ def find(connection: Connection, table: Table, key: ColumnElement[Any], value: s
     return fetch_first(connection, select(table).where(key == value))
 
 
+def put(connection: Connection, table: Table, key: Column[str], row: Row) -> None:
+    """Keep `row`, replacing the one with the same `key`."""
+    change = update(table).where(key == row[key.name]).values(row)
+    if connection.execute(change).rowcount == 0 and not insert_unless_there(connection, table, row):
+        connection.execute(change)
+
+
 def insert_unless_there(connection: Connection, table: Table, row: Row) -> bool:
     """Return whether `row` was new. Needs no dialect's own upsert, and leaves the transaction usable."""
     try:
@@ -42,7 +49,10 @@ def insert_unless_there(connection: Connection, table: Table, row: Row) -> bool:
 
 
 def hold_name(connection: Connection, name: str) -> int:
-    """Keep others from numbering versions of `name` until the transaction ends; return the last number."""
+    """Keep others from numbering versions of `name`, or its task, until the transaction ends; return the last number.
+
+    The number is 0 as long as there is no version.
+    """
     held = update(TOOL_NAMES).where(TOOL_NAMES.c.name == name).values(last_number=TOOL_NAMES.c.last_number)
     if connection.execute(held).rowcount == 0 and not insert_unless_there(
         connection, TOOL_NAMES, {"name": name, "last_number": 0}

@@ -50,8 +50,8 @@ TASKS = Table(
     "tasks",
     METADATA,
     Column("name", NAME, primary_key=True),
-    Column("body", JSON_TEXT, nullable=False),
     Column("digest", Text(), nullable=False),
+    Column("body", JSON_TEXT, nullable=False),
 )
 
 VERIFICATIONS = Table(
@@ -59,6 +59,7 @@ VERIFICATIONS = Table(
     METADATA,
     Column("verification_id", NAME, primary_key=True),
     Column("tool_digest", Text(), nullable=False),
+    Column("task_digest", Text(), nullable=False),
     Column("body", JSON_TEXT, nullable=False),
     Column("digest", Text(), nullable=False),
 )

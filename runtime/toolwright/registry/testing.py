@@ -56,10 +56,11 @@ def sample_version(name: str = "add", code: str = "def add(a, b):\n    return a 
 
 
 def sample_record(version: ToolVersion, verification_id: str = "v-1", **changes: Any) -> VerificationRecord:
-    """Return the record on which `version` may be admitted."""
+    """Return the record on which `version` may be admitted with the `sample_task` of its name."""
     record = VerificationRecord(
         verification_id=verification_id,
         tool_digest=version.digest,
+        task_digest=sample_task(version.name).digest,
         image_digest="sha256:" + "1" * 64,
         runtime="runc",
         maker_model="maker",

@@ -35,7 +35,7 @@ def task_row(task: Task) -> Row:
         },
         "task",
     )
-    return {"name": task.name, "body": body, "digest": _sha256(body)}
+    return {"name": task.name, "digest": task.digest, "body": body}
 
 
 def task_from(row: Mapping[str, Any]) -> Task:
@@ -45,7 +45,7 @@ def task_from(row: Mapping[str, Any]) -> Task:
         DamagedRow: it is not what was kept.
     """
     with decoding(f"task {row['name']!r}"):
-        body = _load(row)
+        body = json.loads(row["body"])
         task = Task(
             name=body["name"],
             description=body["description"],
@@ -54,6 +54,7 @@ def task_from(row: Mapping[str, Any]) -> Task:
             answer_kind=AnswerKind(body["answer_kind"]),
         )
         _expect(task.name, row["name"])
+        _expect(task.digest, row["digest"])
     return task
 
 
@@ -121,6 +122,7 @@ def verification_row(record: VerificationRecord) -> Row:
     return {
         "verification_id": record.verification_id,
         "tool_digest": record.tool_digest,
+        "task_digest": record.task_digest,
         "body": body,
         "digest": _sha256(body),
     }
@@ -133,7 +135,8 @@ def verification_from(row: Mapping[str, Any]) -> VerificationRecord:
         DamagedRow: it is not what was kept.
     """
     with decoding(f"verification record {row['verification_id']!r}"):
-        content = _load(row)
+        _expect(_sha256(row["body"]), row["digest"])
+        content = json.loads(row["body"])
         content["checks"] = tuple(
             Check(example, held_out, Status(status), passed, execution)
             for example, held_out, status, passed, execution in content["checks"]
@@ -141,6 +144,7 @@ def verification_from(row: Mapping[str, Any]) -> VerificationRecord:
         record = VerificationRecord(**content)
         _expect(record.verification_id, row["verification_id"])
         _expect(record.tool_digest, row["tool_digest"])
+        _expect(record.task_digest, row["task_digest"])
     return record
 
 
@@ -153,12 +157,6 @@ def _dump(value: Row, where: str) -> str:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     except (ValueError, TypeError, RecursionError) as fault:
         raise InvalidInput(where, f"cannot be kept as JSON: {fault}", "finite JSON values") from None
-
-
-def _load(row: Mapping[str, Any]) -> Row:
-    _expect(_sha256(row["body"]), row["digest"])
-    body: Row = json.loads(row["body"])
-    return body
 
 
 def _sha256(text: str) -> str:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from toolwright.v1 import types_pb2 as toolwright_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/tools.proto\x12\rtoolwright.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19toolwright/v1/types.proto\"\xad\x01\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12(\n\x08training\x18\x03 \x03(\x0b\x32\x16.toolwright.v1.Example\x12(\n\x08held_out\x18\x04 \x03(\x0b\x32\x16.toolwright.v1.Example\x12.\n\x0b\x61nswer_kind\x18\x05 \x01(\x0e\x32\x19.toolwright.v1.AnswerKind\"F\n\x0fMakeToolRequest\x12!\n\x04task\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Task\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\"\xf1\x01\n\x10MakeToolResponse\x12+\n\x08proposed\x18\x01 \x01(\x0b\x32\x17.toolwright.v1.ProposedH\x00\x12+\n\x08rejected\x18\x02 \x01(\x0b\x32\x17.toolwright.v1.RejectedH\x00\x12)\n\x07\x63hecked\x18\x03 \x01(\x0b\x32\x16.toolwright.v1.CheckedH\x00\x12#\n\x04made\x18\x04 \x01(\x0b\x32\x13.toolwright.v1.MadeH\x00\x12*\n\x08not_made\x18\x05 \x01(\x0b\x32\x16.toolwright.v1.NotMadeH\x00\x42\x07\n\x05\x65vent\")\n\x08Proposed\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"<\n\x08Rejected\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x10\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x03 \x01(\t\"w\n\x07\x43hecked\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x12\n\nexample_id\x18\x02 \x01(\t\x12\x10\n\x08held_out\x18\x03 \x01(\x08\x12\x0e\n\x06passed\x18\x04 \x01(\x08\x12%\n\x06status\x18\x05 \x01(\x0e\x32\x15.toolwright.v1.Status\"g\n\x04Made\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12*\n\ttoken_use\x18\x03 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"W\n\x07NotMade\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12*\n\ttoken_use\x18\x03 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"\xdd\x02\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.toolwright.v1.ToolState\x12\x0f\n\x07summary\x18\x05 \x01(\t\x12\x11\n\tsignature\x18\x06 \x01(\t\x12\x17\n\x0fparameters_json\x18\x07 \x01(\t\x12.\n\x0b\x61nswer_kind\x18\x08 \x01(\x0e\x32\x19.toolwright.v1.AnswerKind\x12\x34\n\x0e\x64\x65monstrations\x18\t \x03(\x0b\x32\x1c.toolwright.v1.Demonstration\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66unction\x18\x0b \x01(\t\x12\x17\n\x0fverification_id\x18\x0c \x01(\t\"I\n\rDemonstration\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"\xfb\x01\n\x12VerificationRecord\x12\x17\n\x0fverification_id\x18\x01 \x01(\t\x12\x13\n\x0btool_digest\x18\x02 \x01(\t\x12\x14\n\x0cimage_digest\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x13\n\x0bmaker_model\x18\x05 \x01(\t\x12\x12\n\nuser_model\x18\x06 \x01(\t\x12$\n\x06\x63hecks\x18\x07 \x03(\x0b\x32\x14.toolwright.v1.Check\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\x05\x43heck\x12\x12\n\nexample_id\x18\x01 \x01(\t\x12\x10\n\x08held_out\x18\x02 \x01(\x08\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.toolwright.v1.Status\x12\x0e\n\x06passed\x18\x04 \x01(\x08\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\"c\n\x13RegisterToolRequest\x12!\n\x04task\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Task\x12)\n\x06source\x18\x02 \x01(\x0b\x32\x19.toolwright.v1.ToolSource\"9\n\x14RegisterToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\"\x1e\n\x0eGetToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\"\x98\x01\n\x0fGetToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\x12)\n\x06source\x18\x02 \x01(\x0b\x32\x19.toolwright.v1.ToolSource\x12\x37\n\x0cverification\x18\x03 \x01(\x0b\x32!.toolwright.v1.VerificationRecord\"9\n\x10ListToolsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x11ListToolsResponse\x12\"\n\x05tools\x18\x01 \x03(\x0b\x32\x13.toolwright.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x12SearchToolsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"9\n\x13SearchToolsResponse\x12\"\n\x05tools\x18\x01 \x03(\x0b\x32\x13.toolwright.v1.Tool\"?\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\"\x12\n\x10SetAliasResponse\"5\n\x15QuarantineToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\x16QuarantineToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\"1\n\x11RetireToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"7\n\x12RetireToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\"M\n\x14ReportOutcomeRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63orrect\x18\x02 \x01(\x08\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"\x17\n\x15ReportOutcomeResponse2\x80\x06\n\x0bToolService\x12M\n\x08MakeTool\x12\x1e.toolwright.v1.MakeToolRequest\x1a\x1f.toolwright.v1.MakeToolResponse0\x01\x12W\n\x0cRegisterTool\x12\".toolwright.v1.RegisterToolRequest\x1a#.toolwright.v1.RegisterToolResponse\x12H\n\x07GetTool\x12\x1d.toolwright.v1.GetToolRequest\x1a\x1e.toolwright.v1.GetToolResponse\x12N\n\tListTools\x12\x1f.toolwright.v1.ListToolsRequest\x1a .toolwright.v1.ListToolsResponse\x12T\n\x0bSearchTools\x12!.toolwright.v1.SearchToolsRequest\x1a\".toolwright.v1.SearchToolsResponse\x12K\n\x08SetAlias\x12\x1e.toolwright.v1.SetAliasRequest\x1a\x1f.toolwright.v1.SetAliasResponse\x12]\n\x0eQuarantineTool\x12$.toolwright.v1.QuarantineToolRequest\x1a%.toolwright.v1.QuarantineToolResponse\x12Q\n\nRetireTool\x12 .toolwright.v1.RetireToolRequest\x1a!.toolwright.v1.RetireToolResponse\x12Z\n\rReportOutcome\x12#.toolwright.v1.ReportOutcomeRequest\x1a$.toolwright.v1.ReportOutcomeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/tools.proto\x12\rtoolwright.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19toolwright/v1/types.proto\"\xad\x01\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12(\n\x08training\x18\x03 \x03(\x0b\x32\x16.toolwright.v1.Example\x12(\n\x08held_out\x18\x04 \x03(\x0b\x32\x16.toolwright.v1.Example\x12.\n\x0b\x61nswer_kind\x18\x05 \x01(\x0e\x32\x19.toolwright.v1.AnswerKind\"F\n\x0fMakeToolRequest\x12!\n\x04task\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Task\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\"\xf1\x01\n\x10MakeToolResponse\x12+\n\x08proposed\x18\x01 \x01(\x0b\x32\x17.toolwright.v1.ProposedH\x00\x12+\n\x08rejected\x18\x02 \x01(\x0b\x32\x17.toolwright.v1.RejectedH\x00\x12)\n\x07\x63hecked\x18\x03 \x01(\x0b\x32\x16.toolwright.v1.CheckedH\x00\x12#\n\x04made\x18\x04 \x01(\x0b\x32\x13.toolwright.v1.MadeH\x00\x12*\n\x08not_made\x18\x05 \x01(\x0b\x32\x16.toolwright.v1.NotMadeH\x00\x42\x07\n\x05\x65vent\")\n\x08Proposed\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"<\n\x08Rejected\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x10\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x03 \x01(\t\"w\n\x07\x43hecked\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x12\n\nexample_id\x18\x02 \x01(\t\x12\x10\n\x08held_out\x18\x03 \x01(\x08\x12\x0e\n\x06passed\x18\x04 \x01(\x08\x12%\n\x06status\x18\x05 \x01(\x0e\x32\x15.toolwright.v1.Status\"g\n\x04Made\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12*\n\ttoken_use\x18\x03 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"W\n\x07NotMade\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x02 \x01(\x05\x12*\n\ttoken_use\x18\x03 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"\xdd\x02\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.toolwright.v1.ToolState\x12\x0f\n\x07summary\x18\x05 \x01(\t\x12\x11\n\tsignature\x18\x06 \x01(\t\x12\x17\n\x0fparameters_json\x18\x07 \x01(\t\x12.\n\x0b\x61nswer_kind\x18\x08 \x01(\x0e\x32\x19.toolwright.v1.AnswerKind\x12\x34\n\x0e\x64\x65monstrations\x18\t \x03(\x0b\x32\x1c.toolwright.v1.Demonstration\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66unction\x18\x0b \x01(\t\x12\x17\n\x0fverification_id\x18\x0c \x01(\t\"I\n\rDemonstration\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"\x90\x02\n\x12VerificationRecord\x12\x17\n\x0fverification_id\x18\x01 \x01(\t\x12\x13\n\x0btool_digest\x18\x02 \x01(\t\x12\x14\n\x0cimage_digest\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x13\n\x0bmaker_model\x18\x05 \x01(\t\x12\x12\n\nuser_model\x18\x06 \x01(\t\x12$\n\x06\x63hecks\x18\x07 \x03(\x0b\x32\x14.toolwright.v1.Check\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btask_digest\x18\n \x01(\t\"z\n\x05\x43heck\x12\x12\n\nexample_id\x18\x01 \x01(\t\x12\x10\n\x08held_out\x18\x02 \x01(\x08\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.toolwright.v1.Status\x12\x0e\n\x06passed\x18\x04 \x01(\x08\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\"c\n\x13RegisterToolRequest\x12!\n\x04task\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Task\x12)\n\x06source\x18\x02 \x01(\x0b\x32\x19.toolwright.v1.ToolSource\"9\n\x14RegisterToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\"\x1e\n\x0eGetToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\"\x98\x01\n\x0fGetToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\x12)\n\x06source\x18\x02 \x01(\x0b\x32\x19.toolwright.v1.ToolSource\x12\x37\n\x0cverification\x18\x03 \x01(\x0b\x32!.toolwright.v1.VerificationRecord\"9\n\x10ListToolsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x11ListToolsResponse\x12\"\n\x05tools\x18\x01 \x03(\x0b\x32\x13.toolwright.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x12SearchToolsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"9\n\x13SearchToolsResponse\x12\"\n\x05tools\x18\x01 \x03(\x0b\x32\x13.toolwright.v1.Tool\"?\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\"\x12\n\x10SetAliasResponse\"5\n\x15QuarantineToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\x16QuarantineToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\"1\n\x11RetireToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"7\n\x12RetireToolResponse\x12!\n\x04tool\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Tool\"M\n\x14ReportOutcomeRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63orrect\x18\x02 \x01(\x08\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"\x17\n\x15ReportOutcomeResponse2\x80\x06\n\x0bToolService\x12M\n\x08MakeTool\x12\x1e.toolwright.v1.MakeToolRequest\x1a\x1f.toolwright.v1.MakeToolResponse0\x01\x12W\n\x0cRegisterTool\x12\".toolwright.v1.RegisterToolRequest\x1a#.toolwright.v1.RegisterToolResponse\x12H\n\x07GetTool\x12\x1d.toolwright.v1.GetToolRequest\x1a\x1e.toolwright.v1.GetToolResponse\x12N\n\tListTools\x12\x1f.toolwright.v1.ListToolsRequest\x1a .toolwright.v1.ListToolsResponse\x12T\n\x0bSearchTools\x12!.toolwright.v1.SearchToolsRequest\x1a\".toolwright.v1.SearchToolsResponse\x12K\n\x08SetAlias\x12\x1e.toolwright.v1.SetAliasRequest\x1a\x1f.toolwright.v1.SetAliasResponse\x12]\n\x0eQuarantineTool\x12$.toolwright.v1.QuarantineToolRequest\x1a%.toolwright.v1.QuarantineToolResponse\x12Q\n\nRetireTool\x12 .toolwright.v1.RetireToolRequest\x1a!.toolwright.v1.RetireToolResponse\x12Z\n\rReportOutcome\x12#.toolwright.v1.ReportOutcomeRequest\x1a$.toolwright.v1.ReportOutcomeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,41 +54,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEMONSTRATION']._serialized_start=1368
   _globals['_DEMONSTRATION']._serialized_end=1441
   _globals['_VERIFICATIONRECORD']._serialized_start=1444
-  _globals['_VERIFICATIONRECORD']._serialized_end=1695
-  _globals['_CHECK']._serialized_start=1697
-  _globals['_CHECK']._serialized_end=1819
-  _globals['_REGISTERTOOLREQUEST']._serialized_start=1821
-  _globals['_REGISTERTOOLREQUEST']._serialized_end=1920
-  _globals['_REGISTERTOOLRESPONSE']._serialized_start=1922
-  _globals['_REGISTERTOOLRESPONSE']._serialized_end=1979
-  _globals['_GETTOOLREQUEST']._serialized_start=1981
-  _globals['_GETTOOLREQUEST']._serialized_end=2011
-  _globals['_GETTOOLRESPONSE']._serialized_start=2014
-  _globals['_GETTOOLRESPONSE']._serialized_end=2166
-  _globals['_LISTTOOLSREQUEST']._serialized_start=2168
-  _globals['_LISTTOOLSREQUEST']._serialized_end=2225
-  _globals['_LISTTOOLSRESPONSE']._serialized_start=2227
-  _globals['_LISTTOOLSRESPONSE']._serialized_end=2307
-  _globals['_SEARCHTOOLSREQUEST']._serialized_start=2309
-  _globals['_SEARCHTOOLSREQUEST']._serialized_end=2359
-  _globals['_SEARCHTOOLSRESPONSE']._serialized_start=2361
-  _globals['_SEARCHTOOLSRESPONSE']._serialized_end=2418
-  _globals['_SETALIASREQUEST']._serialized_start=2420
-  _globals['_SETALIASREQUEST']._serialized_end=2483
-  _globals['_SETALIASRESPONSE']._serialized_start=2485
-  _globals['_SETALIASRESPONSE']._serialized_end=2503
-  _globals['_QUARANTINETOOLREQUEST']._serialized_start=2505
-  _globals['_QUARANTINETOOLREQUEST']._serialized_end=2558
-  _globals['_QUARANTINETOOLRESPONSE']._serialized_start=2560
-  _globals['_QUARANTINETOOLRESPONSE']._serialized_end=2619
-  _globals['_RETIRETOOLREQUEST']._serialized_start=2621
-  _globals['_RETIRETOOLREQUEST']._serialized_end=2670
-  _globals['_RETIRETOOLRESPONSE']._serialized_start=2672
-  _globals['_RETIRETOOLRESPONSE']._serialized_end=2727
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=2729
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=2806
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=2808
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=2831
-  _globals['_TOOLSERVICE']._serialized_start=2834
-  _globals['_TOOLSERVICE']._serialized_end=3602
+  _globals['_VERIFICATIONRECORD']._serialized_end=1716
+  _globals['_CHECK']._serialized_start=1718
+  _globals['_CHECK']._serialized_end=1840
+  _globals['_REGISTERTOOLREQUEST']._serialized_start=1842
+  _globals['_REGISTERTOOLREQUEST']._serialized_end=1941
+  _globals['_REGISTERTOOLRESPONSE']._serialized_start=1943
+  _globals['_REGISTERTOOLRESPONSE']._serialized_end=2000
+  _globals['_GETTOOLREQUEST']._serialized_start=2002
+  _globals['_GETTOOLREQUEST']._serialized_end=2032
+  _globals['_GETTOOLRESPONSE']._serialized_start=2035
+  _globals['_GETTOOLRESPONSE']._serialized_end=2187
+  _globals['_LISTTOOLSREQUEST']._serialized_start=2189
+  _globals['_LISTTOOLSREQUEST']._serialized_end=2246
+  _globals['_LISTTOOLSRESPONSE']._serialized_start=2248
+  _globals['_LISTTOOLSRESPONSE']._serialized_end=2328
+  _globals['_SEARCHTOOLSREQUEST']._serialized_start=2330
+  _globals['_SEARCHTOOLSREQUEST']._serialized_end=2380
+  _globals['_SEARCHTOOLSRESPONSE']._serialized_start=2382
+  _globals['_SEARCHTOOLSRESPONSE']._serialized_end=2439
+  _globals['_SETALIASREQUEST']._serialized_start=2441
+  _globals['_SETALIASREQUEST']._serialized_end=2504
+  _globals['_SETALIASRESPONSE']._serialized_start=2506
+  _globals['_SETALIASRESPONSE']._serialized_end=2524
+  _globals['_QUARANTINETOOLREQUEST']._serialized_start=2526
+  _globals['_QUARANTINETOOLREQUEST']._serialized_end=2579
+  _globals['_QUARANTINETOOLRESPONSE']._serialized_start=2581
+  _globals['_QUARANTINETOOLRESPONSE']._serialized_end=2640
+  _globals['_RETIRETOOLREQUEST']._serialized_start=2642
+  _globals['_RETIRETOOLREQUEST']._serialized_end=2691
+  _globals['_RETIRETOOLRESPONSE']._serialized_start=2693
+  _globals['_RETIRETOOLRESPONSE']._serialized_end=2748
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=2750
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=2827
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=2829
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=2852
+  _globals['_TOOLSERVICE']._serialized_start=2855
+  _globals['_TOOLSERVICE']._serialized_end=3623
 # @@protoc_insertion_point(module_scope)

@@ -44,7 +44,7 @@ class Task(_message.Message):
     @_builtins.property
     def held_out(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Example]:
         """Examples the maker never sees; the tool must answer all. At least 1; none may repeat a
-        training question.
+        training question, white space and case aside.
         """
 
     def __init__(
@@ -417,6 +417,7 @@ class VerificationRecord(_message.Message):
     CHECKS_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TASK_DIGEST_FIELD_NUMBER: _builtins.int
     verification_id: _builtins.str
     """Id."""
     tool_digest: _builtins.str
@@ -431,6 +432,10 @@ class VerificationRecord(_message.Message):
     """Model that turned the questions into calls."""
     attempts: _builtins.int
     """Proposals up to and with this one."""
+    task_digest: _builtins.str
+    """`sha256:…` over the canonical JSON of the task as it was sent: name, description, answer kind, and
+    ids, questions and answers of all examples. Names the content on which the version was verified.
+    """
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]:
         """One entry for each example."""
@@ -451,10 +456,11 @@ class VerificationRecord(_message.Message):
         checks: _abc.Iterable[Global___Check] | None = ...,
         attempts: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        task_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "checks", b"checks", "create_time", b"create_time", "image_digest", b"image_digest", "maker_model", b"maker_model", "runtime", b"runtime", "tool_digest", b"tool_digest", "user_model", b"user_model", "verification_id", b"verification_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "checks", b"checks", "create_time", b"create_time", "image_digest", b"image_digest", "maker_model", b"maker_model", "runtime", b"runtime", "task_digest", b"task_digest", "tool_digest", b"tool_digest", "user_model", b"user_model", "verification_id", b"verification_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

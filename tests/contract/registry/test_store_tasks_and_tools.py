@@ -22,7 +22,7 @@ DIGITS_400 = int("9" * 400)
 
 def admit(store: Store, version: ToolVersion, verification_id: str) -> RegisteredTool:
     """Admit `version` on a record of its own."""
-    return store.admit(version, sample_record(version, verification_id))
+    return store.admit(version, sample_record(version, verification_id), sample_task(version.name))
 
 
 # --- tasks ----------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def test_admitted_version_comes_back_as_it_was(store: Store) -> None:
         task_description=ODD_TEXT,
     )
     record = sample_record(version)
-    admitted = store.admit(version, record)
+    admitted = store.admit(version, record, sample_task())
     found = store.get_tool("add")
 
     assert found == admitted
@@ -141,14 +141,21 @@ def test_same_digest_again_returns_the_first(store: Store) -> None:
         store.get_verification("v-2")
 
 
-@pytest.mark.parametrize("flaw", ["other digest", "failed", "no held-out", "no checks", "no id"])
+@pytest.mark.parametrize(
+    "flaw", ["other digest", "other examples", "other name", "failed", "no held-out", "no checks", "no id"]
+)
 def test_record_that_shows_nothing_is_refused(store: Store, flaw: str) -> None:
     """A version without a passed record of its own is never kept."""
-    version = sample_version()
+    version, task = sample_version(), sample_task()
     record = sample_record(version)
     match flaw:
         case "other digest":
-            record = sample_record(sample_version("other"))
+            record = replace(record, tool_digest=sample_version("other").digest)
+        case "other examples":
+            task = sample_task(held_out=(Example("h1", "What is 2 + 3?", "5"),))
+        case "other name":
+            task = sample_task("sub")
+            record = replace(record, task_digest=task.digest)
         case "failed":
             bad = replace(record.checks[1], passed=False, status=Status.TIMEOUT)
             record = replace(record, checks=(record.checks[0], bad))
@@ -160,10 +167,55 @@ def test_record_that_shows_nothing_is_refused(store: Store, flaw: str) -> None:
             record = replace(record, verification_id="")
 
     with pytest.raises(ValueError, match="record"):
-        store.admit(version, record)
+        store.admit(version, record, task)
     with pytest.raises(NotFound):
         store.get_tool("add")
     assert list(store.list_tools()) == []
+    assert list(store.list_tasks()) == []
+
+
+def test_an_admitted_version_brings_its_task(store: Store) -> None:
+    """The examples that a version was verified on are kept with it, whatever was kept before."""
+    store.save_task(sample_task(description="An earlier text."))
+    admit(store, sample_version(), "v-1")
+
+    assert store.get_task("add") == sample_task()
+    assert store.get_verification("v-1").task_digest == store.get_task("add").digest
+
+
+def test_the_task_behind_a_version_is_replaced_by_the_next_version_alone(store: Store) -> None:
+    """A task that no version was verified on never stands where evidence points."""
+    admit(store, sample_version(), "v-1")
+    changed = sample_task(held_out=(Example("h1", "What is 2 + 3?", "5"),))
+    store.save_task(changed)
+    assert store.get_task("add") == sample_task()
+
+    version = sample_version(code="def add(a, b): return b + a")
+    store.admit(version, sample_record(version, "v-2", task_digest=changed.digest), changed)
+    assert store.get_task("add") == changed
+    assert store.get_verification("v-1").task_digest == sample_task().digest
+
+
+def test_the_same_version_on_other_examples_changes_nothing(store: Store) -> None:
+    """What is kept stays with the record that is kept."""
+    first = admit(store, sample_version(), "v-1")
+    changed = sample_task(held_out=(Example("h1", "What is 2 + 3?", "5"),))
+    second = store.admit(sample_version(), sample_record(sample_version(), "v-2", task_digest=changed.digest), changed)
+
+    assert second == first
+    assert store.get_task("add") == sample_task()
+
+
+def test_eight_threads_save_a_task_that_is_being_admitted(store: Store) -> None:
+    """However saving and admitting meet, the task of the version is what stays."""
+    with ThreadPoolExecutor(8) as threads:
+        saved = [threads.submit(store.save_task, sample_task(description=f"text {n}")) for n in range(30)]
+        threads.submit(admit, store, sample_version(), "v-1").result()
+        saved += [threads.submit(store.save_task, sample_task(description=f"later {n}")) for n in range(30)]
+        for future in saved:
+            future.result()
+
+    assert store.get_task("add") == sample_task()
 
 
 def test_record_id_of_another_version_is_refused_whole(store: Store) -> None:

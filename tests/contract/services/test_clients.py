@@ -371,7 +371,7 @@ def test_tools_are_shown(connect: Connect) -> None:
     names = [f"tool{number:04}" for number in range(230)]
     for name in names:
         version = sample_version(name)
-        store.admit(version, sample_record(version, f"v-{name}"))
+        store.admit(version, sample_record(version, f"v-{name}"), sample_task(name))
     with serving(parts(store=store)) as address, connect(address) as client:
         listed = client.list_tools()
         details = client.get_tool("tool0007@1")

@@ -22,8 +22,8 @@ from toolwright.registry.open import open_store
 from toolwright.registry.testing import sample_execution, sample_record, sample_task, sample_version
 
 VERSION = sample_version(code="def add(a, b):\n    return a + b\n" + "# so many words\n" * 400)
-RECORD = sample_record(VERSION)
 TASK = sample_task(description="Add two numbers. " * 200)
+RECORD = sample_record(VERSION, task_digest=TASK.digest)
 NOBODY = 65_534
 
 
@@ -38,8 +38,7 @@ def database(tmp_path: Path) -> Path:
 def fill(path: Path) -> None:
     """Make a registry at `path`."""
     with closing(open_store(path)) as store:
-        store.save_task(TASK)
-        store.admit(VERSION, RECORD)
+        store.admit(VERSION, RECORD, TASK)
         for n in range(300):
             store.add_execution(sample_execution(f"e-{n}"))
 
@@ -73,7 +72,7 @@ def test_a_flipped_bit_in_a_source_is_never_returned(database: Path, bit: int) -
             lambda: store.get_tool("add@1"),
             lambda: store.get_tool(VERSION.digest),
             store.list_tools,
-            lambda: store.admit(VERSION, RECORD),
+            lambda: store.admit(VERSION, RECORD, TASK),
         ]
         for ask in asks:
             with pytest.raises(StoreCorrupt, match="backup") as caught:
@@ -122,6 +121,17 @@ def test_a_changed_record_or_task_is_never_returned(database: Path) -> None:
         for ask in (lambda: store.get_task("add"), store.list_tasks):
             with pytest.raises(StoreCorrupt, match="add"):
                 ask()
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("verifications", "task_digest"), ("verifications", "tool_digest"), ("tasks", "digest")]
+)
+def test_evidence_that_points_elsewhere_is_never_returned(database: Path, table: str, column: str) -> None:
+    """A record says of which tool and which examples it speaks; neither can be changed beside it."""
+    change(database, f"UPDATE {table} SET {column} = ?", "sha256:" + "0" * 64)
+
+    with closing(open_store(database)) as store, pytest.raises(StoreCorrupt):
+        read_all(store)
 
 
 def test_text_that_is_no_utf8_is_damage(database: Path) -> None:

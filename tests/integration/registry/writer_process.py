@@ -21,6 +21,7 @@ from toolwright.registry.testing import (
     sample_execution,
     sample_making,
     sample_record,
+    sample_task,
     sample_use,
     sample_version,
 )
@@ -34,7 +35,7 @@ def report(*words: object) -> None:
 def admit(store: Store, name: str, key: str) -> int:
     """Admit a version and record that are found under `key`; return its number."""
     version = sample_version(name, code=f"def add(a, b):\n    return '{key}'\n" + "# filler\n" * 200)
-    return store.admit(version, sample_record(version, f"v-{key}")).number
+    return store.admit(version, sample_record(version, f"v-{key}"), sample_task(name)).number
 
 
 def loop(store: Store, prefix: str) -> None:

@@ -32,7 +32,7 @@ from toolwright.errors import (
 )
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.registry.memory import MemoryStore
-from toolwright.registry.testing import sample_record, sample_version
+from toolwright.registry.testing import sample_record, sample_task, sample_version
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey
 from toolwright.sandbox.testing import ScriptedPool
 
@@ -106,7 +106,7 @@ def bench() -> Iterator[Bench]:
 
     store = KeepingStore()
     version = sample_version()
-    store.admit(version, sample_record(version))
+    store.admit(version, sample_record(version), sample_task(version.name))
     pool = ScriptedPool({"add": add, "fail": fail, "wait": wait_for_cancel}, most=2)
     yield Bench(pool, store, SandboxExecutor(pool, store, CEILINGS, queue_s=0.3), calls)
     store.close()

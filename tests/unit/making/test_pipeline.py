@@ -157,6 +157,8 @@ def test_a_right_first_try_is_kept() -> None:
     assert all(check.execution_id for check in record.checks)
     assert (record.maker_model, record.user_model, record.attempts) == ("strong", "light", 1)
     assert record.image_digest.startswith("sha256:")
+    assert record.task_digest == TASK.digest
+    assert at.store.get_task("add_numbers") == TASK
 
 
 def test_a_right_first_try_is_recorded() -> None:
@@ -400,6 +402,33 @@ def test_attempts_are_spent_and_all_are_kept() -> None:
     assert at.making.failure == end.reason
     assert not at.store.list_tools()
     assert at.store.get_task("add_numbers") == TASK
+
+
+@pytest.mark.parametrize("at_work", ["make", "register"])
+def test_a_refused_making_leaves_the_task_of_a_tool_alone(at_work: str) -> None:
+    """The examples that the tool was verified on are not replaced by ones that no tool passed."""
+    at = bench(says(GOOD), *[says(NARROW)] * 3)
+    assert isinstance(at.make()[-1], Made)
+    changed = replace(TASK, description="Add larger numbers.", held_out=(example("h1", 7001, 7002),))
+    if at_work == "make":
+        assert isinstance(at.make(changed)[-1], NotMade)
+    else:
+        with pytest.raises(NotReady):
+            at.pipeline.register(changed, ToolSource("# narrow\ndef plus(): ...", "plus"))
+
+    kept = at.store.get_tool("add_numbers")
+    assert at.store.get_task("add_numbers") == TASK
+    assert at.store.get_verification(kept.verification_id).task_digest == TASK.digest
+
+
+def test_a_second_tool_brings_its_own_task() -> None:
+    """When other examples pass, they are what the newest version stands on."""
+    at = bench(says(GOOD), says(block("# other")), other=STAND_INS["# good"])
+    changed = replace(TASK, held_out=(example("h1", 7001, 7002),))
+    assert isinstance(at.make()[-1], Made)
+    assert isinstance(at.make(changed)[-1], Made)
+    assert at.store.get_tool("add_numbers").number == 2
+    assert at.store.get_task("add_numbers") == changed
 
 
 @pytest.mark.parametrize("attempts", [-1, 11])

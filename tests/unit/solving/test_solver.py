@@ -101,8 +101,9 @@ class Bench:
 
     def keep(self, version: ToolVersion) -> RegisteredTool:
         checks = tuple(Check(f"{held}", held, Status.SUCCESS, passed=True, execution_id="x") for held in (False, True))
-        record = VerificationRecord(version.digest[-8:], version.digest, "", "", "", "", checks, 1, 0.0)
-        return self.store.admit(version, record)
+        of = task(version.name)
+        record = VerificationRecord(version.digest[-8:], version.digest, of.digest, "", "", "", "", checks, 1, 0.0)
+        return self.store.admit(version, record, of)
 
     def solve(self, question: str, **options: Any) -> list[SolveEvent]:
         return list(self.solver.solve(question, **options))

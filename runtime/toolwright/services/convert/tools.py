@@ -98,6 +98,7 @@ def verification_to_wire(record: VerificationRecord) -> tools_pb2.VerificationRe
     return tools_pb2.VerificationRecord(
         verification_id=record.verification_id,
         tool_digest=record.tool_digest,
+        task_digest=record.task_digest,
         image_digest=record.image_digest,
         runtime=record.runtime,
         maker_model=wire_text(record.maker_model),
@@ -117,6 +118,7 @@ def verification_from_wire(message: tools_pb2.VerificationRecord) -> Verificatio
     return VerificationRecord(
         verification_id=message.verification_id,
         tool_digest=message.tool_digest,
+        task_digest=message.task_digest,
         image_digest=message.image_digest,
         runtime=message.runtime,
         maker_model=message.maker_model,

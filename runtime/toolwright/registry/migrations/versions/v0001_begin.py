@@ -33,8 +33,8 @@ def _create_tasks() -> None:
     op.create_table(
         "tasks",
         sa.Column("name", _NAME, nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_tasks")),
     )
 
@@ -44,6 +44,7 @@ def _create_verifications() -> None:
         "verifications",
         sa.Column("verification_id", _NAME, nullable=False),
         sa.Column("tool_digest", sa.Text(), nullable=False),
+        sa.Column("task_digest", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("verification_id", name=op.f("pk_verifications")),
