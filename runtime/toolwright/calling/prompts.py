@@ -34,8 +34,12 @@ Answer:
 
 
 def function_of(card: ToolCard) -> FunctionSpec:
-    """Return the one function that the model may call."""
-    summary = card.description.summary[:MAX_FUNCTION_DESCRIPTION_CHARS]
+    """Return the one function that the model may call.
+
+    Its description is where the API wants the tool's own words, so they cannot be quoted there: they are
+    one short line, which can pass for nothing else. The whole docstring stands quoted in `opening`.
+    """
+    summary = shorten(card.description.summary, MAX_FUNCTION_DESCRIPTION_CHARS)
     return FunctionSpec(name=card.name, description=summary, parameters=card.parameters)
 
 
