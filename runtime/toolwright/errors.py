@@ -149,9 +149,18 @@ class RecordLost(ServiceFault):
 
 
 class ServerUnavailable(ServiceFault):
-    """No Toolwright server answers at the address."""
+    """No Toolwright server answers at the address. Nothing was sent, so nothing ran."""
 
     reason = "SERVER_UNAVAILABLE"
+
+
+class ConnectionLost(ServiceFault):
+    """The connection broke while the call ran. It may have run; call again only if running it twice does no harm.
+
+    A server that still runs remembers the idempotency key of the first try, and does not run it again.
+    """
+
+    reason = "CONNECTION_LOST"
 
 
 # --- language models -------------------------------------------------------------------------

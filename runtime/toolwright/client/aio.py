@@ -49,6 +49,7 @@ class AsyncClient:
         self.target = target
         self._timeout_s = messages.check_timeout(timeout_s)
         self._connect_timeout_s = connect_timeout_s
+        self._closed = False
         self._channel = grpc.aio.insecure_channel(target, options=client_options())
         self._executions = execution_pb2_grpc.ExecutionServiceStub(self._channel)
         self._tools = tools_pb2_grpc.ToolServiceStub(self._channel)
@@ -67,6 +68,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
+        self._closed = True
         await self._channel.close()
 
     async def execute(  # noqa: PLR0913 - the fields of the request
@@ -95,7 +97,9 @@ class AsyncClient:
     def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> AsyncIterator[MakingEvent]:
         """Have a tool made; see `Client.make`."""
         request = messages.make_request(task, attempts)
-        events = self._stream(lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s))
+        events = self._stream(
+            lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s), messages.MAKING_GOES_ON
+        )
         return (messages.read(making_from_wire, event) async for event in events)
 
     async def register(self, task: Task, source: ToolSource, *, timeout_s: float | None = None) -> ToolInfo:
@@ -137,12 +141,17 @@ class AsyncClient:
 
     async def healthy(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether a server answers and takes calls."""
+        self._refuse_if_closed()
         try:
             check = self._health.Check  # type: ignore[attr-defined]  # made at run time
             reply = await check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
         except grpc.RpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise messages.closed()
 
     async def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
         request = tools_pb2.ListToolsRequest(page_token=token)
@@ -151,21 +160,28 @@ class AsyncClient:
     async def _unary(self, call: Callable[[float], Awaitable[Message]], timeout_s: float | None) -> Message:
         clock = messages.Clock.start(self._timeout_s if timeout_s is None else timeout_s, self._connect_timeout_s)
         while True:
+            self._refuse_if_closed()
             try:
                 return await call(clock.left_s)
             except grpc.RpcError as raised:
                 if not clock.may_retry(raised):
-                    raise messages.fault_of(raised, self.target) from None
+                    raise messages.fault_of(
+                        raised, self.target, timeout_s=clock.timeout_s, late=messages.KILLED
+                    ) from None
             except asyncio.CancelledError:
-                _refuse_if_closed()
+                _refuse_if_interrupted()
                 raise
             await asyncio.sleep(messages.RETRY_PAUSE_S)
 
     async def _stream(
-        self, call: Callable[[float], grpc.aio.UnaryStreamCall[Any, Message]], timeout_s: float
+        self,
+        call: Callable[[float], grpc.aio.UnaryStreamCall[Any, Message]],
+        timeout_s: float,
+        late: str = messages.KILLED,
     ) -> AsyncIterator[Message]:
         clock = messages.Clock.start(timeout_s, self._connect_timeout_s)
         while True:
+            self._refuse_if_closed()
             events = call(clock.left_s)
             try:
                 async for event in events:
@@ -173,16 +189,16 @@ class AsyncClient:
                 return
             except grpc.RpcError as raised:
                 if not clock.may_retry(raised):
-                    raise messages.fault_of(raised, self.target) from None
+                    raise messages.fault_of(raised, self.target, timeout_s=clock.timeout_s, late=late) from None
             except asyncio.CancelledError:
-                _refuse_if_closed()
+                _refuse_if_interrupted()
                 raise
             finally:
                 events.cancel()  # a caller that stops reading must not leave the server sending
             await asyncio.sleep(messages.RETRY_PAUSE_S)
 
 
-def _refuse_if_closed() -> None:
+def _refuse_if_interrupted() -> None:
     """Raise a fault of ours if the call was cancelled, but not the task that waits for it: the client was closed."""
     task = asyncio.current_task()
     if task is not None and not task.cancelling():

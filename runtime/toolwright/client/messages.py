@@ -15,7 +15,15 @@ from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest, Operat
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task, check_question
-from toolwright.errors import InvalidInput, ServerUnavailable, ServiceFault, ToolwrightError
+from toolwright.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    InvalidInput,
+    NotReady,
+    ServerUnavailable,
+    ServiceFault,
+    ToolwrightError,
+)
 from toolwright.services.convert.execution import reference_from_wire, request_to_wire, source_from_wire, source_to_wire
 from toolwright.services.convert.tools import task_to_wire, tool_from_wire, verification_from_wire
 from toolwright.services.status import from_status, has_details
@@ -26,6 +34,11 @@ LONG_TIMEOUT_S: Final = 1800.0
 
 RETRY_PAUSE_S: Final = 0.1
 _INT32_MAX: Final = 2**31 - 1
+_NOT_CONNECTED: Final = ("failed to connect to all addresses", "errors resolving ", "DNS resolution failed")
+
+KILLED: Final = "the call was killed, or had not begun"
+MAKING_GOES_ON: Final = "nothing more is waited for, and the making goes on; list_tools will show the tool"
+"""What becomes of a call that takes longer than its caller waits."""
 
 Message = TypeVar("Message")
 Value = TypeVar("Value")
@@ -47,7 +60,7 @@ def execute_request(  # noqa: PLR0913 - the fields of the request
     """
     if arguments is not None and arguments_json is not None:
         raise InvalidInput("arguments", "is given as well as arguments_json", "one of them")
-    text = arguments_text(arguments or {}) if arguments_json is None else arguments_json
+    text = arguments_text({} if arguments is None else arguments) if arguments_json is None else arguments_json
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_ARGUMENTS_BYTES:
         raise InvalidInput("arguments_json", f"has {size} bytes", f"at most {MAX_ARGUMENTS_BYTES} bytes")
@@ -59,12 +72,28 @@ def arguments_text(arguments: Mapping[str, Any]) -> str:
     """Return keyword arguments as JSON text. Integers keep all digits.
 
     Raises:
-        InvalidInput: a value is no JSON value, NaN and Infinity included.
+        InvalidInput: a key is no text, or a value is no JSON value, NaN and Infinity included.
     """
+    if not isinstance(arguments, Mapping):
+        problem = f"is a {type(arguments).__name__}"
+        raise InvalidInput("arguments", problem, "a mapping of the function's parameters to JSON values")
     try:
+        _check_keys(arguments, "arguments")
         return json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as fault:
         raise InvalidInput("arguments", str(fault)[:300], "values that JSON has") from None
+
+
+def _check_keys(value: object, path: str) -> None:
+    """Refuse keys that are no text: JSON has none, and `json` would quietly write others as text."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidInput(path, f"the key {key!r:.80} is a {type(key).__name__}", "keys that are text")
+            _check_keys(item, f"{path}.{key:.80}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check_keys(item, f"{path}[{index}]")
 
 
 def make_request(task: Task, attempts: int) -> tools_pb2.MakeToolRequest:
@@ -124,24 +153,44 @@ def read(convert: Callable[[Message], Value], message: Message) -> Value:
         raise ServiceFault(f"the server's reply does not fit this client ({fault}); use the same version") from None
 
 
-def fault_of(raised: grpc.RpcError, target: str) -> ToolwrightError:
-    """Return the fault that a status error stands for; one of the connection names `target`."""
+def fault_of(raised: grpc.RpcError, target: str, *, timeout_s: float, late: str) -> ToolwrightError:
+    """Return the fault that a status error stands for.
+
+    Args:
+        raised: as gRPC raised it.
+        target: names the server in a fault of the connection.
+        timeout_s: how long the call might take.
+        late: what becomes of a call that takes longer.
+    """
     fault = from_status(raised)
-    if isinstance(fault, ServerUnavailable):
+    if isinstance(fault, DeadlineExceeded):
+        return DeadlineExceeded(f"no end within {timeout_s:g} s (timeout_s): {fault if has_details(raised) else late}")
+    if not isinstance(fault, ServerUnavailable) or has_details(raised):
+        return fault
+    if not_connected(raised):
         return ServerUnavailable(
             f"no Toolwright server answers at {target} ({fault}); start one with `toolwright serve`"
         )
-    return fault
+    return ConnectionLost(
+        f"The connection to {target} broke while the call ran ({fault}). It may have run: call again only if running "
+        "it twice does no harm, or with the idempotency_key of the first try while the same server runs"
+    )
 
 
 def not_connected(raised: grpc.RpcError) -> bool:
     """Whether no connection was made, so that nothing was sent and nothing ran.
 
-    gRPC tells this by its text alone; a text of a server of ours comes with details.
+    gRPC tells this by its text alone; a text of a server of ours comes with details. Any other text is taken
+    to come after something was sent.
     """
     # The two kinds of client have no common class with `details`.
     text = raised.details() if hasattr(raised, "details") else None
-    return (text or "").startswith("failed to connect to all addresses") and not has_details(raised)
+    return (text or "").startswith(_NOT_CONNECTED) and not has_details(raised)
+
+
+def closed() -> NotReady:
+    """Return the fault of using a client after its end."""
+    return NotReady("this client is closed: make another")
 
 
 def long(timeout_s: float | None) -> float:
@@ -164,6 +213,7 @@ def check_timeout(timeout_s: float) -> float:
 class Clock:
     """How long a call may take, and how long a connection may be tried for."""
 
+    timeout_s: float
     end: float
     give_up: float
 
@@ -175,7 +225,7 @@ class Clock:
             InvalidInput: `timeout_s` is not above 0.
         """
         now = time.monotonic()
-        return cls(now + check_timeout(timeout_s), now + min(timeout_s, connect_timeout_s))
+        return cls(timeout_s, now + check_timeout(timeout_s), now + min(timeout_s, connect_timeout_s))
 
     @property
     def left_s(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -26,6 +27,7 @@ from toolwright.services.options import client_options
 from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
 
 Message = TypeVar("Message")
+_Begun = TypeVar("_Begun")
 _Sent_co = TypeVar("_Sent_co", covariant=True)
 
 
@@ -41,7 +43,8 @@ class Client:
     """A connection to a Toolwright server. Safe to use from many threads; close it, or use it in `with`.
 
     A tool that raises, hangs or dies is a normal `Execution`; faults are raised as classes of
-    `toolwright.errors`. A call is never run twice unseen: only a connection that was not made is tried again.
+    `toolwright.errors`. A call is never run twice unseen: only a connection that was not made is tried again. One
+    that breaks while a call runs is `ConnectionLost`, from every method; a client that was closed is `NotReady`.
 
     Example:
         >>> with Client("127.0.0.1:7433") as client:
@@ -63,6 +66,7 @@ class Client:
         self.target = target
         self._timeout_s = messages.check_timeout(timeout_s)
         self._connect_timeout_s = connect_timeout_s
+        self._closed = threading.Event()
         self._channel = grpc.insecure_channel(target, options=client_options())
         self._executions = execution_pb2_grpc.ExecutionServiceStub(self._channel)
         self._tools = tools_pb2_grpc.ToolServiceStub(self._channel)
@@ -81,6 +85,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls in flight end with `CallCancelled`."""
+        self._closed.set()
         self._channel.close()
 
     def execute(  # noqa: PLR0913 - the fields of the request
@@ -109,6 +114,7 @@ class Client:
             InvalidInput: a field is off; NotFound: the tool; NotReady: it may not be used.
             Overloaded, SandboxUnavailable, EngineUnavailable, StoreUnavailable, ServerUnavailable: it did not run.
             DeadlineExceeded, CallCancelled: killed, or never started.
+            ConnectionLost: it may have run. RecordLost: it did, and its end is not known.
         """
         request = messages.execute_request(
             tool,
@@ -135,7 +141,9 @@ class Client:
             Overloaded, EngineUnavailable, SandboxUnavailable, StoreUnavailable, ServerUnavailable: as they say.
         """
         request = messages.make_request(task, attempts)
-        events = self._stream(lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s))
+        events = self._stream(
+            lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s), messages.MAKING_GOES_ON
+        )
         return (messages.read(making_from_wire, event) for event in events)
 
     def register(self, task: Task, source: ToolSource, *, timeout_s: float | None = None) -> ToolInfo:
@@ -208,10 +216,18 @@ class Client:
         request = health_pb2.HealthCheckRequest()
         try:
             check = self._health.Check  # type: ignore[attr-defined]  # made at run time
-            reply = check(request, timeout=timeout_s)
+            reply = self._begin(lambda: check(request, timeout=timeout_s))
         except grpc.RpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _begin(self, call: Callable[[], _Begun]) -> _Begun:
+        try:
+            return call()
+        except ValueError:  # how gRPC says that the channel is closed, whichever thread did it
+            if self._closed.is_set():
+                raise messages.closed() from None
+            raise
 
     def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
         request = tools_pb2.ListToolsRequest(page_token=token)
@@ -221,22 +237,26 @@ class Client:
         clock = messages.Clock.start(self._timeout_s if timeout_s is None else timeout_s, self._connect_timeout_s)
         while True:
             try:
-                return call(clock.left_s)
+                return self._begin(lambda: call(clock.left_s))
             except grpc.RpcError as raised:
                 if not clock.may_retry(raised):
-                    raise messages.fault_of(raised, self.target) from None
+                    raise messages.fault_of(
+                        raised, self.target, timeout_s=clock.timeout_s, late=messages.KILLED
+                    ) from None
             time.sleep(messages.RETRY_PAUSE_S)
 
-    def _stream(self, call: Callable[[float], _Events[Message]], timeout_s: float) -> Iterator[Message]:
+    def _stream(
+        self, call: Callable[[float], _Events[Message]], timeout_s: float, late: str = messages.KILLED
+    ) -> Iterator[Message]:
         clock = messages.Clock.start(timeout_s, self._connect_timeout_s)
         while True:
-            events = call(clock.left_s)
+            events = self._begin(lambda: call(clock.left_s))
             try:
                 yield from events
                 return
             except grpc.RpcError as raised:
                 if not clock.may_retry(raised):
-                    raise messages.fault_of(raised, self.target) from None
+                    raise messages.fault_of(raised, self.target, timeout_s=clock.timeout_s, late=late) from None
             finally:
                 events.cancel()  # a caller that stops reading must not leave the server sending
             time.sleep(messages.RETRY_PAUSE_S)

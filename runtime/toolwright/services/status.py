@@ -40,6 +40,7 @@ STATUS: Final[Mapping[type[ToolwrightError], grpc.StatusCode]] = {
     errors.StoreCorrupt: grpc.StatusCode.DATA_LOSS,
     errors.RecordLost: grpc.StatusCode.ABORTED,
     errors.ServerUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.ConnectionLost: grpc.StatusCode.UNAVAILABLE,
     errors.ModelUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ModelRejected: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelReplyInvalid: grpc.StatusCode.UNAVAILABLE,

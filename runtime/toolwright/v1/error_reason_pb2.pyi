@@ -62,6 +62,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: seen by clients only; no server answers at the address."""
     ERROR_REASON_RECORD_LOST: _ErrorReason.ValueType  # 18
     """ABORTED: the tool ran, but its end could not be put on record, so its result is not given out."""
+    ERROR_REASON_CONNECTION_LOST: _ErrorReason.ValueType  # 19
+    """UNAVAILABLE: seen by clients only; the connection broke while the call ran, which may have run to its end."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names what is wrong, for programs. Full example, for INVALID_INPUT:
@@ -111,4 +113,6 @@ ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 17
 """UNAVAILABLE: seen by clients only; no server answers at the address."""
 ERROR_REASON_RECORD_LOST: ErrorReason.ValueType  # 18
 """ABORTED: the tool ran, but its end could not be put on record, so its result is not given out."""
+ERROR_REASON_CONNECTION_LOST: ErrorReason.ValueType  # 19
+"""UNAVAILABLE: seen by clients only; the connection broke while the call ran, which may have run to its end."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

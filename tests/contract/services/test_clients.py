@@ -6,9 +6,11 @@ import asyncio
 import inspect
 import json
 import math
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,7 @@ from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import (
     AlreadyExists,
     CallCancelled,
+    ConnectionLost,
     DeadlineExceeded,
     InvalidInput,
     NotFound,
@@ -81,6 +84,34 @@ def fault_of(kind: type[ToolwrightError]) -> ToolwrightError:
     if kind is Overloaded:
         return Overloaded("all busy; come back", 2.5)
     return kind("was nun zu tun ist: 修正")
+
+
+@contextmanager
+def breaking_server() -> Iterator[str]:
+    """A server that takes connections as HTTP/2 wants it, and breaks each once a request has come."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(b"\0\0\0\4\0\0\0\0\0")  # an empty SETTINGS frame
+                    received = b""
+                    while b"toolwright.v1" not in received and (more := connection.recv(65536)):
+                        received += more
+
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            server.join()
 
 
 def test_call_and_its_end_arrive(connect: Connect) -> None:
@@ -186,6 +217,10 @@ def test_a_bug_of_ours_shows_nothing(connect: Connect, caplog: pytest.LogCapture
         ({"arguments": {"a": {1, 2}}}, "arguments: .*set"),
         ({"arguments": {"a": 10**5000}}, "arguments: "),
         ({"arguments": {"a": "\ud800"}}, "arguments_json: holds a lone surrogate"),
+        ({"arguments": ["words"]}, "arguments: is a list"),
+        ({"arguments": []}, "arguments: is a list"),
+        ({"arguments": {1: "a"}}, "arguments: the key 1 is a int"),
+        ({"arguments": {"a": [0, {None: 2}]}}, r"arguments\.a\[1\]: the key None is a NoneType"),
         ({"arguments": {}, "arguments_json": "{}"}, "arguments: is given as well as arguments_json"),
         ({"arguments_json": "x" * (1024 * 1024 + 1)}, "arguments_json: has 1048577 bytes"),
         ({"limits": LimitsRequest(memory_bytes=-1)}, r"limits\.memory_bytes"),
@@ -230,6 +265,32 @@ def test_nobody_there(connect: Connect, tmp_path: Path) -> None:
             with pytest.raises(ServerUnavailable):
                 client.solve("What?")
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("target", ["nowhere.invalid:1", "foo://bar"])
+def test_an_address_that_is_none(connect: Connect, target: str) -> None:
+    """A name that leads nowhere is a server that is not there: nothing was sent."""
+    with connect(target, connect_timeout_s=0) as client, pytest.raises(ServerUnavailable):
+        client.execute("add")
+
+
+def test_a_connection_that_breaks_in_a_call_leaves_open_whether_it_ran(connect: Connect) -> None:
+    """Once something was sent, the text never says that nothing ran; for streams too."""
+    with breaking_server() as target, connect(target, timeout_s=10) as client:
+        with pytest.raises(ConnectionLost, match=r"may have run.*idempotency_key") as caught:
+            client.execute("add")
+        with pytest.raises(ConnectionLost):
+            client.solve("What?")
+    assert caught.value.reason == "CONNECTION_LOST"
+
+
+def test_a_closed_client_says_so(connect: Connect) -> None:
+    """Using a client after its end is a fault of ours by class, whichever method it is."""
+    with serving(parts()) as address, connect(address) as client:
+        client.close()
+        for use in (lambda: client.execute("add"), lambda: client.solve("What?"), client.list_tools, client.healthy):
+            with pytest.raises(NotReady, match="this client is closed"):
+                use()
 
 
 def test_server_that_comes_up_late_is_found(connect: Connect, tmp_path: Path) -> None:
@@ -281,7 +342,7 @@ def test_deadline_reaches_the_executor_and_ends_the_call(connect: Connect) -> No
 
     executor = ScriptedExecutor(behaviour)
     with serving(parts(executor=executor)) as address, connect(address) as client:
-        with pytest.raises(DeadlineExceeded):
+        with pytest.raises(DeadlineExceeded, match=r"within 0\.5 s \(timeout_s\): .*killed"):
             client.execute("add", timeout_s=0.5)
         assert cancelled.wait(5)
     deadline = executor.scopes[0].deadline_s
@@ -493,7 +554,7 @@ def test_drain_kills_what_does_not_end(connect: Connect) -> None:
     with endpoint(parts(executor=ScriptedExecutor(behaviour))) as (address, served), connect(address) as client:
 
         def call() -> None:
-            with pytest.raises((CallCancelled, ServerUnavailable)):
+            with pytest.raises((CallCancelled, ConnectionLost)):
                 client.execute("add")
 
         caller = threading.Thread(target=call)
