@@ -114,7 +114,7 @@ def _made(session: Session, services: Services, item: EvalTask, there: ToolInfo 
     for event in services.make(item.task):
         events.append(event)
         if isinstance(event, Rejected):
-            feedback = shown_line(event.feedback, limit=200)
+            feedback = shown_line(event.feedback, limit=600)
             session.screen.note(f"{name}: attempt {event.attempt} rejected in {event.stage.value}: {feedback}")
     end = making_end(events)
     score.making = end

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from toolwright.calling.quoting import quote
 from toolwright.domain.record import Stage
 from toolwright.domain.source import ToolSource
 from toolwright.errors import InvalidInput
 from toolwright.making.verdict import Refusal
 
 MAX_REPLY_CHARS = 1024 * 1024
+_SHOWN_CHARS = 500
+"""Of a reply without code: a model that refuses says why."""
 
 _FENCE = re.compile(r"( *)(`{3,}|~{3,})[ \t]*([^\s`]*)([^`]*)\Z")
 _PYTHON = frozenset({"", "python", "python3", "py", "py3"})
@@ -43,7 +46,8 @@ def read_proposal(reply: str, function: str) -> Proposal:
     if not blocks:
         if is_open:
             return _refused("The code block does not end: close it with ```, and keep the code short.")
-        return _refused("The reply holds no fenced ```python block with the code.")
+        said = f" It says:\n{quote(reply, _SHOWN_CHARS)}" if reply.strip() else ""
+        return _refused(f"The reply holds no fenced ```python block with the code.{said}")
     code = blocks[0]
     try:
         return Proposal(code, ToolSource(code, function))
