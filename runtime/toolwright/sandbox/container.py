@@ -336,6 +336,7 @@ def _call_frame(call_id: int, call: ToolCall, policy: SandboxPolicy) -> bytes:
     lowered = limits.memory_bytes < policy.limits.memory_bytes
     header = {
         "processes": limits.processes,
+        "memory_bytes": limits.memory_bytes,
         "data_bytes": limits.memory_bytes if lowered else limits.memory_bytes * _DATA_FACTOR,
         "file_bytes": limits.file_bytes,
         # A second line only: the wall clock outside is what ends a call.

@@ -74,7 +74,7 @@ def lost(transcript: Transcript, why: str) -> Outcome:
 def _killed(transcript: Transcript, end: Exit, limits: Limits) -> Outcome:
     number = os.WTERMSIG(end.status)
     if number == signal.SIGKILL and end.ooms:
-        text = f"killed by the kernel at the memory limit of {limits.memory_bytes} bytes"
+        text = f"killed at the memory limit of {limits.memory_bytes} bytes"
         return _failed(Status.OUT_OF_MEMORY, transcript, "MemoryLimit", text)
     try:
         name = signal.Signals(number).name

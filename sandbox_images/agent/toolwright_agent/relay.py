@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ FLOOD_FACTOR = 8
 _FLUSH_BYTES = 32 * 1024
 _FLUSH_S = 0.02
 _KILL_AGAIN_S = 0.005
+_WATCH_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class Call:
     announced: bool = False
     flooded: bool = False
     doomed: bool = False
+    memory_bytes: int = 0
+    starved: bool = False
+    """Ended by us for its memory, where no memory cgroup does it."""
+    looked: float = 0.0
     """Its end was asked for. The process may not bear its uid yet, so it is killed until it has ended."""
     ended: tuple[int, float, float, int] | None = None
     pending: bytearray = field(default_factory=bytearray)
@@ -164,7 +170,8 @@ class Relay:
             out_r: Stream(out_r, FrameType.STDOUT, header["output_bytes"]),
             err_r: Stream(err_r, FrameType.STDERR, header["output_bytes"]),
         }
-        return Call(call_id, uid, payload, payload_w, streams, started=time.monotonic())
+        memory_bytes = header["memory_bytes"]
+        return Call(call_id, uid, payload, payload_w, streams, started=time.monotonic(), memory_bytes=memory_bytes)
 
     def _pump(self, call: Call) -> None:
         """Move bytes until the process of the call has ended."""
@@ -180,6 +187,8 @@ class Relay:
                 self._serve_fd(call, poll, fd)
             if call.pending and time.monotonic() - call.pending_since >= _FLUSH_S:
                 self._flush(call)
+            if self._oom_fd is None:
+                self._watch_memory(call)
             if call.doomed:
                 self._kill(call.uid)
         if call.payload_fd >= 0:
@@ -196,11 +205,20 @@ class Relay:
         else:
             self._hear_zygote(call)
 
-    @staticmethod
-    def _patience_ms(call: Call) -> float | None:
+    def _patience_ms(self, call: Call) -> float | None:
         if call.doomed:
             return _KILL_AGAIN_S * 1000
+        if self._oom_fd is None:
+            return _WATCH_S * 1000
         return _FLUSH_S * 1000 if call.pending else None
+
+    def _watch_memory(self, call: Call) -> None:
+        """End the call if its processes hold too much together: where no memory cgroup is to be seen (gVisor)."""
+        if call.doomed or time.monotonic() - call.looked < _WATCH_S:
+            return
+        if _resident_bytes(call.uid) > call.memory_bytes:
+            call.starved = call.doomed = True
+        call.looked = time.monotonic()
 
     def _feed(self, call: Call, poll: select.poll) -> None:
         try:
@@ -350,7 +368,7 @@ class Relay:
             "wall_ms": wall_s * 1000,
             "cpu_ms": (user_s + system_s) * 1000,
             "peak_memory_bytes": peak,
-            "ooms": ooms,
+            "ooms": ooms + call.starved,
             "flooded": call.flooded,
             "clean": clean,
             "stdout_bytes": totals[FrameType.STDOUT],
@@ -424,13 +442,26 @@ def _alive(uid: int) -> bool:
     except ProcessLookupError:
         return False
     # gVisor answers for every uid; then the process table decides.
+    return any(True for _ in _statuses(uid))
+
+
+def _resident_bytes(uid: int) -> int:
+    """Memory that all processes of `uid` hold, shared pages counted once for each."""
+    total = 0
+    for status in _statuses(uid):
+        _, _, rest = status.partition(b"VmRSS:")
+        total += 1024 * int(rest.split(maxsplit=1)[0]) if rest else 0
+    return total
+
+
+def _statuses(uid: int) -> Iterator[bytes]:
+    """Yield /proc/N/status of every process of `uid`."""
     wanted = f"Uid:\t{uid}\t".encode()
     for name in os.listdir("/proc"):
         if name.isdecimal():
-            with suppress(OSError), open(f"/proc/{name}/status", "rb") as status:
-                if wanted in status.read():
-                    return True
-    return False
+            with suppress(OSError), open(f"/proc/{name}/status", "rb") as file:
+                if wanted in (status := file.read()):
+                    yield status
 
 
 def _open_oom_counter() -> int | None:
