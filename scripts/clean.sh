@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Removes what this project has put on the machine: containers and images with its label, and the environment.
+# Removes what building and testing put on the machine: containers and images with its label, the environment, caches.
+# Registries stay, wherever they are: the tools in them cost money to make.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -9,6 +10,6 @@ if DOCKER_HOST=$(scripts/engine.sh --find 2>/dev/null); then
 else
     say "no container engine answers, so there was nothing to remove in one"
 fi
-rm -rf .venv .toolwright .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
+rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
 find . -name __pycache__ -type d -prune -exec rm -rf {} +
-say "removed .venv and caches. Kept: the container engine, Debian packages, and your registry in ${XDG_DATA_HOME:-$HOME/.local/share}/toolwright"
+say "removed .venv, build and caches. Kept: the container engine, Debian packages, and your registries (~/.local/share/toolwright, and each directory that you named by --state-dir)"

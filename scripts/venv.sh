@@ -33,9 +33,10 @@ ensure_venv_module() {
         die "$python has no venv module: install it (on Debian and Ubuntu: apt-get install $package) and try again."
 }
 
-mkdir -p .toolwright
+# Beside .venv, which is made anew under the lock.
+mkdir -p build
 if command -v flock >/dev/null 2>&1; then
-    exec 9>.toolwright/venv.lock
+    exec 9>build/venv.lock
     flock 9
 fi
 
@@ -54,7 +55,7 @@ fi
 
 rm -f "$stamp"
 say "installing the locked dependencies into .venv (half a minute the first time)"
-log=.toolwright/pip.log
+log=build/pip.log
 install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input "$@" >"$log" 2>&1; }
 if ! { install --require-hashes --only-binary :all: -r "$lock" && install --no-deps --no-build-isolation --editable . && .venv/bin/python -m pip check >>"$log" 2>&1; }; then
     tail -n 20 "$log" >&2
