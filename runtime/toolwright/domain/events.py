@@ -101,7 +101,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """No tool fits."""
+    """No tool fits, or none could be made a short while ago."""
 
     reason: str
     token_use: tuple[TokenUse, ...]

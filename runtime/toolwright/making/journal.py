@@ -14,6 +14,7 @@ from toolwright.llm.ledger import Meter
 from toolwright.registry.base import Store
 
 MAX_VERDICT_CHARS = 16_384
+_REFUSED = "none of "
 
 
 @dataclass(slots=True)
@@ -39,6 +40,11 @@ class Journal:
     """Set when a tool was admitted."""
     failure: str = ""
     """Set when the making ended without one."""
+
+    def refuse(self, attempts: int, feedback: str) -> str:
+        """Note that none of so many `attempts` passed, and return how that reads."""
+        self.failure = f"{_REFUSED}{attempts} attempts passed; the last: {feedback}"
+        return self.failure
 
     @contextmanager
     def attempt(self, number: int) -> Iterator[AttemptNotes]:
@@ -71,6 +77,11 @@ class Journal:
             cost_usd=sum(use.cost_usd for use in uses),
             at=time.time(),
         )
+
+
+def was_refused(making: Making) -> bool:
+    """Return whether `making` ended because no attempt passed: by no fault, and by nobody who went away."""
+    return making.finished_at is not None and making.failure.startswith(_REFUSED)
 
 
 @contextmanager

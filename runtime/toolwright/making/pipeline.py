@@ -144,8 +144,7 @@ class Maker:
                     break
                 yield Rejected(number, verdict.stage, verdict.feedback)
                 chat += prompts.next_turn(notes.reply, verdict.feedback)
-                journal.failure = f"none of {number} attempts passed; the last: {verdict.feedback}"
-                end = NotMade(journal.failure, number, work.meter.tokens())
+                end = NotMade(journal.refuse(number, verdict.feedback), number, work.meter.tokens())
         yield end
 
     def _attempt(

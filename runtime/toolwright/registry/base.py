@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from toolwright.domain.record import (
@@ -14,7 +15,18 @@ from toolwright.domain.record import (
     VerificationRecord,
 )
 from toolwright.domain.task import Task
-from toolwright.domain.tool import RegisteredTool, ToolVersion
+from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A name, and what it stands for, without the content. What has the same digest has the same content."""
+
+    name: str
+    digest: str
+    """Of the name's newest version; of its task, if it has no version."""
+    state: ToolState | None
+    """Of that version; None for a task without one."""
 
 
 class Store(Protocol):
@@ -70,6 +82,9 @@ class Store(Protocol):
         Raises:
             InvalidInput: the limit is negative.
         """
+
+    def headings(self) -> Sequence[Heading]:
+        """Return all names of tools, and of tasks without a tool, by name. Reads no content, so it checks none."""
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """Return a verification record.

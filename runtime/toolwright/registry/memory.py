@@ -20,6 +20,7 @@ from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
+from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
@@ -113,6 +114,12 @@ class MemoryStore:
         with self._transaction():
             names = sorted(name for name in self._by_name if name > after)[:limit]
             return [tool_rows.registered_from(self._by_name[name][-1]) for name in names]
+
+    def headings(self) -> Sequence[Heading]:
+        """See `Store`."""
+        with self._transaction():
+            rows = self._tasks | {name: versions[-1] for name, versions in self._by_name.items()}
+        return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""

@@ -23,6 +23,7 @@ from toolwright.errors import AlreadyExists, NotFound
 from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
 from toolwright.registry.backend import open_backend
+from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
 from toolwright.registry.prepared import insert_all, update_all
@@ -41,6 +42,8 @@ from toolwright.registry.tables import (
     TOOL_VERSIONS,
     VERIFICATIONS,
 )
+
+_IS_NEWEST = (TOOL_NAMES.c.name == TOOL_VERSIONS.c.name) & (TOOL_NAMES.c.last_number == TOOL_VERSIONS.c.number)
 
 
 class SqlStore:
@@ -147,18 +150,19 @@ class SqlStore:
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
         """See `Store`."""
         check_page(after, limit)
-        query = (
-            select(TOOL_VERSIONS)
-            .join(
-                TOOL_NAMES,
-                (TOOL_NAMES.c.name == TOOL_VERSIONS.c.name) & (TOOL_NAMES.c.last_number == TOOL_VERSIONS.c.number),
-            )
-            .where(TOOL_NAMES.c.name > after)
-            .order_by(TOOL_NAMES.c.name)
-            .limit(min(limit, MAX_INTEGER))
-        )
+        query = select(TOOL_VERSIONS).join(TOOL_NAMES, _IS_NEWEST).where(TOOL_NAMES.c.name > after)
+        query = query.order_by(TOOL_NAMES.c.name).limit(min(limit, MAX_INTEGER))
         with self._database.reading() as connection:
             return [tool_rows.registered_from(row) for row in fetch_all(connection, query)]
+
+    def headings(self) -> Sequence[Heading]:
+        """See `Store`."""
+        versions = TOOL_VERSIONS.c
+        newest = select(versions.name, versions.digest, versions.state).join(TOOL_NAMES, _IS_NEWEST)
+        with self._database.reading() as connection:
+            rows = {row["name"]: row for row in fetch_all(connection, select(TASKS.c.name, TASKS.c.digest))}
+            rows |= {row["name"]: row for row in fetch_all(connection, newest)}
+            return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""

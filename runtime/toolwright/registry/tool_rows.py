@@ -17,6 +17,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import InvalidInput
+from toolwright.registry.base import Heading
 from toolwright.registry.rows import Row, decoding, from_bytes, to_bytes
 from toolwright.registry.storable import check_storable
 
@@ -108,6 +109,16 @@ def registered_from(row: Mapping[str, Any]) -> RegisteredTool:
             verification_id=row["verification_id"],
             created_at=float(row["created_at"]),
         )
+
+
+def heading_from(row: Mapping[str, Any]) -> Heading:
+    """Return the heading in the row of a version, or of a task.
+
+    Raises:
+        DamagedRow: it is not what was kept.
+    """
+    with decoding(f"the heading of {row['name']!r}"):
+        return Heading(row["name"], row["digest"], ToolState(row["state"]) if "state" in row else None)
 
 
 # --- verification records -------------------------------------------------------------------------

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
 
 from toolwright.calling.caller import Caller
 from toolwright.calling.card import ToolCard
 from toolwright.calling.models import USING, Models
 from toolwright.calling.patience import Patience
-from toolwright.domain.events import Answered, Declined, Dispatched, Failed, Made, MakingEvent, NotMade, SolveEvent
+from toolwright.domain.events import Answered, Declined, Dispatched, Failed, SolveEvent
 from toolwright.domain.record import Role
-from toolwright.domain.task import Task, check_question
+from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady
 from toolwright.execution.base import Executor
-from toolwright.llm.ledger import Meter, Record
+from toolwright.llm.ledger import Meter
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
-from toolwright.solving.choices import choices_for
+from toolwright.solving.choices import Choices
 from toolwright.solving.dispatcher import dispatch
+from toolwright.solving.pending import PendingTasks, ToolMaker
 
 PURPOSE = "solve"
 BY_CALLER = "named by the caller"
-
-
-class ToolMaker(Protocol):
-    """Makes a tool where the dispatcher finds a task without one: `making.pipeline.Maker`."""
-
-    def make(
-        self,
-        task: Task,
-        *,
-        cancellation: Cancellation | None,
-        deadline_s: float | None,
-        record: Record | None,
-    ) -> Generator[MakingEvent, None, None]:
-        """Make a tool for `task`; the last event is `Made` or `NotMade`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +36,12 @@ class _Request:
 
 
 class Solver:
-    """Answers questions. Keeps nothing between them; safe to use from many threads."""
+    """Answers questions. Keeps between them only what it read of the registry; safe to use from many threads."""
 
     def __init__(self, *, models: Models, executor: Executor, store: Store, maker: ToolMaker) -> None:
         """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some."""
-        self._models, self._executor, self._store, self._maker = models, executor, store, maker
+        self._models, self._executor, self._store = models, executor, store
+        self._choices, self._pending = Choices(store), PendingTasks(store, maker)
 
     def solve(
         self,
@@ -113,33 +99,15 @@ class Solver:
     def _chosen(self, request: _Request) -> Generator[SolveEvent, None, RegisteredTool | None]:
         """Return the tool that the dispatcher chose, made first if need be; None once it is said that there is none."""
         dispatcher = self._models.metered(Role.DISPATCHER, USING, request.meter)
-        choices = choices_for(request.question, self._store)
+        choices = self._choices.offered_for(request.question)
         decision = dispatch(dispatcher, request.question, choices, request.patience)
         choice = decision.choice
-        if choice is not None and choice.tool is not None:
-            yield Dispatched(choice.tool.reference, "", decision.reason)
-            return choice.tool
-        if choice is not None and choice.task is not None:
-            yield Dispatched("", choice.task.name, decision.reason)
-            return (yield from self._made(request, choice.task))
-        yield Dispatched("", "", decision.reason)
-        yield Declined(decision.reason, request.meter.tokens())
-        return None
-
-    def _made(self, request: _Request, task: Task) -> Generator[SolveEvent, None, RegisteredTool | None]:
-        reason = "the making ended early"
-        making = self._maker.make(
-            task,
-            cancellation=request.patience.cancellation,
-            deadline_s=request.patience.remaining_s,
-            record=request.meter.record,
-        )
-        with closing(making):  # so that a caller who goes away is recorded at once
-            for event in making:
-                yield event
-                if isinstance(event, Made):
-                    return self._store.get_tool(event.tool.reference)
-                if isinstance(event, NotMade):
-                    reason = event.reason
-        yield Failed(f"no tool could be made for {task.name!r}: {reason}", "", None, request.meter.tokens())
-        return None
+        if choice is None:
+            yield Dispatched("", "", decision.reason)
+            yield Declined(decision.reason, request.meter.tokens())
+            return None
+        if choice.reference:
+            yield Dispatched(choice.reference, "", decision.reason)
+            return self._store.get_tool(choice.reference)
+        yield Dispatched("", choice.name, decision.reason)
+        return (yield from self._pending.tool_for(choice.name, request.meter, request.patience))

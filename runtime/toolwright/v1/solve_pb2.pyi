@@ -82,7 +82,7 @@ class SolveResponse(_message.Message):
 
     @_builtins.property
     def declined(self) -> Global___Declined:
-        """No tool fits. Last message."""
+        """No tool fits, or a tool could not be made a short while ago. Last message."""
 
     @_builtins.property
     def failed(self) -> Global___Failed:

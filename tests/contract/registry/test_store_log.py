@@ -246,6 +246,7 @@ def test_a_closed_store_says_so(store: Store) -> None:
         lambda: store.admit(version, sample_record(version), sample_task()),
         lambda: store.get_tool("add"),
         store.list_tools,
+        store.headings,
         lambda: store.get_verification("v-1"),
         lambda: store.start_making(sample_making()),
         lambda: store.add_attempt(sample_attempt()),

@@ -13,7 +13,7 @@ from toolwright.domain.source import MAX_SOURCE_BYTES
 from toolwright.domain.task import Example
 from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import AlreadyExists, InvalidInput, NotFound
-from toolwright.registry.base import Store
+from toolwright.registry.base import Heading, Store
 from toolwright.registry.testing import sample_record, sample_task, sample_version
 
 ODD_TEXT = 'Größe Ω 漢字 🙂 \\ " \x00 \ud800 \u202e end'
@@ -311,6 +311,24 @@ def test_listing_refuses_a_negative_limit(store: Store) -> None:
     """-1 means no limit to some databases; here it is an error."""
     with pytest.raises(InvalidInput, match="limit"):
         store.list_tools(limit=-1)
+
+
+def test_headings_name_the_newest_of_each_name(store: Store) -> None:
+    """Tools, and tasks without one, by name, each with the digest and state of what it stands for."""
+    assert list(store.headings()) == []
+    store.save_task(sample_task("b"))
+    admit(store, sample_version("c"), "v-1")
+    newest = admit(store, sample_version("c", code="def add(): pass"), "v-2")
+    store.save_task(sample_task("a_b"))
+    store.save_task(sample_task("ab"))
+    admitted = admit(store, sample_version("ab"), "v-3")
+
+    assert list(store.headings()) == [
+        Heading("a_b", sample_task("a_b").digest, None),
+        Heading("ab", admitted.version.digest, ToolState.ACTIVE),
+        Heading("b", sample_task("b").digest, None),
+        Heading("c", newest.version.digest, ToolState.ACTIVE),
+    ]
 
 
 @pytest.mark.parametrize("verification_id", ["", "v-2", "\ud800", "\x00"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +26,7 @@ from toolwright.calling.testing import (
 )
 from toolwright.domain.events import Answered, Called, Declined, Dispatched, Failed, Made, NotMade, Ran, SolveEvent
 from toolwright.domain.outcome import Status
-from toolwright.domain.record import Check, Role, VerificationRecord
+from toolwright.domain.record import Check, Making, Role, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
@@ -39,9 +41,11 @@ from toolwright.errors import (
 )
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
+from toolwright.registry.base import Heading
 from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation
-from toolwright.solving.choices import MAX_CHOICES, choices_for
+from toolwright.solving.choices import MAX_CHOICES, Choices
+from toolwright.solving.pending import COOL_DOWN_S
 from toolwright.solving.solver import Solver
 
 ADD = StandIn.of(lambda a, b: a + b, a="integer", b="integer")
@@ -97,7 +101,8 @@ class Bench:
         self.executor = StandInExecutor(self.stand_ins, self.store)
         models = Models(self.maker, self.user, self.dispatcher, PriceList({}))
         parts = {"models": models, "executor": self.executor, "store": self.store}
-        self.solver = Solver(**parts, maker=Maker(**parts))  # type: ignore[arg-type]  # one dict for both
+        self.making = Maker(**parts)  # type: ignore[arg-type]  # one dict for both
+        self.solver = Solver(**parts, maker=self.making)  # type: ignore[arg-type]  # one dict for both
 
     def keep(self, version: ToolVersion) -> RegisteredTool:
         checks = tuple(Check(f"{held}", held, Status.SUCCESS, passed=True, execution_id="x") for held in (False, True))
@@ -179,8 +184,8 @@ class HeldBack(MemoryStore):
     def get_tool(self, reference: str) -> RegisteredTool:
         return replace(super().get_tool(reference), state=ToolState.QUARANTINED)
 
-    def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
-        return [replace(tool, state=ToolState.QUARANTINED) for tool in super().list_tools(after=after, limit=limit)]
+    def headings(self) -> Sequence[Heading]:
+        return [replace(heading, state=ToolState.QUARANTINED) for heading in super().headings()]
 
 
 def test_a_version_held_back_is_not_used() -> None:
@@ -285,6 +290,127 @@ def test_a_task_whose_making_fails_is_an_honest_failure() -> None:
     assert end.status is None
 
 
+def refusing() -> Bench:
+    """Return a bench with the task `sums`, of which no tool can be made, after a question that tried."""
+    at = Bench(ScriptedModel(lambda _: chooses("sums"), "router"))
+    at.store.save_task(task("sums"))
+    at.maker.replies = lambda _: says("Sorry.")
+    assert isinstance(at.solve("What is 20 plus 22?")[-1], Failed)
+    return at
+
+
+def test_a_task_that_was_just_refused_is_not_made_again() -> None:
+    """The next question is declined with the reason, at the cost of its dispatch alone."""
+    at = refusing()
+    asked = len(at.maker.requests)
+    dispatched, declined = at.solve("What is 20 plus 22?")
+    assert dispatched == Dispatched("", "sums", "It fits.")
+    assert isinstance(declined, Declined)
+    for part in ("no tool could be made for 'sums' 0 min ago", "10 min", "no fenced ```python block"):
+        assert part in declined.reason
+    assert [use.role for use in declined.token_use] == [Role.DISPATCHER]
+    assert len(at.maker.requests) == asked
+    assert len(at.store.list_makings()) == 1
+
+
+def test_making_explicitly_need_not_wait() -> None:
+    """Whoever asks for the making gets it, and the next question its tool."""
+    at = refusing()
+    at.maker.replies = lambda _: says("```python\n# add\n```")
+    assert isinstance(list(at.making.make(task("sums")))[-1], Made)
+    end = at.solve("What is 20 plus 22?")[-1]
+    assert isinstance(end, Answered)
+    assert end.answer == "42"
+
+
+REFUSED = "none of 5 attempts passed; the last: wrong"
+
+
+@pytest.mark.parametrize(
+    ("age_s", "failure", "ends"),
+    [
+        (COOL_DOWN_S - 60, REFUSED, Declined),
+        (COOL_DOWN_S + 1, REFUSED, Answered),
+        (1, "ModelUnavailable: 503", Answered),
+        (1, "stopped: the caller went away", Answered),
+        (1, "", Answered),
+    ],
+)
+def test_only_a_recent_refusal_is_waited_for(age_s: float, failure: str, ends: type[SolveEvent]) -> None:
+    """A fault says nothing of the task, nor does a caller who left, nor a making that may still be running."""
+    at = bench(chooses("sums"), tools=())
+    at.store.save_task(task("sums"))
+    at.maker.replies = [says("```python\n# add\n```")]
+    at.store.start_making(Making("m", "sums", time.time() - age_s - 30))
+    if failure:
+        at.store.finish_making("m", at=time.time() - age_s, failure=failure)
+    end = at.solve("What is 20 plus 22?")[-1]
+    assert isinstance(end, ends)
+    if isinstance(end, Declined):
+        assert "9 min ago" in end.reason
+
+
+def both_at_once(at: Bench, first: threading.Event) -> list[SolveEvent]:
+    """Ask twice at the same time, the second while the first one's maker is busy; return how both ended."""
+    with ThreadPoolExecutor(2) as threads:
+        one = threads.submit(at.solve, "What is 20 plus 22?")
+        assert first.wait(10)
+        two = threads.submit(at.solve, "What is 1 plus 2?")
+        return [one.result(30)[-1], two.result(30)[-1]]
+
+
+def slow_maker(at: Bench, reply: str) -> threading.Event:
+    """Let the maker reply when another question has been dispatched; return what is set when it is asked."""
+    asked = threading.Event()
+
+    def replies(_: ModelRequest) -> Scripted:
+        asked.set()
+        give_up = time.monotonic() + 10
+        while len(at.dispatcher.requests) < 2 and time.monotonic() < give_up:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        return says(reply)
+
+    at.maker.replies = replies
+    return asked
+
+
+def test_two_questions_at_once_make_one_tool() -> None:
+    """The second waits for the first one's making, and has its tool; the maker is paid once."""
+    at = Bench(ScriptedModel(lambda _: chooses("sums"), "router"))
+    at.store.save_task(task("sums"))
+    ends = both_at_once(at, slow_maker(at, "```python\n# add\n```"))
+    assert [end.answer for end in ends if isinstance(end, Answered)] == ["42", "3"]
+    assert len(at.maker.requests) == len(at.store.list_makings()) == 1
+
+
+def test_two_questions_at_once_are_refused_one_tool() -> None:
+    """When the first one's making comes to nothing, the second does not start another."""
+    at = Bench(ScriptedModel(lambda _: chooses("sums"), "router"))
+    at.store.save_task(task("sums"))
+    ends = both_at_once(at, slow_maker(at, "Sorry."))
+    assert [type(end) for end in ends] == [Failed, Declined]
+    assert len(at.store.list_makings()) == 1
+
+
+def test_waiting_for_a_making_ends_with_the_patience() -> None:
+    """A question does not wait for another one's making beyond its own deadline, nor when nobody wants it."""
+    at = Bench(ScriptedModel(lambda _: chooses("sums"), "router"))
+    at.store.save_task(task("sums"))
+    at.maker.replies = lambda _: says("```python\n# add\n```")
+    busy, cancellation = at.solver.solve("What is 20 plus 22?"), Cancellation()
+    next(busy), next(busy)
+    with pytest.raises(DeadlineExceeded):
+        at.solve("What is 1 plus 2?", deadline_s=0.2)
+    waiting = at.solver.solve("What is 1 plus 2?", cancellation=cancellation)
+    next(waiting)
+    cancellation.cancel()
+    with pytest.raises(CallCancelled):
+        next(waiting)
+    busy.close()
+    assert isinstance(at.solve("What is 1 plus 2?", deadline_s=30)[-1], Answered)
+
+
 def test_closing_the_stream_ends_a_making_too() -> None:
     """A caller who goes away while a tool is made leaves a finished record."""
     at = bench(chooses("sums"), tools=())
@@ -361,7 +487,52 @@ def test_very_many_tools_are_cut_to_those_that_share_words() -> None:
     for number in range(MAX_CHOICES + 50):
         store.save_task(task(f"task_{number:03}"))
     store.save_task(replace(task("zzz_anagrams"), description="Unscramble anagrams of rivers."))
-    names = [choice.name for choice in choices_for("Which anagrams of rivers are these?", store)]
+    names = [choice.name for choice in Choices(store).offered_for("Which anagrams of rivers are these?")]
     assert len(names) == MAX_CHOICES
     assert "zzz_anagrams" in names
     assert names == sorted(names)
+
+
+class CountingStore(MemoryStore):
+    """Notes what is read in full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def get_tool(self, reference: str) -> RegisteredTool:
+        self.read.append(reference)
+        return super().get_tool(reference)
+
+    def get_task(self, name: str) -> Task:
+        self.read.append(name)
+        return super().get_task(name)
+
+    def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
+        tools = super().list_tools(after=after, limit=limit)
+        self.read += [tool.reference for tool in tools]
+        return tools
+
+
+def test_what_was_offered_is_not_read_again() -> None:
+    """A question reads what is new since the last one, and sees what has changed."""
+    store = CountingStore()
+    at = Bench(ScriptedModel([]), store=store)
+    at.keep(version("add_tool", "add"))
+    store.save_task(task("sums"))
+    choices = Choices(store)
+    before = choices.offered_for("What?")
+    assert store.read == ["add_tool@1", "sums"]
+    assert choices.offered_for("What?") == before
+    assert len(store.read) == 2
+
+    newer = at.keep(version("add_tool", "pick"))
+    store.save_task(replace(task("sums"), description="Otherwise."))
+    changed = choices.offered_for("What?")
+    assert [(choice.reference, choice.summary) for choice in changed] == [
+        ("add_tool@2", "Does pick."),
+        ("", "Otherwise."),
+    ]
+    assert store.read[2:] == [newer.version.digest, "sums"]
+    at.keep(version("sums", "add"))
+    assert [choice.reference for choice in choices.offered_for("What?")] == ["add_tool@2", "sums@1"]

@@ -1,0 +1,120 @@
+"""Tools for tasks that have none yet: made when a question first needs one, once, and not over and over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import Protocol
+
+from toolwright.calling.patience import Patience
+from toolwright.calling.quoting import shorten
+from toolwright.domain.events import Declined, Failed, Made, MakingEvent, NotMade
+from toolwright.domain.task import Task
+from toolwright.domain.tool import RegisteredTool
+from toolwright.errors import NotFound
+from toolwright.llm.ledger import Meter, Record
+from toolwright.making.journal import was_refused
+from toolwright.registry.base import Store
+from toolwright.sandbox.base import Cancellation
+
+COOL_DOWN_S = 600.0
+"""Seconds after a making of which no attempt passed, in which no question starts another: it would cost the same
+again and most likely end the same. Whoever asks for the making itself need not wait."""
+MAX_REASON_CHARS = 500
+_CHECK_EVERY_S = 0.1
+
+
+class ToolMaker(Protocol):
+    """Makes a tool where the dispatcher finds a task without one: `making.pipeline.Maker`."""
+
+    def make(
+        self,
+        task: Task,
+        *,
+        cancellation: Cancellation | None,
+        deadline_s: float | None,
+        record: Record | None,
+    ) -> Generator[MakingEvent, None, None]:
+        """Make a tool for `task`; the last event is `Made` or `NotMade`."""
+
+
+class PendingTasks:
+    """Has tools made for tasks that have none. Safe to use from many threads."""
+
+    def __init__(self, store: Store, maker: ToolMaker) -> None:
+        """Let `maker` make what is missing in `store`."""
+        self._store, self._maker = store, maker
+        # One for each task of which a tool was ever wanted: few, and as many as the registry has tasks.
+        self._turns: dict[str, threading.Lock] = {}
+
+    def tool_for(
+        self, name: str, meter: Meter, patience: Patience
+    ) -> Generator[MakingEvent | Declined | Failed, None, RegisteredTool | None]:
+        """Return the tool of the task `name`, made if need be; None once it is said that there is none.
+
+        A second caller in this process waits for the first one's making, and has its tool. The first one's
+        turn lasts until its steps are at an end or closed.
+
+        Raises:
+            NotFound: no such task.
+            ToolwrightError: what `ToolMaker.make`, `Patience.check` and the store raise.
+        """
+        with self._turn(name, patience):
+            tool = self._there(name)
+            if tool is not None:
+                return tool
+            resting = self._resting(name)
+            if resting:
+                yield Declined(resting, meter.tokens())
+                return None
+            return (yield from self._made(self._store.get_task(name), meter, patience))
+
+    @contextmanager
+    def _turn(self, name: str, patience: Patience) -> Iterator[None]:
+        turn = self._turns.setdefault(name, threading.Lock())
+        while not turn.acquire(timeout=_CHECK_EVERY_S):
+            patience.check()
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def _there(self, name: str) -> RegisteredTool | None:
+        try:
+            return self._store.get_tool(name)
+        except NotFound:
+            return None
+
+    def _resting(self, name: str) -> str:
+        """Return why no tool is made for the task `name` now; empty if one may be."""
+        refused = [making for making in self._store.list_makings(name) if was_refused(making)]
+        if not refused:
+            return ""
+        last = refused[-1]
+        age_s = time.time() - (last.finished_at or 0.0)
+        if age_s >= COOL_DOWN_S:
+            return ""
+        return (
+            f"no tool could be made for {name!r} {age_s / 60:.0f} min ago; a question starts that anew after "
+            f"{COOL_DOWN_S / 60:.0f} min, and making the tool explicitly does at once. "
+            f"What happened: {shorten(last.failure, MAX_REASON_CHARS)}"
+        )
+
+    def _made(
+        self, task: Task, meter: Meter, patience: Patience
+    ) -> Generator[MakingEvent | Failed, None, RegisteredTool | None]:
+        reason = "the making ended early"
+        making = self._maker.make(
+            task, cancellation=patience.cancellation, deadline_s=patience.remaining_s, record=meter.record
+        )
+        with closing(making):  # so that a caller who goes away is recorded at once
+            for event in making:
+                yield event
+                if isinstance(event, Made):
+                    return self._store.get_tool(event.tool.reference)
+                if isinstance(event, NotMade):
+                    reason = event.reason
+        yield Failed(f"no tool could be made for {task.name!r}: {reason}", "", None, meter.tokens())
+        return None
