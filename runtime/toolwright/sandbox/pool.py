@@ -1,29 +1,33 @@
 """A pool of warm containers. Nothing is created in the call path: a refiller keeps blanks ready.
 
-A container starts blank, is bound to the key of its first lease, and serves that key alone for life.
+A container starts blank, is bound to the key of its first lease, and serves that key alone for life. Keys hold at
+most `most` - `ready` places for long (but one at least, so `most` = 1 keeps what it has): where they hold more, the
+container used least recently is removed ahead of demand, so that a new key finds a blank and not a full pool. One
+that was used within `rest_s` is let go only for a call that waits.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from toolwright.domain.call import Isolation
 from toolwright.errors import CallCancelled, Overloaded, SandboxUnavailable, ToolwrightError
-from toolwright.sandbox.base import Cancellation, Lease, Sandbox, SandboxInfo, SandboxKey
+from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey
+from toolwright.sandbox.pool_state import Found, PooledSandbox, PoolState, Waiter, retold
 
 log = structlog.get_logger(__name__)
 
-FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.25, 10.0
 CLOSE_S = 30.0
 """Longest wait for all sandboxes to be gone."""
+LOOK_S = 30.0
+"""How often the refiller looks for sandboxes that died or grew too old, with nothing else to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +42,9 @@ class PoolSize:
     """Containers that may be starting at once; more only makes each slower."""
     queue: int = 64
     """Calls that may wait; one more is refused."""
-
-
-class PooledSandbox(Sandbox, Protocol):
-    """What the pool needs of a sandbox beyond running calls."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether it may take another call."""
-
-    def kill(self) -> None:
-        """End every process in it now."""
-
-    def destroy(self) -> None:
-        """Remove it for good. Safe to call twice."""
+    rest_s: float = 1.0
+    """Seconds, above 0. A container called more often than that is in use, although it is idle between two calls:
+    it does not make room for a blank that nobody waits for."""
 
 
 class Launcher(Protocol):
@@ -69,36 +62,6 @@ class Launcher(Protocol):
         """
 
 
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    """A lease that is waiting."""
-
-    key: SandboxKey
-
-
-@dataclass(slots=True)
-class _State:
-    """Everything that the pool's one lock protects."""
-
-    blank: deque[PooledSandbox] = field(default_factory=deque)
-    bound: dict[SandboxKey, list[PooledSandbox]] = field(default_factory=dict)
-    """Idle ones, by key; the key least recently used first."""
-    leased: set[PooledSandbox] = field(default_factory=set)
-    waiters: deque[_Waiter] = field(default_factory=deque)
-    starting: int = 0
-    ending: int = 0
-    failure: ToolwrightError | None = None
-    not_before: float = 0.0
-    backoff_s: float = FIRST_BACKOFF_S
-    closed: bool = False
-
-    @property
-    def total(self) -> int:
-        """Containers that exist or are about to, those being removed included."""
-        idle = len(self.blank) + sum(map(len, self.bound.values()))
-        return idle + len(self.leased) + self.starting + self.ending
-
-
 class WarmPool:
     """Keeps `size.ready` blank sandboxes, lends them, and replaces what was used up."""
 
@@ -113,11 +76,12 @@ class WarmPool:
         self._launcher = launcher
         self._size = size
         self._isolation = isolation
-        self._state = _State()
+        self._state = PoolState()
         # One lock; lenders and the refiller are woken apart, so that a warm lease wakes nobody.
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
         self._needed = threading.Condition(self._lock)
+        self._undone: list[Callable[[], None]] = []
         self._refiller = threading.Thread(target=self._refill, name="pool-refill", daemon=True)
         self._refiller.start()
 
@@ -132,7 +96,7 @@ class WarmPool:
             state = self._state
             return {
                 "blank": len(state.blank),
-                "idle": sum(map(len, state.bound.values())),
+                "idle": state.idle,
                 "leased": len(state.leased),
                 "starting": state.starting,
                 "waiting": len(state.waiters),
@@ -149,23 +113,25 @@ class WarmPool:
     @contextmanager
     def _lend(self, key: SandboxKey, timeout_s: float, cancellation: Cancellation) -> Iterator[Lease]:
         asked = time.monotonic()
-        sandbox = self._wait(key, asked + timeout_s, cancellation)
+        sandbox, since = self._wait(key, asked + timeout_s, cancellation)
+        placed = max(asked, since)
+        queue_s, acquire_s = placed - asked, time.monotonic() - placed
         try:
-            yield Lease(sandbox, queue_ms=(time.monotonic() - asked) * 1000, acquire_ms=0.0)
+            yield Lease(sandbox, queue_ms=queue_s * 1000, acquire_ms=acquire_s * 1000)
         finally:
             self._take_back(key, sandbox)
 
-    def _wait(self, key: SandboxKey, deadline: float, cancellation: Cancellation) -> PooledSandbox:
+    def _wait(self, key: SandboxKey, deadline: float, cancellation: Cancellation) -> Found:
         state = self._state
         with self._lock:
-            waiter = _Waiter(key)
-            sandbox = self._take(waiter) if not state.closed else None
-            if sandbox is None:
-                sandbox = self._queue(waiter, deadline, cancellation)
-            state.leased.add(sandbox)
-        return sandbox
+            waiter = Waiter(key)
+            found = self._take(waiter) if not state.closed else None
+            if found is None:
+                found = self._queue(waiter, deadline, cancellation)
+            state.leased.add(found.sandbox)
+        return found
 
-    def _queue(self, waiter: _Waiter, deadline: float, cancellation: Cancellation) -> PooledSandbox:
+    def _queue(self, waiter: Waiter, deadline: float, cancellation: Cancellation) -> Found:
         state = self._state
         if len(state.waiters) >= self._size.queue:
             raise Overloaded(
@@ -181,39 +147,27 @@ class WarmPool:
         finally:
             self._lock.acquire()
         try:
-            while (sandbox := self._take(waiter)) is None:
+            while (found := self._take(waiter)) is None:
                 self._refuse_if_hopeless(deadline, cancellation)
                 self._freed.wait(max(0.0, deadline - time.monotonic()))
         finally:
             state.waiters.remove(waiter)
             self._freed.notify_all()  # another one may be the first now
-        return sandbox
+        return found
 
-    def _take(self, waiter: _Waiter) -> PooledSandbox | None:
+    def _take(self, waiter: Waiter) -> Found | None:
         """Return a sandbox for `waiter` if there is one: its own key's, else a blank one in its turn."""
         state = self._state
-        while idle := state.bound.get(waiter.key):
-            sandbox = idle.pop()
-            if not idle:
-                del state.bound[waiter.key]
-            if sandbox.usable:
-                return sandbox
-            self._discard(sandbox)
-        while state.blank and self._is_first(waiter):
-            sandbox = state.blank.popleft()
+        while found := state.pop_idle(waiter.key):
+            if found.sandbox.usable:
+                return found
+            self._discard(found.sandbox)
+        while state.is_first(waiter) and (found := state.pop_blank()):
             self._needed.notify()
-            if sandbox.usable:
-                return sandbox
-            self._discard(sandbox)
+            if found.sandbox.usable:
+                return found
+            self._discard(found.sandbox)
         return None
-
-    def _is_first(self, waiter: _Waiter) -> bool:
-        for other in self._state.waiters:
-            if other is waiter:
-                break
-            if other.key not in self._state.bound:
-                return False
-        return True
 
     def _refuse_if_hopeless(self, deadline: float, cancellation: Cancellation) -> None:
         state = self._state
@@ -221,11 +175,10 @@ class WarmPool:
             raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
         if state.closed:
             raise SandboxUnavailable("The server is shutting down; the tool did not run.")
-        put_off = not state.starting and time.monotonic() < state.not_before
-        if state.failure is not None and put_off and not state.leased:
-            # The last start failed and the next is not due: nothing to wait for. One error is told to many,
-            # so it must not keep the frames of each.
-            raise state.failure.with_traceback(None)
+        put_off = not state.starting and state.backoff.delay_s > 0
+        if (failure := state.backoff.failure) is not None and put_off and not state.leased:
+            # The last start failed and the next is not due: nothing to wait for.
+            raise retold(failure) from failure
         if time.monotonic() >= deadline:
             raise Overloaded("No sandbox came free in time; the tool did not run.", retry_after_s=1.0)
 
@@ -236,8 +189,7 @@ class WarmPool:
             if state.closed or self._isolation is Isolation.CALL or not sandbox.usable:
                 self._discard(sandbox)
             else:
-                idle = state.bound.pop(key, [])  # to the end: most recently used
-                state.bound[key] = [*idle, sandbox]
+                state.add_idle(key, sandbox)
             if state.waiters:
                 self._freed.notify_all()
                 self._needed.notify()  # the next one's key may be another: it can be evicted now
@@ -249,51 +201,52 @@ class WarmPool:
     # --- filling ------------------------------------------------------------------------------
 
     def _refill(self) -> None:
-        """Start what is missing, until the pool is closed."""
+        """Start what is missing; do what no thread could be had for. Ends when the pool is closed and empty."""
+        state = self._state
         with self._lock:
-            while not self._state.closed:
-                pause = self._start_missing()
-                self._needed.wait(pause)
+            while not state.closed or state.total:
+                pause_s = LOOK_S if state.closed else self._fill()
+                if self._undone:
+                    self._do(self._undone.pop())
+                else:
+                    self._needed.wait(pause_s)
 
-    def _start_missing(self) -> float:
-        """Start as many sandboxes as are wanted and allowed; return how long to sleep at most."""
-        state = self._state
-        if (delay := state.not_before - time.monotonic()) > 0:
-            return delay
-        self._discard_unusable()
-        starved = sum(1 for waiter in state.waiters if waiter.key not in state.bound)
-        wanted = min(self._size.ready, self._size.most) + starved - len(state.blank) - state.starting
-        while wanted > 0 and state.starting < self._size.starting:
-            if state.total >= self._size.most:
-                # Make room, once for each call that finds none; the end of the removal wakes us again.
-                if starved > len(state.blank) + state.starting + state.ending:
-                    self._evict()
-                break
-            state.starting += 1
-            wanted -= 1
-            threading.Thread(target=self._start_one, name="pool-start", daemon=True).start()
-        return 30.0
-
-    def _discard_unusable(self) -> None:
-        """Remove what died or grew too old while nobody used it."""
-        state = self._state
-        for group in (state.blank, *state.bound.values()):
-            for sandbox in [one for one in group if not one.usable]:
-                group.remove(sandbox)
-                self._discard(sandbox)
-        for key in [key for key, group in state.bound.items() if not group]:
-            del state.bound[key]
-
-    def _evict(self) -> None:
-        """Remove the idle sandbox of the key that was used least recently, if any is idle."""
-        for key, idle in self._state.bound.items():
-            sandbox = idle.pop(0)
-            if not idle:
-                del self._state.bound[key]
+    def _fill(self) -> float:
+        """Make room, and start as many as are wanted and allowed; return how long to sleep at most."""
+        state, size = self._state, self._size
+        if (delay_s := state.backoff.delay_s) > 0:
+            return delay_s
+        for sandbox in state.pop_unusable():
             self._discard(sandbox)
-            return
+        pause_s = self._make_room()
+        wanted = min(size.ready, size.most) + state.starved - len(state.blank) - state.starting
+        for _ in range(min(wanted, size.starting - state.starting, size.most - state.total)):
+            state.starting += 1
+            self._apart(self._start_one, "pool-start")
+        return pause_s
+
+    def _make_room(self) -> float:
+        """Evict while too few places are left for keys that have none; return when to look again, in seconds."""
+        state, size = self._state, self._size
+        needed = state.starved
+        wanted = needed + min(size.ready, size.most - 1)
+        if state.backoff.failure is not None:  # one place is enough to find out whether starts work again
+            wanted = needed = min(needed, 1)
+        while (left := size.most - state.held) < wanted:
+            oldest = state.least_recent()
+            if oldest is None:
+                return size.rest_s
+            key, since = oldest
+            rest_s = since + size.rest_s - time.monotonic()
+            if left >= needed and rest_s > 0:
+                return rest_s
+            evicted = state.pop_idle(key, 0)
+            if evicted is not None:
+                self._discard(evicted.sandbox)
+        return LOOK_S
 
     def _start_one(self) -> None:
+        began = time.monotonic()
         sandbox: PooledSandbox | None = None
         failure: ToolwrightError | None = None
         try:
@@ -303,36 +256,31 @@ class WarmPool:
         except Exception as fault:  # noqa: BLE001 - a bug in starting must not stop the refiller for ever
             failure = SandboxUnavailable(f"A sandbox did not start: {fault!r}")
         with self._lock:
-            self._note_start(sandbox, failure)
+            state = self._state
+            state.starting -= 1
+            if failure is not None:
+                log.warning("sandbox_start_failed", error=str(failure), retry_in_s=round(state.backoff.pause_s, 2))
+                state.backoff.failed(failure)
+            if sandbox is not None:
+                state.backoff.succeeded()
+                if state.closed:
+                    self._discard(sandbox)
+                else:
+                    state.add_blank(sandbox, began)
             self._freed.notify_all()
             self._needed.notify()
-
-    def _note_start(self, sandbox: PooledSandbox | None, failure: ToolwrightError | None) -> None:
-        state = self._state
-        state.starting -= 1
-        if sandbox is not None:
-            state.failure, state.not_before, state.backoff_s = None, 0.0, FIRST_BACKOFF_S
-            if state.closed:
-                self._discard(sandbox)
-            else:
-                state.blank.append(sandbox)
-            return
-        state.failure = failure
-        state.not_before = time.monotonic() + state.backoff_s
-        state.backoff_s = min(LONGEST_BACKOFF_S, 2 * state.backoff_s)
-        log.warning("sandbox_start_failed", error=str(failure), retry_in_s=round(state.backoff_s, 2))
 
     # --- ending -------------------------------------------------------------------------------
 
     def _discard(self, sandbox: PooledSandbox) -> None:
         self._state.ending += 1
         self._needed.notify()
-        threading.Thread(target=self._destroy, args=(sandbox,), name="pool-destroy").start()
+        self._apart(lambda: self._destroy(sandbox), "pool-destroy")
 
     def _destroy(self, sandbox: PooledSandbox) -> None:
         try:
             sandbox.destroy()
-        except ToolwrightError as fault:
+        except Exception as fault:  # noqa: BLE001 - the refiller may have to do this, and must not end by it
             # It is never handed out again; the sweep of the next start finds it by its label.
             log.warning("sandbox_not_removed", container=sandbox.info.container_id, error=str(fault))
         finally:
@@ -341,17 +289,31 @@ class WarmPool:
                 self._freed.notify_all()
                 self._needed.notify()
 
+    def _apart(self, job: Callable[[], None], name: str) -> None:
+        """Do `job`, which takes the lock itself, in a thread; where there is none to be had, in the refiller's."""
+        try:
+            threading.Thread(target=job, name=name, daemon=name == "pool-start").start()
+        except RuntimeError as fault:
+            log.warning("no_thread", wanted_for=name, error=str(fault))
+            self._undone.append(job)
+            self._needed.notify()
+
+    def _do(self, job: Callable[[], None]) -> None:
+        self._lock.release()
+        try:
+            job()
+        finally:
+            self._lock.acquire()
+
     def close(self) -> None:
         """Destroy every sandbox. Leases in use end as if their container had died."""
         state = self._state
+        deadline = time.monotonic() + CLOSE_S
         with self._lock:
             if state.closed:
                 return
             state.closed = True
-            idle = [*state.blank, *(sandbox for group in state.bound.values() for sandbox in group)]
-            state.blank.clear()
-            state.bound.clear()
-            for sandbox in idle:
+            for sandbox in state.pop_all():
                 self._discard(sandbox)
             leased = list(state.leased)
             self._freed.notify_all()
@@ -361,4 +323,4 @@ class WarmPool:
                 sandbox.kill()
         with self._lock:
             self._freed.wait_for(lambda: state.total == 0, timeout=CLOSE_S)
-        self._refiller.join(timeout=CLOSE_S)
+        self._refiller.join(timeout=max(0.0, deadline - time.monotonic()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from toolwright.domain.call import ToolCall
 from toolwright.domain.outcome import Outcome, Status
-from toolwright.errors import SandboxUnavailable, ToolwrightError
+from toolwright.errors import SandboxUnavailable
 from toolwright.sandbox.base import Cancellation, SandboxInfo, SandboxKey
 
 
@@ -52,7 +52,7 @@ class FakeLauncher:
     start_s: float = 0.0
     destroy_s: float = 0.0
     fault: Exception | None = None
-    destroy_fault: ToolwrightError | None = None
+    destroy_fault: Exception | None = None
     gate: threading.Event | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     made: list[FakeSandbox] = field(default_factory=list)

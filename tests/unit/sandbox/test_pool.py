@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.sandbox.fake_launcher import FakeLauncher, FakeSandbox, eventually, refusal
 from toolwright.domain.call import Isolation
-from toolwright.errors import CallCancelled, ImageMissing, Overloaded, SandboxUnavailable
+from toolwright.errors import CallCancelled, ImageMissing, InvalidInput, Overloaded, SandboxUnavailable
 from toolwright.sandbox.base import Cancellation, SandboxKey
 from toolwright.sandbox.pool import PoolSize, WarmPool
 
@@ -29,7 +29,7 @@ def make_pool() -> Iterator[MakePool]:
     with ExitStack() as opened:
 
         def make(
-            *, isolation: Isolation = Isolation.TOOL, launcher: FakeLauncher | None = None, **size: int
+            *, isolation: Isolation = Isolation.TOOL, launcher: FakeLauncher | None = None, **size: Any
         ) -> tuple[WarmPool, FakeLauncher]:
             starter = launcher or FakeLauncher()
             pool = WarmPool(starter, PoolSize(**size), isolation)
@@ -62,6 +62,22 @@ def lent(
         finally:
             with sandbox.launcher.lock:
                 sandbox.users -= 1
+
+
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """Let no thread be started: none is given a stack of the whole address space."""
+    threading.stack_size(1 << 47)
+    try:
+        yield
+    finally:
+        threading.stack_size(0)
+
+
+def took(pool: WarmPool, key: SandboxKey) -> tuple[float, float]:
+    """Lease for a moment; return how long it queued and how long it was got ready, in milliseconds."""
+    with pool.lease(key, timeout_s=5, cancellation=Cancellation()) as lease:
+        return lease.queue_ms, lease.acquire_ms
 
 
 def name(pool: WarmPool, key: SandboxKey = A, **ways: Any) -> str:
@@ -231,6 +247,185 @@ def test_who_waits_longest_is_served_first(make_pool: MakePool, threads: ThreadP
     assert order == [A.tool_digest, B.tool_digest, C.tool_digest]
 
 
+# --- room ahead of demand --------------------------------------------------------------------
+
+
+def keys(count: int) -> list[SandboxKey]:
+    """Return so many keys."""
+    return [SandboxKey("tenant", f"sha256:{number}") for number in range(count)]
+
+
+@pytest.mark.parametrize(("ready", "most"), [(1, 2), (1, 4), (2, 4), (4, 4), (9, 3)])
+def test_every_new_key_finds_a_blank(make_pool: MakePool, ready: int, most: int) -> None:
+    """However many keys come, one after another: room is made before the next one asks."""
+    launcher = FakeLauncher(start_s=0.02, destroy_s=0.02)
+    pool, _ = make_pool(ready=ready, most=most, rest_s=0.01, launcher=launcher)
+    for key in keys(3 * most):
+        assert eventually(lambda: pool.counts()["blank"] >= min(ready, most - 1))
+        queue_ms, acquire_ms = took(pool, key)
+        assert queue_ms + acquire_ms < 15
+    assert launcher.most_living <= most
+
+
+@pytest.mark.parametrize(
+    ("ready", "most", "blank"), [(1, 1, 0), (9, 1, 0), (1, 2, 1), (2, 2, 1), (9, 3, 2), (0, 3, 0), (1, 8, 1), (3, 8, 3)]
+)
+def test_keys_hold_what_blanks_leave(make_pool: MakePool, ready: int, most: int, blank: int) -> None:
+    """At rest: the blanks asked for, everything else belongs to the last keys, and that is one place at least."""
+    pool, launcher = make_pool(ready=ready, most=most, rest_s=0.01)
+    for key in (used := keys(most + 2)):
+        name(pool, key)
+        assert eventually(lambda: (pool.counts()["blank"], pool.counts()["starting"]) == (blank, 0))
+    time.sleep(0.1)
+
+    assert (pool.counts()["blank"], pool.counts()["idle"]) == (blank, most - blank)
+    assert list(pool._state.bound) == used[2 + blank :]
+    assert launcher.most_living <= most
+
+
+@pytest.mark.parametrize(("ready", "most"), [(0, 1), (1, 1), (1, 2), (1, 4), (2, 4), (1, 8)])
+def test_a_steady_set_of_keys_stays(make_pool: MakePool, ready: int, most: int) -> None:
+    """As many keys as have room beside the blanks are never evicted, however rarely they are called."""
+    pool, launcher = make_pool(ready=ready, most=most, rest_s=0.001)
+    steady = keys(max(1, most - ready))
+    first = [name(pool, key) for key in steady]
+    for _ in range(5):
+        time.sleep(0.02)
+        assert [name(pool, key) for key in steady] == first
+    assert not [one for one in launcher.made if one.destroyed]
+
+
+def test_the_one_used_least_recently_goes_ahead_of_demand(make_pool: MakePool) -> None:
+    """Of all that are idle: a key's spare one, left over from a burst, is older than what others use."""
+    pool, _ = make_pool(ready=1, most=4, rest_s=0.05)
+    with lent(pool, A), lent(pool, A) as spare:
+        pass
+    kept = [name(pool, B), name(pool, A)]
+    assert eventually(lambda: pool.counts()["blank"] == 1)
+    kept.append(name(pool, C))
+
+    assert eventually(lambda: spare.destroyed)
+    assert eventually(lambda: pool.counts()["blank"] == 1)
+    assert [name(pool, key) for key in (B, A, C)] == kept
+
+
+def test_what_is_in_use_makes_no_room_ahead_of_demand(make_pool: MakePool) -> None:
+    """As many keys as places, called again and again: none is started anew for a key that may never come."""
+    pool, launcher = make_pool(ready=1, most=3, rest_s=0.5)
+    begun = time.monotonic()
+    first = [name(pool, key) for key in (A, B, C)]
+    while time.monotonic() < begun + 1:
+        assert [name(pool, key) for key in (A, B, C)] == first
+    assert not [one for one in launcher.made if one.destroyed]
+    assert eventually(lambda: pool.counts()["blank"] == 1), "once they rest, room is made"
+
+
+def test_a_key_that_waits_has_room_made_at_once(make_pool: MakePool) -> None:
+    """For a call that is there, even what was just used is let go."""
+    pool, _ = make_pool(ready=1, most=2, rest_s=60)
+    for key in (A, B):
+        name(pool, key)
+
+    assert sum(took(pool, C)) < 1_000
+
+
+def test_leased_ones_make_no_room(make_pool: MakePool) -> None:
+    """Ahead of demand neither: only what is idle may go, and it does once it has rested."""
+    pool, launcher = make_pool(ready=1, most=2, rest_s=0.01)
+    with lent(pool, A) as mine:
+        with lent(pool, B) as other:
+            time.sleep(0.1)
+            assert (pool.counts()["leased"], launcher.living) == (2, 2)
+        assert eventually(lambda: pool.counts()["blank"] == 1)
+        assert (mine.destroyed, other.destroyed) == (0, 1)
+
+
+def test_starts_that_fail_cost_one_warm_one_at_most(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """One place is enough to find out whether they work again; the other keys are served on."""
+    pool, launcher = make_pool(ready=0, most=4, launcher=FakeLauncher(start_s=0.1))
+    used = keys(8)
+    warm = [name(pool, key) for key in used[:4]]
+    launcher.fault = refusal()
+    with pytest.raises(SandboxUnavailable):
+        name(pool, used[4])
+    time.sleep(0.3)  # the next start is due
+    for one in [threads.submit(name, pool, key) for key in used[5:]]:
+        assert isinstance(one.exception(5), SandboxUnavailable)
+
+    assert len(launcher.started_at) == 6
+    assert [name(pool, key) for key in used[1:4]] == warm[1:]
+
+
+# --- what is measured ------------------------------------------------------------------------
+
+
+def test_a_warm_one_takes_no_time(make_pool: MakePool) -> None:
+    """Neither a blank one nor one's own."""
+    pool, _ = make_pool(ready=1, most=2)
+    assert eventually(lambda: pool.counts()["blank"] == 1)
+
+    for queue_ms, acquire_ms in (took(pool, A), took(pool, A)):
+        assert queue_ms == 0
+        assert 0 < acquire_ms < 20
+
+
+def test_a_cold_start_is_getting_ready(make_pool: MakePool) -> None:
+    """There was a place: nobody queued."""
+    pool, _ = make_pool(ready=0, most=2, launcher=FakeLauncher(start_s=0.15))
+
+    queue_ms, acquire_ms = took(pool, A)
+
+    assert queue_ms < 50
+    assert 140 < acquire_ms < 300
+
+
+def test_a_start_that_was_under_way_counts_from_the_asking(make_pool: MakePool) -> None:
+    """No call waits longer than it is there."""
+    pool, _ = make_pool(ready=1, most=2, launcher=FakeLauncher(start_s=0.3))
+    time.sleep(0.15)
+
+    queue_ms, acquire_ms = took(pool, A)
+
+    assert queue_ms == 0
+    assert 50 < acquire_ms < 250
+
+
+def test_a_full_pool_is_queueing(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """Until a place is free, the removal of another's container included; its own start is not."""
+    pool, _ = make_pool(ready=0, most=1, launcher=FakeLauncher(start_s=0.1, destroy_s=0.1))
+    with lent(pool, A):
+        later = threads.submit(took, pool, B)
+        assert waiting(pool, 1)
+        time.sleep(0.1)
+    queue_ms, acquire_ms = later.result(3)
+
+    assert 190 < queue_ms < 350
+    assert 90 < acquire_ms < 200
+
+
+def test_waiting_for_ones_own_is_queueing(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """What comes back warm needs no getting ready."""
+    pool, _ = make_pool(ready=0, most=1)
+    with lent(pool, A):
+        later = threads.submit(took, pool, A)
+        assert waiting(pool, 1)
+        time.sleep(0.15)
+    queue_ms, acquire_ms = later.result(3)
+
+    assert queue_ms > 140
+    assert acquire_ms < 50
+
+
+def test_waiting_for_ones_turn_to_start_is_queueing(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """Only so many start at once; getting ready begins with one's own start."""
+    pool, _ = make_pool(ready=0, most=2, starting=1, launcher=FakeLauncher(start_s=0.15))
+    measured = sorted(one.result(3) for one in [threads.submit(took, pool, key) for key in (A, B)])
+
+    assert measured[0][0] < 50
+    assert measured[1][0] > 100
+    assert all(100 < acquire_ms < 250 for _, acquire_ms in measured)
+
+
 # --- refusal ---------------------------------------------------------------------------------
 
 
@@ -311,7 +506,7 @@ def test_starts_that_fail_are_put_off_longer_and_longer(make_pool: MakePool) -> 
     first, second, third = launcher.started_at
     assert 0.24 < second - first < third - second
     assert third - second > 0.49
-    assert pool.counts()["starting"] == 0
+    assert eventually(lambda: pool.counts()["starting"] == 0)
 
 
 def test_it_recovers_by_itself(make_pool: MakePool) -> None:
@@ -329,7 +524,8 @@ def test_an_old_failure_is_not_told_once_a_new_start_is_due(make_pool: MakePool)
     """A start that failed long ago refuses no call for which a new one has not even been tried."""
     pool, _ = make_pool(ready=0, launcher=FakeLauncher(start_s=0.1))
     with pool._lock:  # as left by a start that nobody needed any more in the end
-        pool._state.failure, pool._state.not_before = refusal("long ago"), time.monotonic() - 1
+        backoff = pool._state.backoff
+        backoff.failure, backoff.not_before = refusal("long ago"), time.monotonic() - 1
 
     assert name(pool)
 
@@ -343,6 +539,23 @@ def test_an_error_told_to_many_does_not_grow(make_pool: MakePool) -> None:
             name(pool)
         lengths.append(len(told.traceback))
     assert max(lengths) - min(lengths) <= 2
+
+
+def test_each_caller_is_told_with_an_error_of_its_own(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
+    """One instance raised in many threads at once would mix their tracebacks."""
+    gate = threading.Event()
+    fault = InvalidInput("image", "is none", "one")  # a class with arguments of its own
+    pool, _ = make_pool(ready=0, starting=1, launcher=FakeLauncher(fault=fault, gate=gate))
+    asked = [threads.submit(name, pool) for _ in range(8)]
+    assert waiting(pool, 8)
+    gate.set()
+    told = [one.exception(5) for one in asked]
+
+    assert len({id(one) for one in told} | {id(fault)}) == 9
+    for one in told:
+        assert isinstance(one, InvalidInput)
+        assert (str(one), one.metadata) == (str(fault), fault.metadata)
+        assert one.__cause__ is fault
 
 
 def test_warm_ones_serve_on_while_starts_fail(make_pool: MakePool) -> None:
@@ -418,6 +631,49 @@ def test_one_that_is_not_removed_takes_no_place_for_ever(make_pool: MakePool) ->
     pool, _ = make_pool(ready=0, most=1, isolation=Isolation.CALL, launcher=launcher)
 
     assert name(pool) != name(pool)
+
+
+# --- no thread to be had ----------------------------------------------------------------------
+
+
+def test_the_refiller_starts_itself_what_no_thread_starts(make_pool: MakePool) -> None:
+    """A host out of threads makes the pool slower, not dead."""
+    pool, _ = make_pool(ready=0, most=3)
+    with no_threads():
+        assert len({name(pool, key) for key in (A, B, C)}) == 3
+    assert pool._refiller.is_alive()
+
+
+def test_no_sandbox_is_lost_where_no_thread_removes_it(make_pool: MakePool) -> None:
+    """It goes all the same, and its place is free again."""
+    pool, launcher = make_pool(ready=0, most=1)
+    with no_threads():
+        assert name(pool, A) != name(pool, B)
+        with lent(pool, B) as doubted:
+            doubted.usable = False
+        assert eventually(lambda: launcher.living == 0)
+    assert name(pool, C)
+
+
+def test_close_needs_no_thread(make_pool: MakePool) -> None:
+    """Nothing is left behind, whatever the host is out of."""
+    pool, launcher = make_pool(ready=2, most=4)
+    assert eventually(lambda: pool.counts()["blank"] == 2)
+    with no_threads(), lent(pool):
+        pass
+    with no_threads():
+        pool.close()
+    assert launcher.living == 0
+    assert not pool._refiller.is_alive()
+
+
+def test_a_bug_in_removing_ends_nothing(make_pool: MakePool) -> None:
+    """Nor does it take a place for ever, even where the refiller removes."""
+    launcher = FakeLauncher(destroy_fault=ZeroDivisionError("a bug"))
+    pool, _ = make_pool(ready=0, most=1, isolation=Isolation.CALL, launcher=launcher)
+    with no_threads():
+        assert name(pool) != name(pool)
+    assert name(pool)
 
 
 # --- closing ----------------------------------------------------------------------------------
