@@ -16,6 +16,8 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Example, Task
 from toolwright.domain.tool import ToolInfo
 from toolwright.images.catalog import ImageInfo
+from toolwright.sandbox.selfcheck.check import SelfCheck
+from toolwright.settings import Profile
 
 
 class ToolShown(Protocol):
@@ -107,6 +109,14 @@ class Server(Protocol):
     def address(self) -> str:
         """What it listens on."""
 
+    @property
+    def check(self) -> SelfCheck | None:
+        """What its start-up check found."""
+
+    @property
+    def refusal(self) -> str:
+        """Why it runs no tool; empty if it does."""
+
     def wait(self) -> None:
         """Wait until it has stopped."""
 
@@ -152,6 +162,20 @@ class Environment(Protocol):
 
         Raises:
             EngineUnavailable: none answers.
+        """
+
+    def profile(self, options: Options) -> Profile:
+        """Return the profile that the settings name.
+
+        Raises:
+            InvalidInput: a setting.
+        """
+
+    def check(self, options: Options) -> SelfCheck:
+        """Check each layer of the sandbox, as a server does before it serves.
+
+        Raises:
+            EngineUnavailable, ImageMissing, SandboxUnavailable: no container starts.
         """
 
     def floors(self, options: Options, *, rounds: int) -> Floors:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from toolwright.cli.command import Session
+from toolwright.cli.environment import Server
 from toolwright.cli.exit import ExitStatus
 from toolwright.cli.safe_text import shown
 
@@ -20,15 +21,30 @@ def serve(
 ) -> ExitStatus:
     """Serve gRPC until stopped by Ctrl-C or SIGTERM.
 
+    Before it serves it attacks each layer of the sandbox. If one is not in force it says which, runs no tool, and
+    answers health checks with NOT_SERVING until it is stopped.
+
     With --json one document with the address is written as soon as calls are taken.
 
-    Exit status: 0 stopped, 2 bad settings, 3 the services cannot start.
+    Exit status: 0 stopped, 2 bad settings, 3 the services cannot start, or ran no tool.
     """
     session.tell_models()
     with session.environment.serve(session.options, {"listen": listen or None}) as server:
-        session.screen.document({"status": "SERVING", "address": server.address})
-        if not session.screen.as_json:
-            session.screen.say(f"Serving gRPC at {shown(server.address)}; Ctrl-C stops it.")
+        _announce(session, server)
         server.wait()
         session.screen.note("Stopping: running calls are given time to end; a further signal kills them.")
-    return ExitStatus.DONE
+    return ExitStatus.FAULT if server.refusal else ExitStatus.DONE
+
+
+def _announce(session: Session, server: Server) -> None:
+    screen, check = session.screen, server.check
+    if not server.refusal:
+        screen.document({"status": "SERVING", "address": server.address})
+        if not screen.as_json:
+            screen.say(f"Serving gRPC at {shown(server.address)}; Ctrl-C stops it.")
+        return
+    layers = list(check.broken_layers) if check else []
+    screen.document(
+        {"status": "NOT_SERVING", "address": server.address, "layers": layers, "reason": server.refusal},
+    )
+    screen.note(shown(f"toolwright: at {server.address} {server.refusal}."), style="red")

@@ -31,6 +31,9 @@ from toolwright.domain.tool import Demonstration, ToolInfo, ToolState
 from toolwright.errors import NotFound, ToolwrightError
 from toolwright.images.catalog import ImageInfo
 from toolwright.images.lock import Package
+from toolwright.sandbox.selfcheck.check import SelfCheck
+from toolwright.sandbox.selfcheck.finding import compare
+from toolwright.settings import Profile
 
 USER_USE = TokenUse(Role.USER, "offline-user", 1, 100, 10, 0.001)
 MAKER_USE = TokenUse(Role.MAKER, "offline-maker", 2, 1000, 500, 0.09)
@@ -216,11 +219,25 @@ class FakeImages:
         return [IMAGE]
 
 
+def self_check(*broken: str) -> SelfCheck:
+    """Return a check of three layers, those of `broken` not in force."""
+    layers = ("network", "memory", "user")
+    return SelfCheck(
+        tuple(compare(layer, "a probe", "no", "yes" if layer in broken else "no") for layer in layers), 0.1
+    )
+
+
 @dataclass
 class FakeServer:
     """Stops at once."""
 
     address: str = "127.0.0.1:7433"
+    check: SelfCheck = field(default_factory=self_check)
+
+    @property
+    def refusal(self) -> str:
+        """See `Server.refusal`."""
+        return self.check.refusal
 
     def wait(self) -> None:
         """See `Server.wait`."""
@@ -241,6 +258,8 @@ class FakeWorld:
     strong_asked: int = 0
     unchosen: str = ""
     """What `models_note` returns."""
+    profile_: Profile = Profile.DEVELOPMENT
+    check_: SelfCheck | ToolwrightError = field(default_factory=self_check)
 
     def models_note(self, options: Options) -> str:
         """See `Environment.models_note`."""
@@ -272,6 +291,16 @@ class FakeWorld:
         if isinstance(self.facts, ToolwrightError):
             raise self.facts
         return self.facts
+
+    def profile(self, options: Options) -> Profile:
+        """See `Environment.profile`."""
+        return self.profile_
+
+    def check(self, options: Options) -> SelfCheck:
+        """See `Environment.check`."""
+        if isinstance(self.check_, ToolwrightError):
+            raise self.check_
+        return self.check_
 
     def floors(self, options: Options, *, rounds: int) -> Floors:
         """See `Environment.floors`."""

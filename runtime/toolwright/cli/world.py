@@ -29,8 +29,9 @@ from toolwright.llm.offline import OfflineModelServer
 from toolwright.llm.openai_model import OpenAIModel
 from toolwright.llm.prices import load_prices
 from toolwright.sandbox.engine import Engine, find_engine
-from toolwright.server import open_server
-from toolwright.settings import ModelSettings, Settings, load_settings
+from toolwright.sandbox.selfcheck.check import SelfCheck
+from toolwright.server import check_sandboxes, open_server
+from toolwright.settings import ModelSettings, Profile, Settings, load_settings
 
 _STRONG = "offline-strong"
 _HERE_ONLY = {
@@ -84,6 +85,14 @@ class World:
         """Ask the engine about itself; see `Environment.engine`."""
         with _engine(_settings(options, {})) as engine, engine_faults():
             return EngineFacts(engine.address, engine.client.version(), engine.info)
+
+    def profile(self, options: Options) -> Profile:
+        """Return the profile; see `Environment.profile`."""
+        return _settings(options, {}).profile
+
+    def check(self, options: Options) -> SelfCheck:
+        """Check each layer; see `Environment.check`."""
+        return check_sandboxes(_settings(options, {}))
 
     def floors(self, options: Options, *, rounds: int) -> Floors:
         """Measure the floors; see `Environment.floors`."""

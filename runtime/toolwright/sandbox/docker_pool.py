@@ -16,6 +16,7 @@ from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.owner import is_orphan, owner_label
 from toolwright.sandbox.policy import LABEL_OWNER, SandboxPolicy
 from toolwright.sandbox.pool import PoolSize, WarmPool
+from toolwright.sandbox.selfcheck.check import examine
 from toolwright.sandbox.uids import UidRanges
 
 log = structlog.get_logger(__name__)
@@ -24,8 +25,15 @@ log = structlog.get_logger(__name__)
 class DockerLauncher:
     """Starts containers under one policy, each with user ids of its own."""
 
-    def __init__(self, engine: Engine, policy: SandboxPolicy) -> None:
-        """Start containers of `policy` on `engine`."""
+    def __init__(self, engine: Engine, policy: SandboxPolicy, *, proven: bool = True) -> None:
+        """Start containers of `policy` on `engine`.
+
+        Args:
+            engine: where.
+            policy: all of their options.
+            proven: whether the start-up check has passed. Else each container is examined, until one has passed.
+        """
+        self._proven = proven
         self._engine = engine
         self._policy = policy
         self._uids = UidRanges(remapped=engine.remaps_users)
@@ -34,6 +42,21 @@ class DockerLauncher:
 
     def launch(self) -> DockerSandbox:
         """Start one container; see `pool.Launcher.launch`."""
+        sandbox = self._start()
+        if self._proven:
+            return sandbox
+        try:
+            refusal = examine(self._engine, sandbox, self._policy).refusal
+        except BaseException:
+            sandbox.destroy()
+            raise
+        if refusal:
+            sandbox.destroy()
+            raise SandboxUnavailable(refusal)
+        self._proven = True
+        return sandbox
+
+    def _start(self) -> DockerSandbox:
         uid_base = self._uids.take()
         try:
             return DockerSandbox.start(
@@ -48,8 +71,18 @@ class DockerLauncher:
             raise
 
 
-def open_pool(engine: Engine, policy: SandboxPolicy, size: PoolSize, isolation: Isolation) -> WarmPool:
+def open_pool(
+    engine: Engine, policy: SandboxPolicy, size: PoolSize, isolation: Isolation, *, proven: bool = True
+) -> WarmPool:
     """Return a pool of Docker sandboxes, already filling.
+
+    Args:
+        engine: where.
+        policy: all options of its containers.
+        size: bounds.
+        isolation: how far sandboxes are shared.
+        proven: whether `check_sandbox` has passed for this engine and policy. Else the pool's own first container
+            is examined before it is lent; leases fail with SandboxUnavailable as long as none passes.
 
     Raises:
         ImageMissing: the image is not in the engine.
@@ -57,9 +90,9 @@ def open_pool(engine: Engine, policy: SandboxPolicy, size: PoolSize, isolation: 
             is no fall-back to a weaker one.
         EngineUnavailable: it does not answer.
     """
-    _require(engine, policy)
+    require(engine, policy)
     sweep_orphans(engine)
-    return WarmPool(DockerLauncher(engine, policy), size, isolation)
+    return WarmPool(DockerLauncher(engine, policy, proven=proven), size, isolation)
 
 
 def sweep_orphans(engine: Engine) -> int:
@@ -83,7 +116,12 @@ def sweep_orphans(engine: Engine) -> int:
     return removed
 
 
-def _require(engine: Engine, policy: SandboxPolicy) -> None:
+def require(engine: Engine, policy: SandboxPolicy) -> None:
+    """Check that the engine has what the policy names, by its own account.
+
+    Raises:
+        ImageMissing, SandboxUnavailable, EngineUnavailable: as `open_pool`.
+    """
     if policy.runtime not in engine.runtimes:
         raise SandboxUnavailable(
             f"The engine at {engine.address} has no runtime {policy.runtime!r}, only {', '.join(engine.runtimes)}. "

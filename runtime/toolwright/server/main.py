@@ -18,10 +18,11 @@ from toolwright.execution.executor import SandboxExecutor
 from toolwright.making.pipeline import Maker
 from toolwright.registry.open import open_store
 from toolwright.sandbox.base import SandboxPool
+from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
-from toolwright.server.sandboxes import prove, sandbox_pool
+from toolwright.server.sandboxes import PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
 from toolwright.services.endpoint import Endpoint, Parts
-from toolwright.services.log import configure_logs
+from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
 from toolwright.solving.solver import Solver
 
@@ -31,6 +32,7 @@ _LONGEST_DIRECTORY: Final = 80
 _IN_PROCESS_GRACE_S: Final = 0.5
 """Whoever closes a server of its own has read what it wanted."""
 
+_log: Final = service_log("toolwright.server")
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -40,11 +42,18 @@ class Server:
 
     address: str
     """What it listens on, as clients take it: `host:port` or `unix:/path`."""
+    check: SelfCheck | None
+    """What the start-up check found; None in a server of the caller's own."""
     _endpoint: Endpoint
     # A simple queue, not an event: its `put` may be called by a signal handler whatever that interrupted.
     _stop: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
     _handlers: dict[int, Any] = field(default_factory=dict)
     _signalled: bool = False
+
+    @property
+    def refusal(self) -> str:
+        """Why it is not serving and runs no tool; empty if it does."""
+        return self.check.refusal if self.check else ""
 
     def wait(self) -> None:
         """Wait until `stop`, or in the main thread for SIGTERM or SIGINT; leaving the `with` then ends the server.
@@ -84,14 +93,20 @@ class Server:
 
 
 @contextmanager
-def open_server(settings: Settings, *, address: str | None = None) -> Iterator[Server]:
+def open_server(
+    settings: Settings, *, address: str | None = None, policy_of: PolicyOf = sandbox_policy
+) -> Iterator[Server]:
     """Start all services and listen; at the end running calls get time to finish, then no container is left.
+
+    Before anything is served the sandbox is checked. A listening server attacks each layer; if one is not in
+    force it stays up, answers health checks with NOT_SERVING, and refuses every call that would run code.
 
     Args:
         settings: see `settings.load_settings`.
         address: where to listen, mostly `settings.listen`. None: a socket in a private directory, for this
-            user alone. Such a server is for the caller itself, so it skips the first call that shows a
-            listening one to be healthy: the caller's own is that.
+            user alone. Such a server is for the caller itself, so layers are not attacked: the first container is
+            looked at and tried before the first call, which fails with SandboxUnavailable if a layer is missing.
+        policy_of: what containers get. One that is weaker than ours is found out.
 
     Raises:
         EngineUnavailable, ImageMissing, SandboxUnavailable: no sandbox can be had.
@@ -100,25 +115,38 @@ def open_server(settings: Settings, *, address: str | None = None) -> Iterator[S
     """
     configure_logs()
     with ExitStack() as stack:
-        pool = stack.enter_context(sandbox_pool(settings))
-        parts = stack.enter_context(_parts(settings, pool))
+        sandboxes = stack.enter_context(open_sandboxes(settings, attack=address is not None, policy_of=policy_of))
+        parts = stack.enter_context(_parts(settings, sandboxes.pool))
         endpoint = Endpoint(
             parts,
             grpc_settings=settings.grpc,
             making=settings.making,
             reflect=settings.profile is not Profile.PRODUCTION,
+            refusal=sandboxes.refusal,
         )
         if address is None:
             place, grace_s = f"unix:{stack.enter_context(_private_directory())}/server.sock", _IN_PROCESS_GRACE_S
         else:
             place, grace_s = _checked(address), settings.grpc.drain_s
-            prove(pool, settings.sandbox.limits.limits)
-        server = Server(endpoint.listen(place), endpoint)
+            _prove(sandboxes, settings)
+        server = Server(endpoint.listen(place), sandboxes.check, endpoint)
         try:
             endpoint.ready()
             yield server
         finally:
             server._end(grace_s)  # noqa: SLF001 - its other half
+
+
+def _prove(sandboxes: Sandboxes, settings: Settings) -> None:
+    """Run a first call, or say why none will ever be run.
+
+    Raises:
+        SandboxUnavailable, Overloaded: the call failed.
+    """
+    if sandboxes.check is None or sandboxes.check.passed:
+        prove(sandboxes.pool, settings.sandbox.limits.limits)
+        return
+    _log.error("not serving", layers=list(sandboxes.check.broken_layers), reason=sandboxes.check.explain())
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""Settings → engine, image and policy → a pool that has shown that it works."""
+"""Settings → engine, image and policy → a pool, and a check of what its containers really are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import docker
@@ -17,12 +18,16 @@ from toolwright.domain.source import ToolSource
 from toolwright.errors import EngineUnavailable, ImageMissing, InvalidInput, NotFound, SandboxUnavailable
 from toolwright.images.catalog import find_image
 from toolwright.images.recipe import images_root
-from toolwright.sandbox.base import Cancellation, SandboxKey, SandboxPool
-from toolwright.sandbox.docker_pool import open_pool
-from toolwright.sandbox.engine import find_engine
+from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
+from toolwright.sandbox.docker_pool import open_pool, require
+from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
 from toolwright.sandbox.pool import PoolSize
+from toolwright.sandbox.selfcheck.check import SelfCheck, check_sandbox
 from toolwright.settings import SandboxSettings, Settings
+
+PolicyOf = Callable[[SandboxSettings, str], SandboxPolicy]
+"""(settings, image id) → what every container gets."""
 
 _OURS: Final = "toolwright-sandbox-"
 _SPARE_PROCESSES: Final = 32
@@ -33,22 +38,39 @@ _PROOF_TENANT: Final = "toolwright-start"
 _PROOF_WAIT_S: Final = 60.0
 
 
-@contextmanager
-def sandbox_pool(settings: Settings) -> Iterator[SandboxPool]:
-    """Find the engine and the image, and keep a pool of sandboxes as the settings ask.
+@dataclass(frozen=True, slots=True)
+class Sandboxes:
+    """What tools run in."""
 
-    Raises:
-        EngineUnavailable, ImageMissing: as they say.
-        SandboxUnavailable: the engine lacks the runtime or cannot enforce a limit.
-        InvalidInput: the image has no usable name.
-    """
-    engine = find_engine(settings.docker_host or None)
-    with closing(engine.client):
-        policy = sandbox_policy(settings.sandbox, image_id(engine.client, settings.sandbox.image))
-        size = settings.sandbox.pool
-        pool_size = PoolSize(ready=size.min_ready, most=size.max_containers, queue=size.max_queue)
-        with closing(open_pool(engine, policy, pool_size, settings.sandbox.isolation)) as pool:
-            yield pool
+    pool: SandboxPool
+    check: SelfCheck | None
+    """What the start-up check found. None: the pool examines its first container itself, before it lends it."""
+
+    @property
+    def refusal(self) -> str:
+        """Why no tool is ever run here; empty if tools may run."""
+        return self.check.refusal if self.check else ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoPool:
+    """Stands for a pool where no sandbox can be trusted: there is none to lend."""
+
+    info: SandboxInfo
+    refusal: str
+
+    def lease(
+        self,
+        key: SandboxKey,  # noqa: ARG002 - as `SandboxPool.lease`
+        *,
+        timeout_s: float,  # noqa: ARG002 - as above
+        cancellation: Cancellation,  # noqa: ARG002 - as above
+    ) -> AbstractContextManager[Lease]:
+        """Refuse; see `SandboxPool.lease`."""
+        raise SandboxUnavailable(self.refusal)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to destroy."""
 
 
 def sandbox_policy(settings: SandboxSettings, image: str) -> SandboxPolicy:
@@ -63,6 +85,52 @@ def sandbox_policy(settings: SandboxSettings, image: str) -> SandboxPolicy:
         max_calls=settings.max_calls,
         max_age_s=settings.max_age_s,
     )
+
+
+@contextmanager
+def open_sandboxes(settings: Settings, *, attack: bool, policy_of: PolicyOf = sandbox_policy) -> Iterator[Sandboxes]:
+    """Find the engine and the image, and keep a pool of sandboxes as the settings ask.
+
+    Args:
+        settings: see `settings.load_settings`.
+        attack: attack each layer first, which takes two seconds; there is no pool unless all hold. Else the pool's
+            own first container is looked at and tried, which takes 40 ms of the first call.
+        policy_of: what containers get.
+
+    Raises:
+        EngineUnavailable, ImageMissing: as they say.
+        SandboxUnavailable: the engine lacks the runtime or cannot enforce a limit, or no container starts.
+        InvalidInput: the image has no usable name.
+    """
+    with _found(settings, policy_of) as (engine, policy):
+        check = check_sandbox(engine, policy) if attack else None
+        if check and not check.passed:
+            yield Sandboxes(NoPool(SandboxInfo("", policy.image_id, policy.runtime), check.refusal), check)
+            return
+        size = settings.sandbox.pool
+        pool_size = PoolSize(ready=size.min_ready, most=size.max_containers, queue=size.max_queue)
+        isolation = settings.sandbox.isolation
+        with closing(open_pool(engine, policy, pool_size, isolation, proven=check is not None)) as pool:
+            yield Sandboxes(pool, check)
+
+
+def check_sandboxes(settings: Settings) -> SelfCheck:
+    """Check what a server with these settings would check before it serves.
+
+    Raises:
+        EngineUnavailable, ImageMissing, InvalidInput, SandboxUnavailable: as `open_sandboxes`.
+    """
+    with _found(settings, sandbox_policy) as (engine, policy):
+        return check_sandbox(engine, policy)
+
+
+@contextmanager
+def _found(settings: Settings, policy_of: PolicyOf) -> Iterator[tuple[Engine, SandboxPolicy]]:
+    engine = find_engine(settings.docker_host or None)
+    with closing(engine.client):
+        policy = policy_of(settings.sandbox, image_id(engine.client, settings.sandbox.image))
+        require(engine, policy)
+        yield engine, policy
 
 
 def image_id(client: docker.DockerClient, name: str) -> str:

@@ -69,8 +69,20 @@ class Parts:
 class Endpoint:
     """One gRPC server. NOT_SERVING until `ready`; after `drain` it is over."""
 
-    def __init__(self, parts: Parts, *, grpc_settings: GrpcSettings, making: MakingSettings, reflect: bool) -> None:
-        """Put the services together; nothing listens yet. `reflect` shows the protocol to any caller."""
+    def __init__(
+        self, parts: Parts, *, grpc_settings: GrpcSettings, making: MakingSettings, reflect: bool, refusal: str = ""
+    ) -> None:
+        """Put the services together; nothing listens yet.
+
+        Args:
+            parts: what the services stand on.
+            grpc_settings: bounds.
+            making: of making.
+            reflect: show the protocol to any caller.
+            refusal: why no code may be run; empty if it may. Given, calls that would run code are answered with
+                it, and health checks with NOT_SERVING for ever.
+        """
+        self._refusal = refusal
         self._in_flight = InFlight()
         self._makings = Makings(max_running=making.max_running)
         self._health = health.HealthServicer()
@@ -78,7 +90,7 @@ class Endpoint:
         self._workers = ThreadPoolExecutor(grpc_settings.workers, thread_name_prefix="grpc")
         self._server = grpc.server(
             self._workers,
-            interceptors=[FaultInterceptor(self._in_flight)],
+            interceptors=[FaultInterceptor(self._in_flight, refusal=refusal)],
             options=server_options(grpc_settings),
             # As many calls as threads: a call beyond them is refused at once, not queued unseen.
             maximum_concurrent_rpcs=grpc_settings.workers,
@@ -104,8 +116,9 @@ class Endpoint:
         return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
     def ready(self) -> None:
-        """Answer health checks with SERVING from now on."""
-        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        """Answer health checks with SERVING from now on, unless code is refused."""
+        if not self._refusal:
+            self._set_health(health_pb2.HealthCheckResponse.SERVING)
 
     def drain(self, grace_s: float) -> None:
         """Refuse new calls with UNAVAILABLE, give what is running `grace_s` seconds, then cancel it."""

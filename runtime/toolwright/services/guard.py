@@ -11,12 +11,30 @@ from typing import Any, Final
 import grpc
 from google.rpc import status_pb2  # type: ignore[import-untyped]  # it ships stubs, but no py.typed marker
 
-from toolwright.errors import InvalidInput, ToolwrightError
+from toolwright.errors import InvalidInput, SandboxUnavailable, ToolwrightError
 from toolwright.services import status
 from toolwright.services.log import service_log
 
 _OURS: Final = "/toolwright."
 _MALFORMED: Final = object()
+_RUN_NOTHING: Final = frozenset(
+    f"/toolwright.v1.{call}"
+    for call in (
+        "ToolService/GetTool",
+        "ToolService/ListTools",
+        "ToolService/SearchTools",
+        "ToolService/SetAlias",
+        "ToolService/QuarantineTool",
+        "ToolService/RetireTool",
+        "ToolService/ReportOutcome",
+        "AuditService/ListExecutions",
+        "AuditService/GetExecution",
+        "AuditService/GetImageReport",
+        "AuditService/GetCheckpoint",
+        "AuditService/VerifyLog",
+    )
+)
+"""Calls that run no code. Whatever is not named here is taken to run some."""
 
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -56,9 +74,10 @@ class FaultInterceptor(grpc.ServerInterceptor):
     gets INTERNAL with the log's id and nothing else. A request that is no message is the caller's fault.
     """
 
-    def __init__(self, in_flight: InFlight) -> None:
-        """Count calls in `in_flight`."""
+    def __init__(self, in_flight: InFlight, *, refusal: str = "") -> None:
+        """Count calls in `in_flight`; answer those that would run code with `refusal`, if there is one."""
         self._in_flight = in_flight
+        self._refusal = refusal
         self._log = service_log("toolwright.services")
 
     def intercept_service(
@@ -87,6 +106,7 @@ class FaultInterceptor(grpc.ServerInterceptor):
         def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any method's messages
             with self._in_flight.counted():
                 try:
+                    self._refuse(method)
                     return behaviour(_well_formed(request), context)
                 except Exception as fault:  # noqa: BLE001 - the last place where one can be turned into a status
                     status.abort(context, self._status(fault, method))
@@ -97,11 +117,16 @@ class FaultInterceptor(grpc.ServerInterceptor):
         def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401 - as above
             with self._in_flight.counted():
                 try:
+                    self._refuse(method)
                     yield from behaviour(_well_formed(request), context)
                 except Exception as fault:  # noqa: BLE001 - as above
                     status.abort(context, self._status(fault, method))
 
         return guarded
+
+    def _refuse(self, method: str) -> None:
+        if self._refusal and method not in _RUN_NOTHING:
+            raise SandboxUnavailable(self._refusal)
 
     def _status(self, fault: Exception, method: str) -> status_pb2.Status:
         if isinstance(fault, ToolwrightError) and status.code_of(fault) is not grpc.StatusCode.INTERNAL:

@@ -64,6 +64,16 @@ class SelfCheck:
         )
         return f"{', '.join(self.broken_layers)} ({reasons})"
 
+    @property
+    def refusal(self) -> str:
+        """Why no tool may run in such a sandbox, and what to do; empty if all layers are in force."""
+        if self.passed:
+            return ""
+        return (
+            f"no tool is run: layers of the sandbox are not in force: {self.explain()}. `toolwright doctor` shows "
+            "everything that was checked; correct the engine or the settings, and start again"
+        )
+
 
 def check_sandbox(engine: Engine, policy: SandboxPolicy, *, attack: bool = True) -> SelfCheck:
     """Start one container under `policy`, look at it from outside, and try its layers from inside.
@@ -80,9 +90,21 @@ def check_sandbox(engine: Engine, policy: SandboxPolicy, *, attack: bool = True)
     begun = time.monotonic()
     uid_base = UidRanges(remapped=engine.remaps_users).take()
     with started(engine, policy, uid_base=uid_base, owner=owner_label()) as sandbox:
-        findings = [*_look(engine, sandbox, policy), *_knock(engine, sandbox, policy)]
+        findings = examine(engine, sandbox, policy).findings
         if attack:
-            findings += _attack(sandbox, policy)
+            findings += tuple(_attack(sandbox, policy))
+    return SelfCheck(findings, time.monotonic() - begun)
+
+
+def examine(engine: Engine, sandbox: DockerSandbox, policy: SandboxPolicy) -> SelfCheck:
+    """Look at a container from outside and try its layers from inside by one harmless call: 40 ms.
+
+    Raises:
+        SandboxUnavailable: it takes no call.
+        EngineUnavailable: the engine does not answer.
+    """
+    begun = time.monotonic()
+    findings = [*_look(engine, sandbox, policy), *_knock(engine, sandbox, policy)]
     return SelfCheck(tuple(findings), time.monotonic() - begun)
 
 
