@@ -132,8 +132,8 @@ def test_a_stopped_command_cleans_up(start: Start, engine: Engine, tmp_path: Pat
     """Ctrl-C and SIGTERM in the middle of a call: no traceback, and no container is left."""
     (tmp_path / "loops.py").write_text("def f():\n    while True: pass\n", encoding="utf-8")
     command = start("run", *["loops.py"] * 5, "--function", "f", "--timeout", "5")
-    assert command.stdout
-    assert "TIMEOUT" in command.stdout.readline()
+    assert command.stderr
+    assert "TIMEOUT" in command.stderr.readline()
     command.send_signal(number)
     _, notes = command.communicate(timeout=60)
     assert command.returncode == status

@@ -10,7 +10,7 @@ from toolwright.cli.arguments import read_arguments
 from toolwright.cli.command import Session
 from toolwright.cli.documents import execution_document
 from toolwright.cli.exit import ExitStatus, status_of_outcome
-from toolwright.cli.rendering import execution_lines
+from toolwright.cli.rendering import show_execution
 
 
 def call(
@@ -27,7 +27,6 @@ def call(
     arguments_json = read_arguments(args)
     with session.services() as services:
         execution = services.execute(tool, arguments_json=arguments_json)
-    for line in execution_lines(execution):
-        session.screen.say(line)
+    show_execution(session.screen, execution)
     session.screen.document({"tool": tool, **execution_document(execution)})
     return status_of_outcome(execution.outcome.status)

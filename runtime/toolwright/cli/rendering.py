@@ -9,12 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from toolwright.cli.safe_text import joined, json_text, literal, shown, shown_line
+from toolwright.cli.screen import Screen
 from toolwright.domain.limits import MIB
-from toolwright.domain.outcome import Execution, Status
+from toolwright.domain.outcome import Execution, Failure, Status
 from toolwright.domain.tool import ToolInfo
 
 MAX_SHOWN = 4_000
 """Characters of one untrusted text on the screen; --json has all of it."""
+
+HALF_SHOWN = 2_000
+"""Characters shown of the beginning and of the end of what a call wrote."""
 
 
 def status_text(status: Status) -> Text:
@@ -23,23 +27,40 @@ def status_text(status: Status) -> Text:
     return Text(status.value, style=styles.get(status, "bold red"))
 
 
-def execution_lines(execution: Execution, title: str = "") -> list[Text]:
-    """Return a call's end: status, result or failure, output, and what it used."""
-    outcome, lines = execution.outcome, []
+def show_execution(screen: Screen, execution: Execution, title: str = "") -> None:
+    """Show a call's end: the result on stdout, so that it can be piped; verdict, failure and output on stderr."""
+    outcome = execution.outcome
     head = literal(f"{shown_line(title)}: " if title else "")
-    lines.append(joined(head, status_text(outcome.status), Text(f"  {used(execution)}", style="dim")))
-    if outcome.result_json is not None:
-        lines.append(literal(outcome.result_json, limit=MAX_SHOWN))
+    screen.note(joined(head, status_text(outcome.status), Text(f"  {used(execution)}", style="dim")), style="")
     if outcome.failure:
-        lines.append(literal(f"{outcome.failure.type}: {outcome.failure.message}", style="red", limit=MAX_SHOWN))
-        if outcome.failure.traceback:
-            lines.append(literal(outcome.failure.traceback.rstrip(), style="dim", limit=MAX_SHOWN))
+        for line in failure_lines(outcome.failure):
+            screen.note(line, style="")
     for name, output in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
         if output.total_bytes:
             kept = f", {len(output.kept)} kept" if output.truncated else ""
-            lines.append(Text(f"{name} ({output.total_bytes} bytes{kept}):", style="dim"))
-            lines.append(literal(output.text.rstrip("\n"), limit=MAX_SHOWN))
-    return lines
+            screen.note(f"{name} ({output.total_bytes} bytes{kept}):")
+            screen.note(literal(head_and_tail(output.text.rstrip("\n"))), style="")
+    if outcome.result_json is not None:
+        screen.result(outcome.result_json)
+
+
+def failure_lines(failure: Failure) -> list[Text]:
+    """Return why there is no result: the traceback, and the exception once."""
+    headline = f"{failure.type}: {failure.message}" if failure.message else failure.type
+    trace = failure.traceback.rstrip().removesuffix(headline)
+    lines = trace.rstrip().splitlines()
+    if lines and lines[-1].partition(":")[0].rpartition(".")[2] == failure.type.rpartition(".")[2]:
+        lines.pop()  # the same exception, told a little otherwise
+    shown_trace = [literal("\n".join(lines), style="dim", limit=MAX_SHOWN)] if lines else []
+    return [*shown_trace, literal(headline, style="red", limit=MAX_SHOWN)]
+
+
+def head_and_tail(text: str) -> str:
+    """Return `text`, of a long one its beginning and its end; --json has all of it."""
+    dropped = len(text) - 2 * HALF_SHOWN
+    if dropped <= 0:
+        return text
+    return f"{text[:HALF_SHOWN]}\n… {dropped} characters more, all of them with --json …\n{text[-HALF_SHOWN:]}"
 
 
 def used(execution: Execution) -> str:

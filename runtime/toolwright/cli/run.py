@@ -13,7 +13,7 @@ from toolwright.cli.documents import execution_document
 from toolwright.cli.environment import Services
 from toolwright.cli.exit import ExitStatus, document_of, paragraph, status_of, status_of_outcome, worst
 from toolwright.cli.reading import read_text, within
-from toolwright.cli.rendering import execution_lines
+from toolwright.cli.rendering import show_execution
 from toolwright.cli.safe_text import shown_line
 from toolwright.domain.call import Isolation
 from toolwright.domain.limits import MIB, LimitsRequest
@@ -89,8 +89,7 @@ def _run_one(
         session.screen.note(f"{shown_line(str(path))}: {paragraph(fault)}", style="red")
         session.screen.line({**named, **document_of(fault)})
         return status_of(fault)
-    for line in execution_lines(execution, str(path)):
-        session.screen.say(line)
+    show_execution(session.screen, execution, str(path))
     session.screen.line({**named, **execution_document(execution)})
     return status_of_outcome(execution.outcome.status)
 

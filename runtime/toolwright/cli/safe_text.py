@@ -40,6 +40,11 @@ def literal(text: str, *, style: str = "", limit: int | None = None) -> Text:
     return Text(shown(text, limit=limit), style=style)
 
 
+def safe_json(text: str) -> str:
+    r"""Return JSON text with what could act as a `\u` escape: harmless on a terminal, and still the same JSON."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_json_character, text))
+
+
 def joined(*parts: Text) -> Text:
     """Return `parts` one after another, each in its own style. `+` would give all of them the first one's."""
     return Text.assemble(*parts)
@@ -59,3 +64,10 @@ def _shown_character(character: str) -> str:
     if character in _KEPT or unicodedata.category(character) not in _ACTIVE:
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def _json_character(character: str) -> str:
+    # In JSON only strings can hold such characters, and there an escape means the same.
+    if character in _KEPT or unicodedata.category(character) not in _ACTIVE:
+        return character
+    return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"

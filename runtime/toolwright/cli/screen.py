@@ -7,11 +7,15 @@ from typing import Any, NoReturn
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
 from rich.text import Text
 
-from toolwright.cli.safe_text import json_text
+from toolwright.cli.safe_text import json_text, safe_json, shown
 
-_PLAIN_WIDTH = 120
+_PLAIN_WIDTH = 100_000
+"""Of what is no terminal: a table in a file or a pipe has each row on one line."""
+_TERMINAL_LIMIT = 100_000
+"""Characters of a result on a terminal; in a file or a pipe it is always whole."""
 
 
 class _Console(Console):
@@ -34,11 +38,27 @@ class Screen:
 
     def say(self, *parts: RenderableType, style: str = "") -> None:
         """Show `parts` to people. Strings are taken literally; untrusted ones need `safe_text` first."""
-        self.people.print(*parts, style=style or None, soft_wrap=_wraps(parts))
+        if self.people.is_terminal:
+            self.people.print(*parts, style=style or None, soft_wrap=_wraps(parts))
+            return
+        with self.people.capture() as captured:
+            for part in parts or ("",):
+                self.people.print(_plain(part), soft_wrap=_wraps((_plain(part),)))
+        lines = captured.get().removesuffix("\n").split("\n")
+        self.people.file.write("\n".join(line.rstrip(" ") for line in lines) + "\n")
+        self.people.file.flush()  # whoever reads along sees each step as it happens
 
     def note(self, *parts: RenderableType, style: str = "dim") -> None:
         """Show `parts` on stderr."""
         self.notes.print(*parts, style=style or None, soft_wrap=_wraps(parts))
+
+    def result(self, json: str) -> None:
+        """Show a result, JSON text of a tool's: all of it, and on stdout nothing else; nothing if JSON is wanted."""
+        if not self.as_json:
+            whole = safe_json(json)
+            limit = _TERMINAL_LIMIT if self.people.is_terminal else None
+            sys.stdout.write((whole if limit is None else shown(whole, limit=limit)) + "\n")
+            sys.stdout.flush()
 
     def document(self, value: Any) -> None:  # noqa: ANN401 - the type of a JSON value
         """Write the command's one JSON document, if JSON is wanted."""
@@ -70,8 +90,13 @@ class Screen:
 def _console(*, stderr: bool) -> Console:
     console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
-        console.width = _PLAIN_WIDTH  # a table in a file need not fit the default of 80
+        console.width = _PLAIN_WIDTH
     return console
+
+
+def _plain(part: RenderableType) -> RenderableType:
+    """Return what stands for `part` where there is no terminal: code without colours and padding."""
+    return Text(part.code) if isinstance(part, Syntax) else part
 
 
 def _wraps(parts: tuple[RenderableType, ...]) -> bool:

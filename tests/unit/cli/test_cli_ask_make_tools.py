@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,15 @@ def test_tools_list(cli: RunCli, world: FakeWorld) -> None:
     world.services_.tools = [tool_info("b"), tool_info("a", 2)]
     assert [tool["reference"] for tool in cli("tools", "list", "--json").document["tools"]] == ["b@1", "a@2"]
     assert "a@2" in cli("tools", "list").out
+
+
+def test_a_table_in_a_pipe_has_a_line_for_each_row(cli: RunCli, world: FakeWorld) -> None:
+    """No wrapping and no trailing blanks: other programs read it too."""
+    world.services_.tools = [replace(tool_info(f"tool{n}"), summary="long " * 60) for n in range(3)]
+    for command in (("tools", "list"), ("images", "list"), ("tools", "show", "tool0")):
+        lines = cli(*command).out.splitlines()
+        assert all(line == line.rstrip() for line in lines)
+    assert len(cli("tools", "list").out.splitlines()) == 4
 
 
 def test_tools_show(cli: RunCli, world: FakeWorld) -> None:

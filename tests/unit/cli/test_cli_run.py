@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -187,7 +188,57 @@ def test_output_of_a_tool_cannot_act_on_the_terminal(cli: RunCli, world: FakeWor
     ran = cli("run", source, "--function", "f")
     assert "\x1b" not in ran.out + ran.err
     assert "\u202e" not in ran.out + ran.err
-    assert "\\x1b[2J[bold]\\u202e" in ran.out
+    assert ran.err.count("\\x1b[2J[bold]\\u202e") == 3
+    assert ran.out == ""
+
+
+def test_a_result_can_be_piped(cli: RunCli, world: FakeWorld, source: Path) -> None:
+    """The results alone are on stdout, whole and still JSON; all else is on stderr."""
+    value = ["x" * 10_000, "\x1b[2J \u202e \x85 \U000e0001 é"]
+    world.services_.executions = [
+        execution(result_json=json.dumps(value, ensure_ascii=False), stdout=Output(b"noise", 5)),
+        execution(Status.TOOL_ERROR),
+    ]
+    ran = cli("run", source, source, "--function", "f")
+    assert json.loads(ran.out) == value
+    assert ran.out.count("\n") == 1
+    assert not set("\x1b\u202e\x85\U000e0001") & set(ran.out)
+    assert all(part in ran.err for part in ("SUCCESS", "TOOL_ERROR", "noise"))
+
+
+@pytest.mark.parametrize(
+    ("failure", "lines"),
+    [
+        (
+            Failure("ValueError", "no", "  line 3, in f: raise\nValueError: no"),
+            ["  line 3, in f: raise", "ValueError: no"],
+        ),
+        (Failure("ValueError", "a\nb", "  line 3\nValueError: a\nb"), ["  line 3", "ValueError: a", "b"]),
+        (Failure("ValueError", "", "  line 3\nValueError"), ["  line 3", "ValueError"]),
+        (
+            Failure("SyntaxError", "bad (f.py, line 1)", "  f(\nSyntaxError: bad"),
+            ["  f(", "SyntaxError: bad (f.py, line 1)"],
+        ),
+        (Failure("ValueError", "no", ""), ["ValueError: no"]),
+        (Failure("Odd", "no", "  line 3\n  cut short"), ["  line 3", "  cut short", "Odd: no"]),
+    ],
+)
+def test_an_exception_is_told_once(
+    cli: RunCli, world: FakeWorld, source: Path, failure: Failure, lines: list[str]
+) -> None:
+    """After its traceback, and not before it as well."""
+    world.services_.executions = [execution(Status.TOOL_ERROR, failure=failure)]
+    assert cli("run", source, "--function", "f").err.splitlines()[1:] == lines
+
+
+def test_a_flood_is_shown_by_its_ends(cli: RunCli, world: FakeWorld, source: Path) -> None:
+    """A mebibyte of output is two pieces and a count on the terminal, and whole in --json."""
+    flood = b"begin" + b"x" * 2**20 + b"end"
+    world.services_.executions = [execution(stdout=Output(flood, 2**30))] * 2
+    ran = cli("run", source, "--function", "f")
+    assert len(ran.err) < 5_000
+    assert all(part in ran.err for part in ("begin", "xend", f"{len(flood) - 4_000} characters more"))
+    assert len(cli("run", source, "--function", "f", "--json").document["stdout"]) == len(flood)
 
 
 def test_call_runs_a_registered_tool(cli: RunCli, world: FakeWorld) -> None:
