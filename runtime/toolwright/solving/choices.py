@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState
@@ -26,10 +26,14 @@ class Choice:
     summary: str
     sample: str
     """A question of its kind; empty if none is known."""
-    words: frozenset[str]
-    """Of summary and sample."""
     reference: str = ""
     """Of the tool, as `name@number`; empty for a task."""
+    words: frozenset[str] = field(init=False, repr=False)
+    """Of summary and sample, found once."""
+
+    def __post_init__(self) -> None:
+        """Find the words."""
+        object.__setattr__(self, "words", _words(f"{self.summary} {self.sample}"))
 
 
 class Choices:
@@ -71,15 +75,12 @@ def _newest(store: Store) -> Iterator[RegisteredTool]:
 
 def _of_tool(tool: RegisteredTool) -> Choice:
     version = tool.version
-    summary = version.description.summary
     sample = version.demonstrations[0].question if version.demonstrations else ""
-    words = _words(f"{summary} {sample}")
-    return Choice(version.name, version.description.signature, summary, sample, words, tool.reference)
+    return Choice(version.name, version.description.signature, version.description.summary, sample, tool.reference)
 
 
 def _of_task(task: Task) -> Choice:
-    sample = task.training[0].question
-    return Choice(task.name, "", task.description, sample, _words(f"{task.description} {sample}"))
+    return Choice(task.name, "", task.description, task.training[0].question)
 
 
 def _words(text: str) -> frozenset[str]:
