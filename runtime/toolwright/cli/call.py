@@ -10,7 +10,9 @@ from toolwright.cli.arguments import read_arguments
 from toolwright.cli.command import Session
 from toolwright.cli.documents import execution_document
 from toolwright.cli.exit import ExitStatus, status_of_outcome
+from toolwright.cli.flags import in_flags
 from toolwright.cli.rendering import show_execution
+from toolwright.errors import InvalidInput
 
 
 def call(
@@ -25,8 +27,11 @@ def call(
     Exit status: 0 it succeeded, 1 it failed, 2 no such tool or bad arguments (nothing ran), 3 a fault of ours.
     """
     arguments_json = read_arguments(args)
-    with session.services() as services:
-        execution = services.execute(tool, arguments_json=arguments_json)
+    try:
+        with session.services() as services:
+            execution = services.execute(tool, arguments_json=arguments_json)
+    except InvalidInput as fault:
+        raise in_flags(fault) from None
     show_execution(session.screen, execution)
     session.screen.document({"tool": tool, **execution_document(execution)})
     return status_of_outcome(execution.outcome.status)

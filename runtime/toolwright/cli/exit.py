@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
@@ -10,6 +11,7 @@ from toolwright.domain.outcome import Status
 from toolwright.errors import (
     CallCancelled,
     CallerError,
+    ConnectionLost,
     DeadlineExceeded,
     ModelRejected,
     ModelUnavailable,
@@ -49,10 +51,14 @@ _STATUS: dict[type[ToolwrightError], ExitStatus] = {
 _ADVICE: dict[type[ToolwrightError], str] = {
     SandboxUnavailable: "See what is wrong with `toolwright doctor`.",
     StoreUnavailable: "Check that the state directory is writable and has space, or name another with --state-dir.",
+    ConnectionLost: "The server's log says whether it ran.",
     ServerUnavailable: "Or leave out --server and TOOLWRIGHT_SERVER to run the services in this process.",
     ModelUnavailable: "Check that the endpoint runs and can be reached, or try without it: --offline.",
     ModelRejected: "Correct the endpoint's address, key or model name in the settings, or try without it: --offline.",
 }
+
+_NAMED = re.compile(r"`[^`]+`|--[a-z-]+")
+"""What an advice is about: a fault whose own text names it needs no more."""
 
 
 def status_of(error: ToolwrightError) -> ExitStatus:
@@ -74,7 +80,9 @@ def worst(statuses: Iterable[ExitStatus]) -> ExitStatus:
 
 def advice_on(error: ToolwrightError) -> str:
     """Return what to do about `error`, beyond its own text; empty if that says it all."""
-    return next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), "")
+    advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), "")
+    told = any(words in str(error) for words in _NAMED.findall(advice))
+    return "" if told else advice
 
 
 def paragraph(error: ToolwrightError) -> str:

@@ -12,7 +12,8 @@ from toolwright.cli.command import Session
 from toolwright.cli.documents import execution_document
 from toolwright.cli.environment import Services
 from toolwright.cli.exit import ExitStatus, document_of, paragraph, status_of, status_of_outcome, worst
-from toolwright.cli.reading import read_text, within
+from toolwright.cli.flags import in_flags
+from toolwright.cli.reading import read_stdin, read_text, within
 from toolwright.cli.rendering import show_execution
 from toolwright.cli.safe_text import shown_line
 from toolwright.domain.call import Isolation
@@ -20,19 +21,15 @@ from toolwright.domain.limits import MIB, LimitsRequest
 from toolwright.domain.source import MAX_SOURCE_BYTES, ToolSource
 from toolwright.errors import InvalidInput, ToolwrightError
 
-_FLAGS = {
-    "sandbox.limits.wall_time_s": "--timeout",
-    "sandbox.limits.memory_bytes": "--memory",
-    "limits.wall_time_s": "--timeout",
-    "limits.memory_bytes": "--memory",
-    "sandbox.image": "--image",
-    "sandbox.runtime": "--runtime",
-}
+_STDIN = "-"
 
 
 def run(
     session: Session,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Python source; may be named more than once.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Python source; may be named more than once; - reads it from stdin."),
+    ],
     function: Annotated[str, typer.Option("--function", metavar="F", help="Module-level function to call.")],
     args: Annotated[
         str, typer.Option("--args", metavar="JSON", help="Keyword arguments: a JSON object, or @FILE that holds one.")
@@ -53,6 +50,8 @@ def run(
     Exit status: 0 all succeeded, 1 one failed, 2 bad input (nothing ran), 3 a fault of ours.
     """
     arguments_json = read_arguments(args)
+    if files.count(_STDIN) > 1:
+        raise InvalidInput("FILE", "names stdin twice", "- once at most: it can be read only once")
     sources = [(path, _source(path, function)) for path in files]
     ceilings = LimitsRequest(wall_time_s=timeout, memory_bytes=None if memory is None else memory * MIB)
     remote = bool(session.options.server)
@@ -70,45 +69,44 @@ def run(
                 ]
             )
     except InvalidInput as fault:
-        raise _in_flags(fault) from None
+        raise in_flags(fault) from None
 
 
 def _run_one(
     session: Session,
     services: Services,
-    path: Path,
+    path: str,
     source: ToolSource,
     arguments_json: str,
     limits: LimitsRequest | None,
 ) -> ExitStatus:
-    named = {"file": str(path), "function": source.function}
+    named = {"file": path, "function": source.function}
     try:
         execution = services.execute(source, arguments_json=arguments_json, limits=limits)
     except ToolwrightError as fault:
-        fault = _in_flags(fault) if isinstance(fault, InvalidInput) else fault
-        session.screen.note(f"{shown_line(str(path))}: {paragraph(fault)}", style="red")
+        fault = in_flags(fault) if isinstance(fault, InvalidInput) else fault
+        session.screen.note(f"{shown_line(path)}: {paragraph(fault)}", style="red")
         session.screen.line({**named, **document_of(fault)})
         return status_of(fault)
-    show_execution(session.screen, execution, str(path))
+    show_execution(session.screen, execution, path)
     session.screen.line({**named, **execution_document(execution)})
     return status_of_outcome(execution.outcome.status)
 
 
-def _source(path: Path, function: str) -> ToolSource:
-    code = read_text(path, limit=MAX_SOURCE_BYTES)
+def _source(path: str, function: str) -> ToolSource:
+    limit = MAX_SOURCE_BYTES
+    code = read_stdin(path, limit=limit) if path == _STDIN else read_text(Path(path), limit=limit)
     try:
         return ToolSource(code, function)
     except InvalidInput as fault:
         if fault.field == "source.function":
             raise InvalidInput("--function", fault.problem, fault.limit) from None
-        raise within(str(path), fault) from None
+        if "\r" in code:
+            problem = "has CR line ends, as Windows writes them: convert the file to LF line ends, such as by dos2unix"
+            raise InvalidInput(path, problem) from None
+        raise within(path, fault) from None
 
 
 def _changes(isolation: Isolation | None, ceilings: LimitsRequest) -> dict[str, Any]:
     limits = {"wall_time_s": ceilings.wall_time_s, "memory_bytes": ceilings.memory_bytes}
     return {"sandbox": {"isolation": isolation, "limits": limits}}
-
-
-def _in_flags(fault: InvalidInput) -> InvalidInput:
-    """Return `fault` with the setting it names as the flag that was given."""
-    return InvalidInput(_FLAGS.get(fault.field, fault.field), fault.problem, fault.limit)

@@ -17,6 +17,8 @@ from toolwright.errors import EngineUnavailable
 TIMEOUT_S = 30
 """Longest wait for one answer of the engine, in seconds."""
 
+_SHOWN_CHARS = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -89,5 +91,9 @@ def _connect(address: str) -> Engine:
     return Engine(address, client, str(info.get("ServerVersion", "")), info)
 
 
-def _short(fault: Exception) -> str:
-    return " ".join(str(fault).split())[:160]
+def _short(fault: BaseException) -> str:
+    """Return what lies at the bottom of `fault`: the layers above only say that it happened to them."""
+    while (cause := fault.__cause__ or fault.__context__) is not None:
+        fault = cause
+    text = " ".join((getattr(fault, "strerror", None) or str(fault) or type(fault).__name__).split())
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"

@@ -18,6 +18,25 @@ _ENV_OTHER: Final = tuple(
     ENV_PREFIX + name for name in ("CONFIG", "SERVER", "ENGINE_", "DEBIAN_", "ETC", "TEST_", "LATM_")
 )
 
+# The library's words for these are of its own types and bounds, and the latter stand in our documentation.
+_PROBLEMS: Final = {
+    "string_pattern_mismatch": "has no valid form",
+    "greater_than_equal": "is too small",
+    "greater_than": "is too small",
+    "less_than_equal": "is too large",
+    "less_than": "is too large",
+    "finite_number": "is no finite number",
+    "enum": "is none of those",
+    "int_parsing": "is no whole number",
+    "int_from_float": "is no whole number",
+    "int_type": "is no whole number",
+    "float_parsing": "is no number",
+    "float_type": "is no number",
+    "bool_parsing": "is neither true nor false",
+    "bool_type": "is neither true nor false",
+    "string_type": "is no text",
+}
+
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     """Read all sources and return the settings.
@@ -36,9 +55,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         field = ".".join(map(str, first["loc"])) or "settings"
         if first["type"] == "extra_forbidden":
             raise InvalidInput(field, "is no setting", _known_names(first["loc"][:-1])) from None
-        problem = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "string_pattern_mismatch":
-            problem = "has no valid form"
+        problem = _PROBLEMS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
         raise InvalidInput(field, problem, _meaning(first["loc"])) from None
     except SettingsError as fault:
         raise InvalidInput("environment", f"{fault}: {fault.__cause__ or ''}".rstrip(": ")) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolwright.cli.main import execute
+from toolwright.cli.application import execute
 from toolwright.cli.testing import FakeWorld, Ran, RunCli
 
 

@@ -59,3 +59,10 @@ def test_worst_of_several_counts() -> None:
     """A fault of ours outweighs a failed tool."""
     assert worst([ExitStatus.DONE, ExitStatus.FAULT, ExitStatus.FAILED]) is ExitStatus.FAULT
     assert worst([]) is ExitStatus.DONE
+
+
+def test_advice_is_given_once() -> None:
+    """A fault that names the way out itself is not followed by the same in other words."""
+    assert "doctor" in paragraph(errors.SandboxUnavailable("no container starts"))
+    told = errors.SandboxUnavailable("no container starts; `toolwright doctor` shows why")
+    assert paragraph(told).count("doctor") == 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -166,3 +169,24 @@ def test_commands_that_ask_no_model_say_nothing_of_models(cli: RunCli, world: Fa
     world.unchosen = "no model is configured"
     assert "no model" not in cli("tools", "list").err
     assert "no model" not in cli("call", "sort_words").err
+
+
+def test_an_interrupt_while_loading_is_no_traceback(tmp_path: Path) -> None:
+    """Ctrl-C in the half second in which modules load ends as at any other time."""
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", "from toolwright.cli.main import main; main()"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "toolwright: interrupted\n")
+
+
+def test_bad_choice_is_told_in_plain_words(cli: RunCli) -> None:
+    """What was typed and what may be typed, and nothing of the library behind."""
+    ran = cli("run", "x.py", "--function", "f", "--isolation", "foo")
+    assert ran.status == 2
+    assert "toolwright: Invalid value for '--isolation': 'foo' is not one of 'call', 'tool', 'tenant'." in ran.err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -265,3 +267,39 @@ def test_source_is_passed_on_unread(cli: RunCli, world: FakeWorld, source: Path)
     ran = cli("run", source, "--function", "f")
     assert ran.status == 0
     assert world.services_.executed[0][0] == ToolSource("this is no python (", "f")
+
+
+def test_source_from_stdin(cli: RunCli, world: FakeWorld, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` reads it, beside files, and once at most."""
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"def f():\n    return 1\n")))
+    ran = cli("run", "-", source, "--function", "f", "--json")
+    assert [line["file"] for line in ran.lines] == ["-", str(source)]
+    assert world.services_.executed[0][0] == ToolSource("def f():\n    return 1\n", "f")
+    assert cli("run", "-", "-", "--function", "f").status == 2
+
+
+def test_windows_line_ends_are_named(cli: RunCli, source: Path) -> None:
+    """The person reads what to do, not a code point."""
+    source.write_bytes(b"def f():\r\n    return 1\r\n")
+    ran = cli("run", source, "--function", "f", "--json")
+    assert ran.status == 2
+    assert "convert the file to LF line ends" in ran.document["error"]["message"]
+
+
+@pytest.mark.parametrize("command", [("call", "sort_words"), ("run", "SOURCE", "--function", "f")])
+def test_refused_arguments_are_named_by_their_flag(
+    cli: RunCli, world: FakeWorld, source: Path, command: tuple[str, ...]
+) -> None:
+    """`--args`, with the path into them."""
+    world.services_.executions = [InvalidInput("arguments_json.words[1]", "3 is no text", "a list of texts")]
+    ran = cli(*(source if part == "SOURCE" else part for part in command), "--json")
+    assert ran.status == 2
+    assert ran.document["error"]["field"] == "--args.words[1]"
+
+
+def test_memory_is_told_in_the_unit_of_its_flag(cli: RunCli, world: FakeWorld, source: Path) -> None:
+    """A server that speaks of bytes is read in MiB by whoever typed MiB."""
+    fault = InvalidInput("limits.memory_bytes", f"{999 * MIB} is outside the allowed range", f"at most {256 * MIB}")
+    world.services_.executions = [fault]
+    ran = cli("run", source, "--function", "f", "--memory", "999", "--server", "h:1")
+    assert "--memory: 999 MiB is outside the allowed range (allowed: at most 256 MiB)" in ran.err
