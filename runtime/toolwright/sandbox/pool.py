@@ -42,9 +42,10 @@ class PoolSize:
     """Containers that may be starting at once; more only makes each slower."""
     queue: int = 64
     """Calls that may wait; one more is refused."""
-    rest_s: float = 1.0
+    rest_s: float = 3.0
     """Seconds, above 0. A container called more often than that is in use, although it is idle between two calls:
-    it does not make room for a blank that nobody waits for."""
+    it does not make room for a blank that nobody waits for. Longer than a start for each of the default 8 places,
+    else as many tools as places, called in turn, would evict each other for ever."""
 
 
 class Launcher(Protocol):
