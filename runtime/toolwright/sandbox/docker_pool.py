@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import requests
 import structlog
@@ -17,7 +18,7 @@ from toolwright.sandbox.owner import is_orphan, owner_label
 from toolwright.sandbox.policy import LABEL_OWNER, SandboxPolicy
 from toolwright.sandbox.pool import PoolSize, WarmPool
 from toolwright.sandbox.selfcheck.check import examine
-from toolwright.sandbox.uids import UidRanges
+from toolwright.sandbox.uids import CALLS, UidRanges
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,8 @@ class DockerLauncher:
         """
         self._proven = proven
         self._engine = engine
-        self._policy = policy
+        self.policy = replace(policy, max_calls=min(policy.max_calls, CALLS))
+        """The policy in force: a call beyond its range of user ids would get one of another container's."""
         self._uids = UidRanges(remapped=engine.remaps_users)
         self._owner = owner_label()
         self.info = SandboxInfo("", policy.image_id, policy.runtime)
@@ -46,7 +48,7 @@ class DockerLauncher:
         if self._proven:
             return sandbox
         try:
-            refusal = examine(self._engine, sandbox, self._policy).refusal
+            refusal = examine(self._engine, sandbox, self.policy).refusal
         except BaseException:
             sandbox.destroy()
             raise
@@ -61,7 +63,7 @@ class DockerLauncher:
         try:
             return DockerSandbox.start(
                 self._engine,
-                self._policy,
+                self.policy,
                 uid_base=uid_base,
                 owner=self._owner,
                 on_destroyed=lambda: self._uids.give_back(uid_base),

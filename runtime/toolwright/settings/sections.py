@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from toolwright.domain.call import Isolation
 from toolwright.domain.limits import MIB, Limits
 from toolwright.domain.record import Role
+from toolwright.sandbox.uids import CALLS
 
 _IMAGE = r"^(sha256:[0-9a-f]{64}|[a-z0-9][a-z0-9._-]*(:[0-9]+/[a-z0-9._-]+)?(/[a-z0-9._-]+)*(@sha256:[0-9a-f]{64})?)$"
 _RUNTIME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -81,8 +82,8 @@ class SandboxSettings(_Section):
     """OCI runtime that the engine knows: `runc`, `runsc`, `crun`, …. There is no fall-back to another."""
     isolation: Isolation = Isolation.TOOL
     """What a container belongs to: `call`, `tool` or `tenant`."""
-    max_calls: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """Calls after which a container is thrown away: 1 to 100,000."""
+    max_calls: Annotated[int, Field(ge=1, le=CALLS)] = 1000
+    """Calls after which a container is thrown away: 1 to 2,046, as each has a user id of its own."""
     max_age_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 900.0
     """Seconds after which a container is thrown away: 1 to 86,400. Default 15 minutes."""
     pool: PoolSettings = PoolSettings()
