@@ -107,4 +107,6 @@ class Lease:
 
     sandbox: Sandbox
     queue_ms: float
+    """Waiting while no place was free, nor a sandbox for this call being started."""
     acquire_ms: float
+    """Getting the sandbox, from when its start was under way or it came free; near 0 for a warm one."""

@@ -95,12 +95,14 @@ class ScriptedPool:
                 raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
             if time.monotonic() - asked > timeout_s:
                 raise Overloaded("No sandbox came free in time; the tool did not run.", retry_after_s=1.0)
+        placed = time.monotonic()
         try:
             with self._lock:
                 self.leases.append(key)
                 new = ScriptedSandbox(self._behaviours, f"scripted-{len(self._by_key)}")
                 sandbox = self._by_key.setdefault(key, new)
-            yield Lease(sandbox, queue_ms=(time.monotonic() - asked) * 1000, acquire_ms=0.0)
+            got = time.monotonic()
+            yield Lease(sandbox, queue_ms=(placed - asked) * 1000, acquire_ms=(got - placed) * 1000)
         finally:
             self._places.release()
 

@@ -142,6 +142,7 @@ def test_a_lease_says_what_it_is(pool: SandboxPool) -> None:
         assert (info.image_digest, info.runtime) == (pool.info.image_digest, pool.info.runtime)
         assert info.container_id
         assert lease.queue_ms >= 0
+        assert lease.acquire_ms > 0
     assert pool.info.container_id == ""
     assert pool.info.image_digest.startswith("sha256:")
 
@@ -177,6 +178,17 @@ def test_waiting_ends_when_a_place_comes_free(make_pool: Callable[[int], Sandbox
         later(0.2, held.close)
         with pool.lease(MINE, timeout_s=20, cancellation=Cancellation()) as lease:
             assert lease.queue_ms >= 150
+            assert lease.acquire_ms < 100
+
+
+def test_the_wait_is_split_without_a_rest(pool: SandboxPool) -> None:
+    """Queueing and getting ready are together what the caller waited; a warm one took hardly any."""
+    for warm in (False, True):
+        begun = time.monotonic()
+        with pool.lease(MINE, timeout_s=20, cancellation=Cancellation()) as lease:
+            waited_ms = (time.monotonic() - begun) * 1000
+            assert waited_ms - 20 < lease.queue_ms + lease.acquire_ms <= waited_ms
+            assert not warm or lease.queue_ms + lease.acquire_ms < 20
 
 
 def test_an_error_of_the_caller_gives_the_sandbox_back(make_pool: Callable[[int], SandboxPool]) -> None:
