@@ -48,6 +48,7 @@ def build_app() -> typer.Typer:
     add_command(groups["tools"], "show", tools.show_tool)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
+    add_command(groups["images"], "prune", images.prune_images, takes=HERE)
     for name, group in groups.items():
         for missing in _MISSING[name]:
             add_command(group, missing, not_in_this_version(f"{name} {missing}"), hidden=True)

@@ -16,6 +16,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Example, Task
 from toolwright.domain.tool import ToolInfo
 from toolwright.images.catalog import ImageInfo
+from toolwright.images.prune import Pruned
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.settings import Profile
 
@@ -77,6 +78,9 @@ class Images(Protocol):
 
     def list(self) -> Sequence[ImageInfo]:
         """Return all images of ours."""
+
+    def prune(self) -> Pruned:
+        """Remove those of older recipes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,23 @@ def list_images(session: Session) -> ExitStatus:
     return ExitStatus.DONE
 
 
+def prune_images(session: Session) -> ExitStatus:
+    """Remove the sandbox images of older recipes; the current ones stay, and those of which there are containers.
+
+    Asks nothing. Says what it removed.
+    """
+    with session.environment.images(session.options) as images:
+        pruned = images.prune()
+    removed = [image_document(image) for image in pruned.removed]
+    session.screen.document({"removed": removed, "in_use": [image_document(image) for image in pruned.in_use]})
+    if session.screen.as_json:
+        return ExitStatus.DONE
+    if pruned.removed:
+        session.screen.say(image_table(pruned.removed))
+    session.screen.say(f"{len(pruned.removed)} removed, {len(pruned.in_use)} kept since containers use them.")
+    return ExitStatus.DONE
+
+
 def image_document(image: ImageInfo) -> dict[str, Any]:
     """Return an image as `images list --json` shows it."""
     return {**asdict(image), "packages": [asdict(package) for package in image.packages]}

@@ -31,6 +31,7 @@ from toolwright.domain.tool import Demonstration, ToolInfo, ToolState
 from toolwright.errors import NotFound, ToolwrightError
 from toolwright.images.catalog import ImageInfo
 from toolwright.images.lock import Package
+from toolwright.images.prune import Pruned
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.sandbox.selfcheck.finding import compare
 from toolwright.settings import Profile
@@ -217,6 +218,10 @@ class FakeImages:
     def list(self) -> Sequence[ImageInfo]:
         """See `Images.list`."""
         return [IMAGE]
+
+    def prune(self) -> Pruned:
+        """See `Images.prune`."""
+        return Pruned((IMAGE,), ())
 
 
 def self_check(*broken: str) -> SelfCheck:

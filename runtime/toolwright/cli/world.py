@@ -22,6 +22,7 @@ from toolwright.domain.task import Example
 from toolwright.errors import InvalidInput
 from toolwright.images.build import build_image
 from toolwright.images.catalog import ImageInfo, engine_faults, find_image, list_images
+from toolwright.images.prune import Pruned, prune_images
 from toolwright.images.recipe import load_recipe
 from toolwright.llm.base import Message
 from toolwright.llm.endpoint import Endpoint
@@ -132,6 +133,9 @@ class _EngineImages:
 
     def list(self) -> Sequence[ImageInfo]:
         return list_images(self.client)
+
+    def prune(self) -> Pruned:
+        return prune_images(self.client)
 
 
 def _settings(options: Options, changes: Mapping[str, Any]) -> Settings:

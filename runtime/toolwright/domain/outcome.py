@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Final
 
+from toolwright.domain.json_rules import JsonRules
 from toolwright.domain.limits import Limits
+
+_RESULT: Final = JsonRules(max_bytes=16 * 1024 * 1024)
+"""As large as any ceiling on results may be set."""
 
 
 class Status(StrEnum):
@@ -120,3 +125,13 @@ class Execution:
     limits: Limits
     timing: Timing
     provenance: Provenance
+
+    @property
+    def result(self) -> Any:  # noqa: ANN401 - the type of a JSON value
+        """What the tool returned, as a JSON value; integers are exact. None where it did not succeed.
+
+        Raises:
+            JsonRefused: the server sent a result that is no JSON within the rules.
+        """
+        text = self.outcome.result_json
+        return None if text is None else _RESULT.parse(text)

@@ -27,6 +27,7 @@ COMMANDS = [
     ("tools", "show"),
     ("images", "build"),
     ("images", "list"),
+    ("images", "prune"),
     ("doctor",),
     ("bench",),
 ]

@@ -116,6 +116,14 @@ def test_images(cli: RunCli, world: FakeWorld) -> None:
     assert cli("images", "build").status == 3
 
 
+def test_images_prune_says_what_it_removed(cli: RunCli) -> None:
+    """By name for people, in full for programs."""
+    ran = cli("images", "prune")
+    assert (ran.status, "1 removed, 0 kept" in ran.out, "toolwright-sandbox-python:" in ran.out) == (0, True, True)
+    document = cli("images", "prune", "--json").document
+    assert (len(document["removed"]), document["in_use"]) == (1, [])
+
+
 def test_doctor_of_a_healthy_machine(cli: RunCli) -> None:
     """Every finding is there, the probe ran, the status is 0."""
     ran = cli("doctor", "--json")
