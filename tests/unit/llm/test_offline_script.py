@@ -256,7 +256,7 @@ def test_real_kinds_are_told_apart_in_the_real_prompt(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_real_kinds_are_made_from_the_real_prompt(name: str) -> None:
     """With the package's own script, the maker's reply holds one block that defines the function as named."""
-    examples = tuple(Example(str(n), SAMPLES[name] + " " * n, "x") for n in range(2))
+    examples = tuple(Example(str(n), SAMPLES[name] + "." * n, "x") for n in range(2))  # two questions, one kind
     made_for = Task("my_own_name", "", examples[:1], examples[1:], AnswerKind.TEXT)
     turns = tuple(Turn(message.role, message.content) for message in prompts.opening(made_for))
 
