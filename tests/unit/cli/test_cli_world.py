@@ -24,6 +24,7 @@ def _nothing_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The person's own settings and keys play no part."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOOLWRIGHT_CONFIG", "")  # --config sets it; so it is put back after each test
     for name in os.environ:
         if name.startswith(("TOOLWRIGHT_", "OPENAI_")):
             monkeypatch.delenv(name)

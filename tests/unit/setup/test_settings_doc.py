@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,16 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
+@pytest.fixture(autouse=True)
+def _nothing_set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The settings of whoever runs the tests play no part."""
+    for name in os.environ:
+        if name.startswith(("TOOLWRIGHT_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
 def test_reference_is_current() -> None:
     """Every name, default, bound and variable; a setting added or changed without it fails here."""
     checked = subprocess.run(
@@ -29,11 +40,10 @@ def test_reference_is_current() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def test_example_file_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_file_is_taken(tmp_path: Path) -> None:
     """No name in it is made up."""
     (text,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "toolwright.toml").write_text(text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
     assert load_settings().sandbox.runtime == "runsc"
 
 
