@@ -46,8 +46,8 @@ FILTERS = Layer.PROFILE | Layer.CALL_FILTER
 POWERS = FILTERS | Layer.USER | Layer.CAPABILITIES
 
 _START = "import sys; sys.path.insert(0, '/usr/lib/toolwright')\n"
-_NO_RULES = "from toolwright_agent import callfilter; callfilter.RULES = ()\n"
-_STAY_ROOT = """
+NO_RULES = "from toolwright_agent import callfilter; callfilter.RULES = ()\n"
+STAY_ROOT = """
 import os
 from toolwright_agent import child
 def stay(rights):
@@ -58,6 +58,11 @@ child._become = stay
 child._verify = lambda uid: None
 """
 _GO = "from toolwright_agent.__main__ import main; sys.exit(main())\n"
+
+
+def agent_with(patches: str) -> list[str]:
+    """Return an entrypoint that runs the agent after `patches`, lines of Python that change its modules."""
+    return ["/usr/bin/python3.13", "-I", "-S", "-B", "-X", "utf8", "-c", _START + patches + _GO]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,11 @@ class SabotagedPolicy(SandboxPolicy):
         if Layer.NETWORK in self.without:
             options["network_mode"] = "host"
             del options["hostname"]
-        patches = (_NO_RULES if Layer.CALL_FILTER in self.without else "") + (
-            _STAY_ROOT if Layer.USER in self.without else ""
+        patches = (NO_RULES if Layer.CALL_FILTER in self.without else "") + (
+            STAY_ROOT if Layer.USER in self.without else ""
         )
         if patches:
-            program = _START + patches + _GO
-            options["entrypoint"] = ["/usr/bin/python3.13", "-I", "-S", "-B", "-X", "utf8", "-c", program]
+            options["entrypoint"] = agent_with(patches)
         return options
 
 

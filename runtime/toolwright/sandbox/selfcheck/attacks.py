@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
 from toolwright.domain.limits import MIB, Limits
 from toolwright.domain.outcome import Outcome, Status
 from toolwright.sandbox.policy import SandboxPolicy
+from toolwright.sandbox.selfcheck.facts import GVISOR
 from toolwright.sandbox.selfcheck.finding import Finding, compare
 
 FUNCTION: Final = "attack"
 KILL_S: Final = 0.5
 """A verdict comes this long after its limit, at most, in seconds."""
+GVISOR_KILL_S: Final = 2.0
+"""The same where processes that fork are killed under gVisor's slowest platform, ptrace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +33,19 @@ class Attack:
     """What it has to return, if it is to end by itself."""
     processes: int = 1
     """How many it needs, where a call may have fewer."""
+    at_most: int = 1_000
+    """How many it is given, where a call may have more."""
 
     def limits(self, ceilings: Limits) -> Limits:
         """Return what it runs under: `ceilings` but for what would end it before what it is meant for."""
         return replace(
             ceilings,
             wall_time_s=self.wall_time_s,
-            processes=max(ceilings.processes, self.processes),
+            processes=min(max(ceilings.processes, self.processes), self.at_most),
             result_bytes=1024,
         )
 
+    kill_s: float = KILL_S
     memory_may_end_it: bool = False
     """Whether memory is so tight here that the kernel may as well end the call for that."""
 
@@ -49,25 +57,37 @@ class Attack:
         if self.result_json is not None:
             found.append(compare(self.layer, f"{self.name}: result", self.result_json, outcome.result_json))
         if self.status is Status.TIMEOUT:
-            in_time = seconds <= self.wall_time_s + KILL_S
+            in_time = not self.late(seconds)
             found.append(compare("wall clock", f"{self.name}: ended in time", expected=True, found=in_time))
         return found
+
+    def late(self, seconds: float) -> bool:
+        """Whether it took longer than its limit allows."""
+        return seconds > self.wall_time_s + self.kill_s
 
 
 def attacks(policy: SandboxPolicy) -> tuple[Attack, ...]:
     """Return the attacks for what `policy` promises."""
-    limits = policy.limits
-    return (*_on_memory(limits), *_on_processes(limits), *_ON_TIME, _FLOODS, _fills(policy), *_ON_CLEANUP)
+    gvisor = policy.runtime == GVISOR
+    return (
+        *_on_memory(policy.limits, gvisor=gvisor),
+        *_on_processes(policy.limits, gvisor=gvisor),
+        *_ON_TIME,
+        _computes_twice(policy),
+        _FLOODS,
+        _fills(policy, gvisor=gvisor),
+        *_ON_CLEANUP,
+    )
 
 
-def _on_memory(limits: Limits) -> tuple[Attack, ...]:
+def _on_memory(limits: Limits, *, gvisor: bool) -> tuple[Attack, ...]:
     together = Attack(
         "four processes take twice the memory",
         "memory",
         _EAT_TOGETHER.format(each=limits.memory_bytes // 2, processes=4),
-        _ENDS,
-        # Before all have what they want, one is ended: by the kernel, or by the agent.
-        result_json="true",
+        # Before all have what they want the kernel ends one; where it can't, the agent ends the call.
+        _OOM if gvisor else _ENDS,
+        result_json=None if gvisor else "true",
         processes=8,
         memory_may_end_it=limits.memory_bytes < _TIGHT,
     )
@@ -75,21 +95,38 @@ def _on_memory(limits: Limits) -> tuple[Attack, ...]:
     return Attack("one process takes twice its memory", "memory", alone, _OOM), together
 
 
-def _on_processes(limits: Limits) -> tuple[Attack, ...]:
-    many = _FORK_ALL.format(many=4 * limits.processes)
+def _on_processes(limits: Limits, *, gvisor: bool) -> tuple[Attack, ...]:
+    # The agent, which has to count memory under gVisor, counts shared pages once a process: fewer fit there. gVisor
+    # also counts those that a process starts, not that process itself.
+    allowed = min(limits.processes, _FEW) if gvisor else limits.processes
+    many = Attack(
+        "as many processes as it gets",
+        "processes",
+        _FORK_ALL.format(many=4 * allowed),
+        _ENDS,
+        result_json=str(allowed if gvisor else allowed - 1),
+        at_most=allowed,
+    )
     for_ever = Attack(
         "forks without end",
         "wall clock",
         _FORK_FOR_EVER,
         Status.TIMEOUT,
         wall_time_s=0.3,
+        kill_s=GVISOR_KILL_S if gvisor else KILL_S,
         memory_may_end_it=limits.memory_bytes < _TIGHT,
     )
-    gets = str(limits.processes - 1)
-    return Attack("as many processes as it gets", "processes", many, _ENDS, result_json=gets), for_ever
+    return many, for_ever
 
 
-def _fills(policy: SandboxPolicy) -> Attack:
+def _computes_twice(policy: SandboxPolicy) -> Attack:
+    """Ask for twice the processors, for half a second; what is taken beyond the limit is a matter of a period."""
+    processes = 2 * math.ceil(policy.cpus)
+    source = _COMPUTE.format(processes=processes, most=policy.cpus * _CPU_SLACK)
+    return Attack("twice the processors", "CPU", source, _ENDS, result_json="true", processes=processes + 1)
+
+
+def _fills(policy: SandboxPolicy, *, gvisor: bool) -> Attack:
     """Take all bytes, then all names. What it keeps counts as memory; where that ends before, names alone."""
     room = policy.limits.memory_bytes - policy.scratch_bytes
     source = _FILL.format(
@@ -97,14 +134,18 @@ def _fills(policy: SandboxPolicy) -> Attack:
         each=min(policy.limits.file_bytes, 16 * MIB),
         names=policy.scratch_inodes * 2,
     )
-    full = '["ENOSPC","ENOSPC"]' if room >= _ROOM_FOR_A_CALL else '["","ENOSPC"]'
-    return Attack("fills the scratch space", "scratch space", source, _ENDS, result_json=full)
+    # gVisor does not count names. They take its own memory, which the container's limit bounds.
+    full = ["ENOSPC" if room >= _ROOM_FOR_A_CALL else "", "" if gvisor else "ENOSPC"]
+    result = json.dumps(full, separators=(",", ":"))
+    return Attack("fills the scratch space", "scratch space", source, _ENDS, result_json=result)
 
 
 _OOM: Final = Status.OUT_OF_MEMORY
 _ENDS: Final = Status.SUCCESS
 _ROOM_FOR_A_CALL: Final = 64 * MIB
 _TIGHT: Final = 128 * MIB
+_FEW: Final = 8
+_CPU_SLACK: Final = 1.5
 _EAT: Final = """
 def attack():
     kept = []
@@ -158,6 +199,20 @@ _SPIN: Final = """
 def attack():
     while True:
         pass
+"""
+_COMPUTE: Final = """
+import os, time
+def attack():
+    begun = time.monotonic()
+    for _ in range({processes}):
+        if os.fork() == 0:
+            while time.monotonic() < begun + 0.5:
+                pass
+            os._exit(0)
+    for _ in range({processes}):
+        os.wait()
+    used = os.times()
+    return used.children_user + used.children_system <= {most} * (time.monotonic() - begun)
 """
 _DEAF: Final = """
 import signal, time
@@ -221,7 +276,7 @@ _ON_TIME: Final = (
     Attack("computes without end", "wall clock", _SPIN, Status.TIMEOUT, wall_time_s=0.2),
     Attack("sleeps, deaf to every signal", "wall clock", _DEAF, Status.TIMEOUT, wall_time_s=0.2),
 )
-_FLOODS: Final = Attack("prints without end", "output", _FLOOD, Status.OUTPUT_LIMIT)
+_FLOODS: Final = Attack("prints without end", "output", _FLOOD, Status.OUTPUT_LIMIT, wall_time_s=5.0)
 _ON_CLEANUP: Final = (
     Attack("leaves a process behind", "clean-up", _LEAVE, _ENDS, result_json="true", processes=4),
     Attack("finds what was left behind", "clean-up", _FIND, _ENDS, result_json="[1,[]]"),
