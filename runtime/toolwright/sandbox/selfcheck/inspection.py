@@ -95,7 +95,8 @@ def _fixed(container: Mapping[str, Any], layer: str, path: str, allowed: tuple[o
         value = value.get(name) if isinstance(value, Mapping) else None
     if isinstance(value, list):
         value = sorted(value, key=str)
-    return compare(layer, path.rpartition(".")[2], value if value in allowed else allowed[0], value)
+    wanted = next((one for one in allowed if repr(one) == repr(value)), allowed[0])  # 0 is not False
+    return compare(layer, path.rpartition(".")[2], wanted, value)
 
 
 def _amounts(host: Mapping[str, Any], policy: SandboxPolicy) -> list[Finding]:
