@@ -1,128 +1,63 @@
-"""`toolwright doctor`: is everything there that a sandboxed call needs?"""
+"""`toolwright doctor`: is everything there that a sandboxed call needs, and does each layer of the sandbox hold?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from toolwright.cli.command import Session
+from toolwright.cli.diagnosis import Diagnosis, Finding
 from toolwright.cli.documents import execution_document
-from toolwright.cli.environment import EngineFacts
 from toolwright.cli.exit import ExitStatus
+from toolwright.cli.host_layers import component_versions, engine_findings
 from toolwright.cli.images import image_document
 from toolwright.cli.rendering import used
 from toolwright.cli.safe_text import joined, literal, shown_line
-from toolwright.cli.version_floors import below_floor
 from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
 from toolwright.errors import ToolwrightError
+from toolwright.sandbox.selfcheck.check import SelfCheck
+from toolwright.sandbox.selfcheck.finding import Finding as LayerFinding
+from toolwright.settings import Profile
 
 _PROBE = ToolSource("def add(a: int, b: int) -> int:\n    return a + b\n", "add")
+_SHOWN_CHARS = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
+def doctor(
+    session: Session,
+    profile: Annotated[
+        Profile | None,
+        typer.Option(
+            help="Judge as for this profile: production makes errors of outdated versions.", show_default=False
+        ),
+    ] = None,
+) -> ExitStatus:
+    """Check the engine, versions, the image and one real call, and attack each layer of the sandbox.
 
-    name: str
-    value: str
-    ok: bool = True
-    essential: bool = True
-    """Whether nothing can run without it; else it is a warning."""
-    advice: str = ""
-
-
-@dataclass(slots=True)
-class Diagnosis:
-    """All findings, and the documents behind them."""
-
-    findings: list[Finding] = field(default_factory=list)
-    documents: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def healthy(self) -> bool:
-        """Whether a tool can be run."""
-        return all(finding.ok for finding in self.findings if finding.essential)
-
-
-def doctor(session: Session) -> ExitStatus:
-    """Check the engine, the versions, the image, and one real call in a sandbox.
-
-    Exit status: 0 tools can run (there may be warnings), 3 something essential is missing.
+    Exit status: 0 tools can run (there may be warnings), 3 something essential is missing or a layer is not in force.
     """
+    chosen = profile or session.environment.profile(session.options)
     diagnosis = Diagnosis()
-    for name, look in (("engine", _engine), ("image", _image), ("call", _call)):
+    diagnosis.documents["profile"] = chosen.value
+    for name, look in (("engine", _engine), ("image", _image), ("layers", _layers), ("call", _call)):
         try:
-            look(session, diagnosis)
+            look(session, diagnosis, chosen)
         except ToolwrightError as fault:
             diagnosis.findings.append(Finding(name, "missing", ok=False, advice=str(fault)))
             break  # what comes after stands on it
-    session.screen.document(
-        {
-            "ok": diagnosis.healthy,
-            "checks": [asdict(finding) for finding in diagnosis.findings],
-            **{name: diagnosis.documents.get(name) for name in ("engine", "image", "call")},
-        }
-    )
-    _show(session, diagnosis)
+        if diagnosis.check and not diagnosis.check.passed:
+            break  # no tool may run there
+    _report(session, diagnosis)
     return ExitStatus.DONE if diagnosis.healthy else ExitStatus.FAULT
 
 
-def engine_findings(facts: EngineFacts) -> list[Finding]:
-    """Return what is to be said of an engine and the machine that it runs on."""
-    info = facts.info
-    findings = [Finding("engine", f"{info.get('ServerVersion', '?')} at {facts.address}")]
-    findings += [_version(name, version) for name, version in component_versions(facts).items()]
-    findings.append(Finding("kernel", f"{info.get('KernelVersion', '?')}, {info.get('OperatingSystem', '?')}"))
-    cgroup = str(info.get("CgroupVersion", "1"))
-    findings.append(
-        Finding(
-            "cgroup",
-            f"version {cgroup}, driver {info.get('CgroupDriver', '?')}",
-            ok=cgroup == "2",
-            essential=False,
-            advice="" if cgroup == "2" else "cgroup version 2 kills and counts more exactly",
-        )
-    )
-    lacking = [name for key, name in _CONTROLS.items() if info.get(key) is False]
-    findings.append(
-        Finding(
-            "limits",
-            "memory, swap, pids, CPU" if not lacking else f"missing: {', '.join(lacking)}",
-            ok=not lacking,
-            advice="" if not lacking else "Let the kernel have these controllers; limits could not be in force without",
-        )
-    )
-    options = [str(option) for option in info.get("SecurityOptions") or ()]
-    seccomp, remapped = _has(options, "name=seccomp"), _has(options, "name=userns")
-    findings.append(Finding("seccomp", "in the kernel" if seccomp else "missing", ok=seccomp))
-    findings.append(
-        Finding(
-            "user namespaces",
-            "container users are remapped" if remapped else "container users are not remapped",
-            ok=remapped,
-            essential=False,
-            advice="" if remapped else "recommended: dockerd --userns-remap=default",
-        )
-    )
-    return findings
-
-
-def component_versions(facts: EngineFacts) -> Mapping[str, str]:
-    """Return the versions that an engine gives, by component."""
-    components = facts.version.get("Components") or ()
-    return {str(item.get("Name")): str(item.get("Version")) for item in components}
-
-
-_CONTROLS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids", "CpuCfsQuota": "CPU"}
-
-
-def _engine(session: Session, diagnosis: Diagnosis) -> None:
+def _engine(session: Session, diagnosis: Diagnosis, profile: Profile) -> None:
     facts = session.environment.engine(session.options)
-    diagnosis.findings += engine_findings(facts)
+    diagnosis.findings += engine_findings(facts, profile)
     diagnosis.documents["engine"] = {
         "address": facts.address,
         "versions": dict(component_versions(facts)),
@@ -143,7 +78,7 @@ _SHOWN = (
 )
 
 
-def _image(session: Session, diagnosis: Diagnosis) -> None:
+def _image(session: Session, diagnosis: Diagnosis, _profile: Profile) -> None:
     if session.options.image:
         diagnosis.findings.append(Finding("image", session.options.image))
         return
@@ -163,7 +98,20 @@ def _image(session: Session, diagnosis: Diagnosis) -> None:
     diagnosis.documents["image"] = image_document(image)
 
 
-def _call(session: Session, diagnosis: Diagnosis) -> None:
+def _layers(session: Session, diagnosis: Diagnosis, _profile: Profile) -> None:
+    check = session.environment.check(session.options)
+    layers = {finding.layer: True for finding in check.findings} | dict.fromkeys(check.broken_layers, False)
+    diagnosis.check = check
+    diagnosis.documents["layers"] = layers
+    diagnosis.documents["findings"] = [asdict(finding) for finding in check.findings]
+    value = (
+        f"{sum(layers.values())} of {len(layers)} in force, by {len(check.findings)} checks in {check.seconds:.1f} s"
+    )
+    advice = "" if check.passed else f"Not in force: {', '.join(check.broken_layers)}. No tool may run until they are."
+    diagnosis.findings.append(Finding("layers", value, ok=check.passed, advice=advice))
+
+
+def _call(session: Session, diagnosis: Diagnosis, _profile: Profile) -> None:
     with session.services(fresh_state=True) as services:
         execution = services.execute(_PROBE, {"a": 2, "b": 3})
     outcome = execution.outcome
@@ -174,17 +122,16 @@ def _call(session: Session, diagnosis: Diagnosis) -> None:
     diagnosis.documents["call"] = execution_document(execution)
 
 
-def _version(component: str, version: str) -> Finding:
-    floor = below_floor(component, version)
-    advice = (
-        f"upstream fixed known escapes in {floor}; your distribution may have carried the fixes back" if floor else ""
+def _report(session: Session, diagnosis: Diagnosis) -> None:
+    documents = ("profile", "engine", "image", "layers", "findings", "call")
+    session.screen.document(
+        {
+            "ok": diagnosis.healthy,
+            "checks": [asdict(finding) for finding in diagnosis.findings],
+            **{name: diagnosis.documents.get(name) for name in documents},
+        }
     )
-    name = "dockerd" if component == "Engine" else component
-    return Finding(name, version, ok=not floor, essential=False, advice=advice)
-
-
-def _has(options: list[str], name: str) -> bool:
-    return any(name in option for option in options)
+    _show(session, diagnosis)
 
 
 def _show(session: Session, diagnosis: Diagnosis) -> None:
@@ -197,7 +144,33 @@ def _show(session: Session, diagnosis: Diagnosis) -> None:
             literal(mark, style=style), literal(finding.name), joined(literal(shown_line(finding.value)), advice)
         )
     session.screen.say(table)
+    if diagnosis.check:
+        session.screen.say(_layer_table(diagnosis.check))
     for finding in diagnosis.findings:
         if finding.essential and not finding.ok:
-            session.screen.note(literal(finding.advice or finding.value), style="red")
-    session.screen.say("Tools can run." if diagnosis.healthy else "Tools cannot run.", style="bold")
+            session.screen.note(literal(f"{finding.name}: {finding.advice or finding.value}"), style="red")
+    session.screen.say(diagnosis.verdict, style="bold")
+
+
+def _layer_table(check: SelfCheck) -> Table:
+    """One row for each layer that holds, and one for each check of a layer that does not."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "layer", "check", "has to be", "is"):
+        table.add_column(heading)
+    for layer, checks in _by_layer(check).items():
+        broken = [finding for finding in checks if not finding.holds]
+        if not broken:
+            count = f"{len(checks)} check" + ("s" if len(checks) > 1 else "")
+            table.add_row(literal("✓", style="green"), literal(layer), literal(count), "", "")
+        for finding in broken:
+            cells = (finding.layer, finding.check, finding.expected, finding.found)
+            shown = (literal(shown_line(cell, limit=_SHOWN_CHARS)) for cell in cells)
+            table.add_row(literal("✗", style="bold red"), *shown)
+    return table
+
+
+def _by_layer(check: SelfCheck) -> dict[str, list[LayerFinding]]:
+    layers: dict[str, list[LayerFinding]] = {}
+    for finding in check.findings:
+        layers.setdefault(finding.layer, []).append(finding)
+    return layers

@@ -192,7 +192,7 @@ FACTS = EngineFacts(
         "SwapLimit": True,
         "PidsLimit": True,
         "CpuCfsQuota": True,
-        "SecurityOptions": ["name=seccomp,profile=builtin", "name=userns"],
+        "SecurityOptions": ["name=apparmor", "name=seccomp,profile=builtin", "name=userns"],
         "Runtimes": {"runc": {}},
     },
 )

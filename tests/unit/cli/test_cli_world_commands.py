@@ -9,13 +9,27 @@ import pytest
 
 from toolwright.cli.bench import percentile
 from toolwright.cli.demo_set import load_demo_set
-from toolwright.cli.testing import FACTS, MAKER_USE, FakeWorld, RunCli, answered, declined, execution, made, tool_info
-from toolwright.cli.version_floors import below_floor
+from toolwright.cli.testing import (
+    FACTS,
+    MAKER_USE,
+    FakeWorld,
+    RunCli,
+    answered,
+    declined,
+    execution,
+    made,
+    self_check,
+    tool_info,
+)
+from toolwright.cli.version_floors import floor_above
 from toolwright.domain.events import Checked, Made, MakingEvent, Proposed, Rejected, SolveEvent
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Stage
 from toolwright.domain.task import Task
-from toolwright.errors import EngineUnavailable, ImageMissing
+from toolwright.errors import EngineUnavailable, ImageMissing, SandboxUnavailable
+from toolwright.sandbox.selfcheck.check import SelfCheck
+from toolwright.sandbox.selfcheck.finding import compare
+from toolwright.settings import Profile
 
 pytestmark = pytest.mark.unit
 
@@ -131,7 +145,8 @@ def test_doctor_of_a_healthy_machine(cli: RunCli) -> None:
     assert (ran.status, document["ok"]) == (0, True)
     names = [check["name"] for check in document["checks"]]
     assert names == [
-        "engine", "dockerd", "runc", "kernel", "cgroup", "limits", "seccomp", "user namespaces", "image", "call",
+        "engine", "dockerd", "runc", "kernel", "cgroup", "limits", "swap accounting", "seccomp", "user namespaces",
+        "security module", "image", "layers", "call",
     ]  # fmt: skip
     assert all(check["ok"] for check in document["checks"])
     assert document["call"]["status"] == "SUCCESS"
@@ -173,6 +188,86 @@ def test_doctor_warns_of_old_versions(cli: RunCli, world: FakeWorld) -> None:
     assert [check["name"] for check in ran.document["checks"] if not check["ok"]] == ["runc", "cgroup"]
 
 
+OLD = replace(FACTS, version={"Components": [{"Name": "runc", "Version": "1.1.5+ds1"}]})
+
+
+@pytest.mark.parametrize("named", ["by flag", "by settings"])
+def test_doctor_for_production_takes_no_old_version(cli: RunCli, world: FakeWorld, named: str) -> None:
+    """What is a warning in development is an error there, with the advisories that set the floor."""
+    world.facts = OLD
+    if named == "by settings":
+        world.profile_ = Profile.PRODUCTION
+    ran = cli("doctor", "--json", *(["--profile", "production"] if named == "by flag" else []))
+    runc = next(check for check in ran.document["checks"] if check["name"] == "runc")
+    assert (ran.status, ran.document["ok"], ran.document["profile"]) == (3, False, "production")
+    assert (runc["ok"], runc["essential"]) == (False, True)
+    assert "CVE-2025-31133" in runc["advisories"]
+    assert "CVE-2025-31133" in ran.err
+    assert "not in production" in cli("doctor", "--profile", "production").out
+    assert ran.document["call"]["status"] == "SUCCESS"
+
+
+def test_doctor_for_development_overrules_the_settings(cli: RunCli, world: FakeWorld) -> None:
+    """The flag decides."""
+    world.facts, world.profile_ = OLD, Profile.PRODUCTION
+    assert cli("doctor", "--profile", "development").status == 0
+
+
+def test_doctor_names_the_layers_that_hold(cli: RunCli) -> None:
+    """Each layer once, in the document and in the table; every check stands in the document."""
+    document = cli("doctor", "--json").document
+    assert document["layers"] == {"network": True, "memory": True, "user": True}
+    assert document["findings"][0] == {
+        "layer": "network", "check": "a probe", "expected": "'no'", "found": "'no'", "holds": True,
+    }  # fmt: skip
+    out = cli("doctor").out
+    assert "3 of 3 in force" in out
+    assert "'no'" not in out
+
+
+def test_doctor_names_the_layer_that_does_not_hold(cli: RunCli, world: FakeWorld) -> None:
+    """Status 3, with what has to be and what is; no tool is run there."""
+    world.check_ = self_check("memory")
+    ran = cli("doctor", "--json")
+    assert (ran.status, ran.document["ok"], ran.document["call"]) == (3, False, None)
+    assert ran.document["layers"] == {"network": True, "memory": False, "user": True}
+    assert "Not in force: memory" in ran.err
+    assert world.services_.executed == []
+    shown = cli("doctor")
+    row = next(line for line in shown.out.splitlines() if "a probe" in line)
+    assert row.split() == ["✗", "memory", "a", "probe", "'no'", "'yes'"]
+    assert "Tools cannot run." in shown.out
+
+
+def test_doctor_without_any_container(cli: RunCli, world: FakeWorld) -> None:
+    """Where none starts there is nothing to check."""
+    world.check_ = SandboxUnavailable("The container did not start")
+    ran = cli("doctor", "--json")
+    assert (ran.status, ran.document["layers"]) == (3, None)
+    assert ran.document["checks"][-1]["name"] == "layers"
+
+
+def test_what_a_container_says_does_not_act_on_the_terminal(cli: RunCli, world: FakeWorld) -> None:
+    """An answer is shown escaped and cut, in the table as in a server's refusal."""
+    said = "\x1b[2J[bold]\u202e" + "x" * 5000
+    world.check_ = world.server.check = SelfCheck((compare("network", "interfaces", "lo", said),), 0.1)
+    for command in ("doctor", "serve"):
+        ran = cli(command)
+        assert not set("\x1b\u202e") & set(ran.out + ran.err)
+        assert "x" * 400 not in ran.out + ran.err
+
+
+def test_serve_without_a_layer_says_so_and_fails(cli: RunCli, world: FakeWorld) -> None:
+    """The document names the layers; the status is that of a missing service."""
+    world.server.check = self_check("network", "user")
+    ran = cli("serve", "--json")
+    document = ran.document
+    assert (ran.status, document["status"], document["layers"]) == (3, "NOT_SERVING", ["network", "user"])
+    assert "network, user" in document["reason"]
+    assert "network, user" in ran.err
+    assert "Serving" not in cli("serve").out
+
+
 def test_doctor_finds_missing_limits_essential(cli: RunCli, world: FakeWorld) -> None:
     """Without a memory controller no limit could hold."""
     world.facts = replace(FACTS, info={**FACTS.info, "MemoryLimit": False})
@@ -194,7 +289,9 @@ def test_doctor_finds_missing_limits_essential(cli: RunCli, world: FakeWorld) ->
 )
 def test_floors_hold_for_each_release_line(component: str, version: str, floor: str) -> None:
     """Each line has a first fixed release of its own."""
-    assert below_floor(component, version) == floor
+    above = floor_above(component, version)
+    assert (above.version if above else "") == floor
+    assert above is None or all(advisory.startswith("CVE-20") for advisory in above.advisories)
 
 
 def test_bench_document(cli: RunCli) -> None:

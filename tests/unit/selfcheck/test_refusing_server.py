@@ -50,7 +50,7 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel]
     assert given.solver.asked == []  # type: ignore[attr-defined]  # as above
 
 
-def fault_of(channel: grpc.Channel, method: Any) -> grpc.RpcError | None:
+def fault_of(channel: Any, method: Any) -> grpc.RpcError | None:
     """Send an empty request to the call that a descriptor names; return its fault, if it ends with one."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
