@@ -22,7 +22,7 @@ from toolwright.domain.limits import MIB
 from toolwright.domain.source import ToolSource
 from toolwright.errors import NotFound, SandboxUnavailable
 from toolwright.registry.testing import sample_task
-from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.sandbox.policy import SCRATCH, SandboxPolicy
 from toolwright.sandbox.selfcheck.check import check_sandbox
 from toolwright.sandbox.selfcheck.facts import GVISOR
@@ -261,6 +261,23 @@ def test_what_cannot_start_for_no_reason_of_ours_is_a_fault(engine: Engine, poli
     """Where the options are right there is no layer to name, and nothing to serve."""
     with pytest.raises(SandboxUnavailable, match="did not start"):
         check_sandbox(engine, weakened(policy, put(command=["1", "2", "/nowhere"])), attack=False)
+
+
+def test_proxies_of_the_user_stay_outside(
+    engine: Engine, policy: SandboxPolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker's client would put proxies of its configuration, passwords and all, into every container."""
+    proxies = {"default": {"httpProxy": "http://user:secret@proxy:3128"}}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": proxies}), encoding="utf-8")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    configured = find_engine(engine.address)
+    try:
+        let_in = check_sandbox(configured, weakened(policy, put(use_config_proxy=True)), attack=False)
+        ours = check_sandbox(configured, policy, attack=False)
+    finally:
+        configured.client.close()
+    assert let_in.broken_layers == ("environment",)
+    assert ours.passed, ours.explain()
 
 
 # --- the server ---------------------------------------------------------------------------------
