@@ -276,7 +276,7 @@ _ON_TIME: Final = (
     Attack("computes without end", "wall clock", _SPIN, Status.TIMEOUT, wall_time_s=0.2),
     Attack("sleeps, deaf to every signal", "wall clock", _DEAF, Status.TIMEOUT, wall_time_s=0.2),
 )
-_FLOODS: Final = Attack("prints without end", "output", _FLOOD, Status.OUTPUT_LIMIT, wall_time_s=5.0)
+_FLOODS: Final = Attack("prints without end", "output", _FLOOD, Status.OUTPUT_LIMIT, wall_time_s=3.0)
 _ON_CLEANUP: Final = (
     Attack("leaves a process behind", "clean-up", _LEAVE, _ENDS, result_json="true", processes=4),
     Attack("finds what was left behind", "clean-up", _FIND, _ENDS, result_json="[1,[]]"),
