@@ -225,6 +225,7 @@ def test_what_is_taken_away_is_named(engine: Engine, policy: SandboxPolicy, name
     assert set(check.broken_layers) == layers, check.explain()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKED)
 def test_what_only_an_attack_shows_is_named(engine: Engine, policy: SandboxPolicy, name: str) -> None:
     """An agent that leaves out a step is found out by what then goes on."""
@@ -370,6 +371,7 @@ def test_gvisor_gives_its_own_answers(engine: Engine, gvisor: SandboxPolicy) -> 
     assert len(check.findings) > 105
 
 
+@pytest.mark.slow
 def test_gvisor_without_cgroups_is_refused(engine: Engine, gvisor: SandboxPolicy) -> None:
     """Where it sets no limits in the host's kernel those layers are named; all else withstands."""
     arguments = engine.info["Runtimes"][GVISOR].get("runtimeArgs") or []
