@@ -32,8 +32,6 @@ class Recipe:
     environment: Mapping[str, str]
     executables: tuple[str, ...]
     directories: tuple[str, ...]
-    preload: tuple[str, ...]
-    """Modules that the agent imports before the first call."""
     keep: tuple[str, ...]
     drop: tuple[str, ...]
     """Taken out again of what `keep` names."""
@@ -152,7 +150,6 @@ def _parse(data: Mapping[str, Any], name: str, root: Path) -> Recipe:
             environment={str(key): str(value) for key, value in data["environment"].items()},
             executables=_texts(data, "executables"),
             directories=_texts(data, "directories"),
-            preload=_texts(data, "preload"),
             keep=_patterns(data, "keep"),
             drop=_patterns(data, "drop"),
             root=root,

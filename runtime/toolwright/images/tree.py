@@ -74,7 +74,6 @@ def complete(tree: Tree, recipe: Recipe, packages: Iterable[Package]) -> Tree:
     # Programs ask for the name of uid 0 and of "nobody"; the uids of calls have none.
     entries["etc/passwd"] = _file("root:x:0:0:root:/:/nonexistent\nnobody:x:65534:65534:nobody:/:/nonexistent\n")
     entries["etc/group"] = _file("root:x:0:\nnogroup:x:65534:\n")
-    entries[f"{_OWN}/preload.txt"] = _file("".join(f"{module}\n" for module in recipe.preload))
     entries[f"{_OWN}/packages.json"] = _file(
         json.dumps([[item.name, item.version, item.architecture, item.sha256] for item in packages], indent=0) + "\n"
     )

@@ -76,7 +76,7 @@ def test_an_archive_without_packages_is_no_image(recipe: Recipe, unpacked_tar: M
 
 
 def test_completing_adds_our_own_files(recipe: Recipe, unpacked_tar: MakeTar) -> None:
-    """Mount points, user names, preload list and every directory on the way are there; the result breaks no promise."""
+    """Mount points, user names and every directory on the way are there; the result breaks no promise."""
     kept, packages = read_tree(unpacked_tar(), recipe)
 
     tree = complete(kept, recipe, packages)
@@ -85,7 +85,6 @@ def test_completing_adds_our_own_files(recipe: Recipe, unpacked_tar: MakeTar) ->
         *("etc", "proc", "tmp", "usr", "usr/bin", "usr/lib", "usr/lib/python3.13", "usr/lib/toolwright")
     }
     assert tree["bin"] == Entry("link", 0o777, target="usr/bin")
-    assert tree["usr/lib/toolwright/preload.txt"].content == b"json\n"
     assert b'"zlib1g"' in tree["usr/lib/toolwright/packages.json"].content
     assert violations(tree, recipe) == ()
 
