@@ -9,9 +9,9 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from tests.security.kit.lab import KILL_S
-from tests.security.kit.observer import Observer
 from tests.security.kit.server_process import ServerProcess, serving, wait_until
+from toolwright.attacks.lab import KILL_S
+from toolwright.attacks.observer import Observer
 from toolwright.client import Client
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution, Status

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.security.kit.lab import Lab
+from toolwright.attacks.lab import Lab
 from toolwright.domain.outcome import Status
 
 pytestmark = pytest.mark.security

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.security.kit.lab import Lab
+from toolwright.attacks.lab import Lab
 from toolwright.domain.outcome import Execution, Status
 
 pytestmark = pytest.mark.security

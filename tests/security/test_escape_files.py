@@ -12,9 +12,9 @@ from typing import Any, Final
 import pytest
 
 from tests.security.conftest import Sabotage
-from tests.security.kit.lab import Lab
-from tests.security.kit.probes import PRELUDE
-from tests.security.kit.sabotage import FILTERS, POWERS, Layer
+from toolwright.attacks.lab import Lab
+from toolwright.attacks.probes import PRELUDE
+from toolwright.attacks.sabotage import FILTERS, POWERS, Layer
 
 pytestmark = pytest.mark.security
 

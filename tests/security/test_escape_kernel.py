@@ -9,10 +9,10 @@ from typing import Any, Final
 import pytest
 
 from tests.security.conftest import Sabotage
-from tests.security.kit.lab import Lab
-from tests.security.kit.observer import Seen
-from tests.security.kit.probes import PRELUDE, numbers
-from tests.security.kit.sabotage import FILTERS, POWERS, Layer
+from toolwright.attacks.lab import Lab
+from toolwright.attacks.observer import Seen
+from toolwright.attacks.probes import PRELUDE, numbers
+from toolwright.attacks.sabotage import FILTERS, POWERS, Layer
 from toolwright.domain.outcome import Status
 
 pytestmark = pytest.mark.security

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from tests.security.conftest import Sabotage
-from tests.security.kit.lab import Lab
-from tests.security.kit.sabotage import Layer
+from toolwright.attacks.lab import Lab
+from toolwright.attacks.sabotage import Layer
 
 pytestmark = pytest.mark.security
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from tests.security.kit.lab import Lab
-from tests.security.kit.observer import Observer
 from tests.security.kit.server_process import ServerProcess, serving, wait_until
+from toolwright.attacks.lab import Lab
+from toolwright.attacks.observer import Observer
 from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
 from toolwright.errors import ServerUnavailable

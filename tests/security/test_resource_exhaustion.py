@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.security.conftest import Sabotage
-from tests.security.kit.lab import Lab
+from toolwright.attacks.lab import Lab
 from toolwright.domain.limits import MIB, Limits
 from toolwright.domain.outcome import Status
 from toolwright.sandbox.policy import SandboxPolicy

@@ -16,7 +16,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.security.kit.sabotage import NO_RULES, STAY_ROOT, agent_with
+from toolwright.attacks.sabotage import NO_RULES, STAY_ROOT, agent_with
 from toolwright.client import Client
 from toolwright.domain.limits import MIB
 from toolwright.domain.source import ToolSource

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.security.kit.observer import Observer, observing
+from toolwright.attacks.observer import Observer, observing
 from toolwright.domain.call import Isolation
 from toolwright.sandbox.container import DockerSandbox, started
 from toolwright.sandbox.docker_pool import open_pool

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.sandbox.conftest import OpenPool, Start
 from tests.integration.sandbox.helpers import FINE, KEY, SLEEP, call, eventually, exists, run
-from tests.security.kit.observer import Observer
+from toolwright.attacks.observer import Observer
 from toolwright.domain.call import ExecutionRequest, ToolCall
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Outcome, Status

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.sandbox.conftest import OpenPool
 from tests.integration.sandbox.helpers import call, eventually, run
-from tests.security.kit.observer import Observer
+from toolwright.attacks.observer import Observer
 from toolwright.domain.call import ExecutionRequest
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Status

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.sandbox.conftest import Start
 from tests.integration.sandbox.helpers import call
-from tests.security.kit.observer import Observer
+from toolwright.attacks.observer import Observer
 from toolwright.domain.limits import MIB
 from toolwright.sandbox.base import Cancellation
 from toolwright.sandbox.container import DockerSandbox

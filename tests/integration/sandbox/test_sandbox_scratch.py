@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.sandbox.conftest import Start
 from tests.integration.sandbox.helpers import call
-from tests.security.kit.observer import Observer
+from toolwright.attacks.observer import Observer
 from toolwright.domain.outcome import Status
 from toolwright.sandbox.base import Cancellation
 

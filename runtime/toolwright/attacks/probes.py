@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from typing import Final
 
+from toolwright.attacks.proof import not_proven
+
 PRELUDE: Final = '''
 import ctypes, errno, os
 
@@ -64,7 +66,8 @@ _NUMBERS: Final = {
 
 
 def numbers() -> dict[str, int]:
-    """Return the numbers of system calls on this machine; fails the test where they are not known."""
+    """Return the numbers of system calls on this machine; no case is proven where they are not known."""
     machine = platform.machine()
-    assert machine in _NUMBERS, f"NOT PROVEN: no numbers of system calls for {machine}"
+    if machine not in _NUMBERS:
+        not_proven(f"no numbers of system calls for {machine}")
     return _NUMBERS[machine]

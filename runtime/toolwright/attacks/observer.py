@@ -15,6 +15,7 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
+from toolwright.attacks.proof import not_proven, shown
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.frames import MuxDecoder
 from toolwright.sandbox.owner import owner_label
@@ -135,7 +136,8 @@ class Observer:
     def init_pid(self, container_id: str) -> int:
         """Return the host's number of the container's PID 1; fails the test if the container is gone."""
         pid = self._init_pid(container_id)
-        assert pid is not None, f"NOT PROVEN: container {container_id[:12]} is gone, so nothing can be seen of it"
+        if pid is None:
+            not_proven(f"container {container_id[:12]} is gone, so nothing can be seen of it")
         return pid
 
     def _init_pid(self, container_id: str) -> int | None:
@@ -156,14 +158,14 @@ class Observer:
         while b"\n" not in self._buffer:
             data = self._channel.recv(65_536)
             if not data:
-                raise AssertionError(f"NOT PROVEN: the observer ended: {self._mux.stderr.decode()}")
+                not_proven(f"the observer ended: {self._mux.stderr.decode(errors='backslashreplace')}")
             self._buffer += self._mux.feed(data)
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
     def await_ready(self) -> None:
         """Wait until the program answers."""
-        assert self._line() == b"ready"
+        shown(self._line() == b"ready", "the observer did not start")
 
 
 @contextmanager
@@ -192,8 +194,8 @@ def observing(engine: Engine, image: str) -> Iterator[Observer]:
     try:
         # docker-py hides the socket in a read-only file.
         response: Any = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        channel: socket.socket = response._sock.dup()
-        response._response.close()
+        channel: socket.socket = response._sock.dup()  # noqa: SLF001 - as above
+        response._response.close()  # noqa: SLF001 - as above
         channel.settimeout(10)
         with channel:
             container.start()
