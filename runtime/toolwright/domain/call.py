@@ -53,3 +53,6 @@ class ExecutionRequest:
     idempotency_key: str = ""
     purpose: str = "call"
     """Why it runs: `call`, `verify` or `solve`. Kept in the execution log."""
+    replica: int = 0
+    """Calls of other replicas run in other containers, where a container belongs to a tool: another process tree,
+    with another seed of its hashes."""

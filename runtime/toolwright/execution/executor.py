@@ -134,7 +134,8 @@ class SandboxExecutor:
 
     def _run_leased(self, job: _Job) -> _Ran:
         # By source, not by version: a verified tool finds the containers that its verification warmed.
-        key = SandboxKey(job.request.tenant, job.target.source.digest)
+        replica = f"#{job.request.replica}" if job.request.replica else ""
+        key = SandboxKey(job.request.tenant, job.target.source.digest + replica)
         for last in (False, True):
             with self._lease(key, job.deadline, job.cancellation) as lease:
                 if job.cancellation.cancelled:

@@ -65,6 +65,23 @@ def on_held_out(failed: Sequence[Trial], total: int) -> str:
     return "\n".join(lines)
 
 
+def on_repeats(differed: int, total: int) -> str:
+    """Tell that the function is not the same each time, and of no example which."""
+    return (
+        f"The function answered all examples. Called again with the same arguments, it did not give the right answer "
+        f"each time: {differed} of {total} calls differed. Make it depend on its arguments alone: on no random number, "
+        "no clock, no order of a set, and nothing that another call left."
+    )
+
+
+def on_budget(seconds: float) -> str:
+    """Tell that trying the function took too long in all."""
+    return (
+        f"The calls on all examples together ran for more than {seconds:g} seconds, so the rest was not tried. "
+        "Use a more direct method: a call should take far less than a second."
+    )
+
+
 def _story(trial: Trial) -> str:
     ending, execution = trial.ending, trial.ending.execution
     parts = [f"Question:\n{quote(trial.example.question, MAX_QUESTION_CHARS)}"]

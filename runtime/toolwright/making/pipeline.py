@@ -20,7 +20,8 @@ from toolwright.errors import InvalidInput, NotReady
 from toolwright.execution.base import Executor
 from toolwright.llm.base import ChatModel, Message
 from toolwright.llm.ledger import Meter, Record
-from toolwright.making import prompts
+from toolwright.making import feedback, prompts
+from toolwright.making.budget import DEFAULT_VERIFY_S, BudgetedExecutor, BudgetSpent
 from toolwright.making.journal import AttemptNotes, open_journal
 from toolwright.making.proposal import Proposal, read_proposal
 from toolwright.making.verdict import TRAINING_SHOWN, Refusal, Trial
@@ -47,13 +48,22 @@ class Work:
 class Maker:
     """Makes tools. Keeps nothing between requests; safe to use from many threads."""
 
-    def __init__(self, *, models: Models, executor: Executor, store: Store, attempts: int = DEFAULT_ATTEMPTS) -> None:
+    def __init__(
+        self,
+        *,
+        models: Models,
+        executor: Executor,
+        store: Store,
+        attempts: int = DEFAULT_ATTEMPTS,
+        verify_s: float = DEFAULT_VERIFY_S,
+    ) -> None:
         """Use `models` to propose and to call, `executor` to run, `store` to keep.
 
-        A request that names no number of attempts gets `attempts`.
+        A request that names no number of attempts gets `attempts`. An attempt whose calls run for more than
+        `verify_s` seconds in all is refused.
         """
         self._models, self._executor, self._store = models, executor, store
-        self._attempts = attempts
+        self._attempts, self._verify_s = attempts, verify_s
 
     def make(
         self,
@@ -168,9 +178,18 @@ class Maker:
         self, work: Work, source: ToolSource, number: int, notes: AttemptNotes, *, maker_model: str
     ) -> Generator[Checked, None, RegisteredTool | Refusal]:
         """Verify ▸ wrap ▸ admit: the part of the road that a person's code takes too."""
-        task = work.task
-        verifier = Verifier(self._executor, work.user, work.patience, number)
+        budgeted = BudgetedExecutor(self._executor, self._verify_s)
+        verifier = Verifier(budgeted, work.user, work.patience, number)
         notes.stage = Stage.VERIFY
+        try:
+            return (yield from self._verified(work, source, verifier, notes, maker_model=maker_model))
+        except BudgetSpent:
+            return _refuse(notes, Refusal(Stage.VERIFY, feedback.on_budget(self._verify_s)))
+
+    def _verified(
+        self, work: Work, source: ToolSource, verifier: Verifier, notes: AttemptNotes, *, maker_model: str
+    ) -> Generator[Checked, None, RegisteredTool | Refusal]:
+        task = work.task
         description = verifier.describe(source)
         if isinstance(description, Refusal):
             return _refuse(notes, description)
@@ -180,11 +199,14 @@ class Maker:
             return _refuse(notes, seen)
         version = wrap(task, source, description, seen)
         # What is tried from here on is the wrapped tool, through the prompt that every later question uses.
-        unseen = yield from verifier.try_held_out(ToolCard.of_version(version), task.held_out)
+        wrapped = ToolCard.of_version(version)
+        unseen = yield from verifier.try_held_out(wrapped, task.held_out)
         if isinstance(unseen, Refusal):
             return _refuse(notes, unseen)
+        if (unsteady := verifier.repeat(wrapped, seen + unseen)) is not None:
+            return _refuse(notes, unsteady)
         notes.stage = Stage.WRAP
-        tool = self._admit(work, version, seen + unseen, number, maker_model)
+        tool = self._admit(work, version, seen + unseen, verifier.attempt, maker_model)
         notes.accepted, notes.verdict = True, f"{len(seen)} training and {len(unseen)} held-out examples passed"
         return tool
 

@@ -123,6 +123,7 @@ def open_server(
             making=settings.making,
             reflect=settings.profile is not Profile.PRODUCTION,
             refusal=sandboxes.refusal,
+            candid=address is None,
         )
         if address is None:
             place, grace_s = f"unix:{stack.enter_context(_private_directory())}/server.sock", _IN_PROCESS_GRACE_S
@@ -163,7 +164,9 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             pool, store, settings.sandbox.limits.limits, queue_s=settings.sandbox.pool.queue_timeout_s
         )
         maker = ConfiguredMaker(
-            Maker(models=models, executor=executor, store=store), models, attempts=settings.making.attempts
+            Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s),
+            models,
+            attempts=settings.making.attempts,
         )
         solver = Solver(models=models, executor=executor, store=store, maker=maker)
         yield Parts(

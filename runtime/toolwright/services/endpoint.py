@@ -69,8 +69,15 @@ class Parts:
 class Endpoint:
     """One gRPC server. NOT_SERVING until `ready`; after `drain` it is over."""
 
-    def __init__(
-        self, parts: Parts, *, grpc_settings: GrpcSettings, making: MakingSettings, reflect: bool, refusal: str = ""
+    def __init__(  # noqa: PLR0913 - each is somebody else's to decide
+        self,
+        parts: Parts,
+        *,
+        grpc_settings: GrpcSettings,
+        making: MakingSettings,
+        reflect: bool,
+        refusal: str = "",
+        candid: bool = False,
     ) -> None:
         """Put the services together; nothing listens yet.
 
@@ -81,6 +88,7 @@ class Endpoint:
             reflect: show the protocol to any caller.
             refusal: why no code may be run; empty if it may. Given, calls that would run code are answered with
                 it, and health checks with NOT_SERVING for ever.
+            candid: tell callers all about faults of ours, paths and addresses too; for a server of the caller's own.
         """
         self._refusal = refusal
         self._in_flight = InFlight()
@@ -90,7 +98,7 @@ class Endpoint:
         self._workers = ThreadPoolExecutor(grpc_settings.workers, thread_name_prefix="grpc")
         self._server = grpc.server(
             self._workers,
-            interceptors=[FaultInterceptor(self._in_flight, refusal=refusal)],
+            interceptors=[FaultInterceptor(self._in_flight, refusal=refusal, candid=candid)],
             options=server_options(grpc_settings),
             # As many calls as threads: a call beyond them is refused at once, not queued unseen.
             maximum_concurrent_rpcs=grpc_settings.workers,

@@ -11,12 +11,13 @@ from typing import Any, Final
 import grpc
 from google.rpc import status_pb2  # type: ignore[import-untyped]  # it ships stubs, but no py.typed marker
 
-from toolwright.errors import InvalidInput, SandboxUnavailable, ToolwrightError
+from toolwright.errors import InvalidInput, SandboxUnavailable, ServiceFault, ToolwrightError
 from toolwright.services import status
 from toolwright.services.log import service_log
 
 _OURS: Final = "/toolwright."
 _MALFORMED: Final = object()
+_TOLD_CHARS: Final = 2_000
 _RUN_NOTHING: Final = frozenset(
     f"/toolwright.v1.{call}"
     for call in (
@@ -70,14 +71,19 @@ class InFlight:
 class FaultInterceptor(grpc.ServerInterceptor):
     """Maps faults of the handlers of `toolwright.*`; other services (health, reflection) are left alone.
 
-    A fault of our tree becomes its status. Any other is our bug: it is logged with its traceback, and the client
+    A fault of our tree becomes its status. Where it is not the caller's, its words are for the log: they tell of
+    paths, addresses and ids of this machine. Any other is our bug: it is logged with its traceback, and the client
     gets INTERNAL with the log's id and nothing else. A request that is no message is the caller's fault.
     """
 
-    def __init__(self, in_flight: InFlight, *, refusal: str = "") -> None:
-        """Count calls in `in_flight`; answer those that would run code with `refusal`, if there is one."""
+    def __init__(self, in_flight: InFlight, *, refusal: str = "", candid: bool = False) -> None:
+        """Count calls in `in_flight`; answer those that would run code with `refusal`, if there is one.
+
+        With `candid`, faults of ours go to the caller in their own words: for a server of the caller's own.
+        """
         self._in_flight = in_flight
         self._refusal = refusal
+        self._candid = candid
         self._log = service_log("toolwright.services")
 
     def intercept_service(
@@ -130,10 +136,18 @@ class FaultInterceptor(grpc.ServerInterceptor):
 
     def _status(self, fault: Exception, method: str) -> status_pb2.Status:
         if isinstance(fault, ToolwrightError) and status.code_of(fault) is not grpc.StatusCode.INTERNAL:
+            return self._told(fault, method)
+        log_id = secrets.token_hex(8)
+        self._log.error("unexpected fault", method=method, log_id=log_id, exc_info=fault)
+        return status.internal_status(log_id)
+
+    def _told(self, fault: ToolwrightError, method: str) -> status_pb2.Status:
+        ours = isinstance(fault, ServiceFault) and str(fault) != self._refusal
+        if not ours or self._candid:
             return status.to_status(fault)
-        correlation_id = secrets.token_hex(8)
-        self._log.error("unexpected fault", method=method, correlation_id=correlation_id, exc_info=fault)
-        return status.internal_status(correlation_id)
+        log_id = secrets.token_hex(8)
+        self._log.warning("fault", method=method, reason=fault.reason, text=str(fault)[:_TOLD_CHARS], log_id=log_id)
+        return status.veiled(fault, log_id)
 
 
 def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:

@@ -89,10 +89,20 @@ def to_status(fault: ToolwrightError) -> status_pb2.Status:
     return status
 
 
-def internal_status(correlation_id: str) -> status_pb2.Status:
+def veiled(fault: ToolwrightError, log_id: str) -> status_pb2.Status:
+    """Return `fault` without its own words, which may hold paths, addresses and ids of the server's machine.
+
+    The caller gets what the class promises, and the id under which the server's log has the rest.
+    """
+    promise = " ".join((type(fault).__doc__ or "").partition("\n\n")[0].split())
+    plain = type(fault)(f"{promise} The server's log has the details under id {log_id}.")
+    return to_status(plain)
+
+
+def internal_status(log_id: str) -> status_pb2.Status:
     """Return the status of an unexpected fault: a fixed text and the id under which the server logged it."""
     code: int = grpc.StatusCode.INTERNAL.value[0]
-    message = f"the server failed in a way it should not; its log has the details under id {correlation_id}"
+    message = f"the server failed in a way it should not; its log has the details under id {log_id}"
     return status_pb2.Status(code=code, message=message)
 
 

@@ -130,7 +130,7 @@ def parts(**changes: Any) -> Parts:
 
 @contextmanager
 def endpoint(
-    given: Parts, *, address: str | None = None, reflect: bool = True, **bounds: int
+    given: Parts, *, address: str | None = None, reflect: bool = True, candid: bool = True, **bounds: int
 ) -> Iterator[tuple[str, Endpoint]]:
     """Serve `given` on `address`, or on a socket in a directory of its own; give the address and the server."""
     with tempfile.TemporaryDirectory(prefix="toolwright-") as directory:
@@ -139,6 +139,7 @@ def endpoint(
             grpc_settings=GrpcSettings(**bounds),
             making=MakingSettings(max_running=2),
             reflect=reflect,
+            candid=candid,
         )
         place = served.listen(address or f"unix:{directory}/server.sock")
         served.ready()
@@ -149,7 +150,9 @@ def endpoint(
 
 
 @contextmanager
-def serving(given: Parts, *, address: str | None = None, reflect: bool = True, **bounds: int) -> Iterator[str]:
+def serving(
+    given: Parts, *, address: str | None = None, reflect: bool = True, candid: bool = True, **bounds: int
+) -> Iterator[str]:
     """Serve `given`; give the address."""
-    with endpoint(given, address=address, reflect=reflect, **bounds) as (place, _):
+    with endpoint(given, address=address, reflect=reflect, candid=candid, **bounds) as (place, _):
         yield place

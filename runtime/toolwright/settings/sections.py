@@ -159,6 +159,8 @@ class MakingSettings(_Section):
     """Proposals that the maker may make where a request does not say: 1 to 10."""
     max_running: Annotated[int, Field(ge=1, le=64)] = 4
     """Makings at one time; one more is refused: 1 to 64."""
+    verify_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 300.0
+    """Seconds that the calls of one attempt may run in all, before it is refused: 1 to 3,600."""
 
 
 class GrpcSettings(_Section):

@@ -173,6 +173,31 @@ def test_every_fault_keeps_its_class_and_text(connect: Connect, kind: type[Toolw
         assert caught.value.retry_after_s == 2.5
 
 
+@pytest.mark.case("AP-27")
+@pytest.mark.parametrize("kind", [kind for kind in LEAVES if issubclass(kind, ServiceFault)])
+def test_ap_27_a_fault_of_the_server_tells_nothing_of_its_machine(
+    connect: Connect, caplog: pytest.LogCaptureFixture, kind: type[ToolwrightError]
+) -> None:
+    """AP-27: each fault of ours gives what its class promises and an id; its own words stand in the log under it."""
+
+    def behaviour(request: ExecutionRequest, scope: CallScope) -> Execution:
+        raise kind("/home/operator/registry.db on host-7 with image sha256:1234")
+
+    with (
+        serving(parts(executor=ScriptedExecutor(behaviour)), candid=False) as address,
+        connect(address) as client,
+        pytest.raises(kind) as caught,
+    ):
+        client.execute("add")
+
+    text = str(caught.value)
+    assert not any(word in text for word in ("operator", "host-7", "sha256"))
+    assert text.startswith(" ".join((kind.__doc__ or "").split())[:20])
+    logged = [json.loads(record.getMessage()) for record in caplog.records]
+    assert [entry["log_id"] for entry in logged] == [text.rpartition(" ")[2].rstrip(".")]
+    assert "/home/operator/registry.db on host-7" in logged[0]["text"]
+
+
 def test_faults_in_streams_keep_their_class(connect: Connect) -> None:
     """A fault after the first events of a stream is typed as well."""
 
@@ -203,9 +228,9 @@ def test_a_bug_of_ours_shows_nothing(connect: Connect, caplog: pytest.LogCapture
 
     assert type(caught.value) is ServiceFault
     assert "secret" not in str(caught.value)
-    correlation_id = str(caught.value).rpartition(" ")[2]
+    log_id = str(caught.value).rpartition(" ")[2]
     logged = [json.loads(record.getMessage()) for record in caplog.records]
-    assert [entry["correlation_id"] for entry in logged] == [correlation_id]
+    assert [entry["log_id"] for entry in logged] == [log_id]
     assert "secret of the server" in logged[0]["exception"]
 
 

@@ -23,7 +23,7 @@ from toolwright.calling.testing import (
     says,
 )
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
-from toolwright.domain.outcome import Outcome, Status
+from toolwright.domain.outcome import Outcome, Status, Usage
 from toolwright.domain.record import Attempt, Making, Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
@@ -39,6 +39,7 @@ from toolwright.errors import (
 )
 from toolwright.llm.prices import Price, PriceList
 from toolwright.making.pipeline import Maker
+from toolwright.making.verifier import REPEATS
 from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation
 
@@ -107,8 +108,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.executor = StandInExecutor(self.stand_ins, self.store)
         prices = PriceList({"strong": Price(10.0, 20.0), "light": Price(1.0, 2.0)})
-        models = Models(self.maker, self.user, ScriptedModel([]), prices)
-        self.pipeline = Maker(models=models, executor=self.executor, store=self.store, attempts=3)
+        self.models = Models(self.maker, self.user, ScriptedModel([]), prices)
+        self.pipeline = Maker(models=self.models, executor=self.executor, store=self.store, attempts=3)
 
     def make(self, task: Task = TASK, **options: Any) -> list[MakingEvent]:
         return list(self.pipeline.make(task, **options))
@@ -185,7 +186,7 @@ def test_every_run_is_one_for_verification_through_the_executor() -> None:
     """The code is described first, then called; nothing runs under another purpose."""
     at = bench(says(GOOD))
     at.make()
-    assert [request.operation for request in at.executor.requests] == ["describe", *["call"] * 5]
+    assert [request.operation for request in at.executor.requests] == ["describe", *["call"] * (5 + 5 * REPEATS)]
     assert {request.purpose for request in at.executor.requests} == {"verify"}
 
 
@@ -228,6 +229,53 @@ def test_a_wrong_tool_that_only_held_out_examples_catch_is_repaired() -> None:
     assert made.attempts == 2
     assert "# good" in at.store.get_tool("add_numbers").version.source.code
     assert [attempt.accepted for attempt in at.attempts] == [False, True]
+
+
+def test_each_call_is_made_again_in_another_container() -> None:
+    """The same arguments once more, without asking the light model, where hashes and processes are others."""
+    at = bench(says(GOOD))
+    at.make()
+    first, again = at.executor.requests[1:6], at.executor.requests[6:]
+    assert len(at.user.requests) == 5
+    assert [request.arguments_json for request in again] == [
+        request.arguments_json for request in first for _ in range(REPEATS)
+    ]
+    assert {request.replica for request in first} == {0}
+    assert {request.replica for request in again} == {1}
+
+
+@pytest.mark.parametrize("later", [0, "not a number", None])
+def test_a_tool_that_changes_its_mind_is_refused(later: object) -> None:
+    """Right for every example, and not when asked again: refused, with no word on which example it was."""
+    asked: list[int] = []
+
+    def moody(a: int, b: int) -> object:
+        asked.append(a)
+        return a + b if len(asked) <= 5 else later
+
+    at = bench(says(block("# moody")), says(GOOD), moody=StandIn.of(moody, a="integer", b="integer"))
+    events = at.make()
+
+    rejected = next(event for event in events if isinstance(event, Rejected))
+    assert rejected.stage is Stage.VERIFY
+    assert f"{5 * REPEATS} of {5 * REPEATS} calls differed" in rejected.feedback
+    assert not any(word in rejected.feedback for word in HELD_OUT_WORDS)
+    assert isinstance(events[-1], Made)
+    assert events[-1].attempts == 2
+
+
+def test_calls_that_take_too_long_in_all_end_the_attempt() -> None:
+    """Each call is within its limit; their sum is not: nothing more is begun, and the next proposal is tried."""
+    slow = Outcome(Status.SUCCESS, result_json="3", usage=Usage(wall_ms=6_000))
+    at = bench(says(block("# slow")), says(GOOD), slow=StandIn.of(lambda **_: slow, a="integer", b="integer"))
+    at.pipeline = Maker(models=at.models, executor=at.executor, store=at.store, attempts=3, verify_s=10.0)
+    events = at.make()
+
+    rejected = next(event for event in events if isinstance(event, Rejected))
+    assert rejected.stage is Stage.VERIFY
+    assert "more than 10 seconds" in rejected.feedback
+    assert sum("# slow" in repr(request.target) for request in at.executor.requests) == 3
+    assert isinstance(events[-1], Made)
 
 
 def leaky(outcome: Callable[[int, int], Any]) -> StandIn:
