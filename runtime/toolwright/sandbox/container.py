@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
 from toolwright.domain.call import ToolCall
 from toolwright.domain.json_rules import JsonRefused, JsonRules
@@ -27,7 +28,7 @@ from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Outcome
 from toolwright.errors import CallCancelled, ImageMissing, SandboxUnavailable
 from toolwright.sandbox.base import Cancellation, SandboxInfo
-from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.engine import ENGINE_FAULTS, Engine
 from toolwright.sandbox.frames import PROTOCOL_VERSION, Frame, FrameDecoder, FrameType, FramingBroken, MuxDecoder, pack
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.transcript import Transcript, result_room
@@ -50,6 +51,22 @@ _DATA_FACTOR = 2
 """Address space for data over the memory limit: threads' stacks count although they are hardly touched."""
 
 
+def _ignore(*_: object) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Who looks after a container: its name, and who is told how it ends."""
+
+    name: str = ""
+    """Empty for one that the engine draws."""
+    gone: Callable[[], None] = _ignore
+    """Called once, when the container was removed."""
+    left: Callable[[bool], None] = _ignore
+    """Called instead when it may be there and could not be removed; with True if it may even appear later."""
+
+
 class ContainerLost(Exception):
     """The stream ended or failed: the container is gone."""
 
@@ -70,7 +87,7 @@ class DockerSandbox:
         self._current_call = 0
         self._destroyed = False
         self._killed = False
-        self._on_destroyed: Callable[[], None] = lambda: None
+        self._keeping = Keeping()
         self.info = SandboxInfo(container_id, policy.image_id, policy.runtime)
         self.created = time.monotonic()
         self.calls = 0
@@ -85,7 +102,7 @@ class DockerSandbox:
         *,
         uid_base: int,
         owner: str,
-        on_destroyed: Callable[[], None] = lambda: None,
+        keeping: Keeping | None = None,
     ) -> DockerSandbox:
         """Create, attach and start a container, and wait for its agent's hello.
 
@@ -94,38 +111,45 @@ class DockerSandbox:
             policy: all of its options.
             uid_base: first of its own user ids.
             owner: label of this server process.
-            on_destroyed: called once, when the container is gone.
+            keeping: who looks after it.
 
         Raises:
             ImageMissing: the image is not in the engine.
-            SandboxUnavailable: the engine or the agent failed. Nothing is left behind.
+            SandboxUnavailable: the engine or the agent failed. Nothing is left behind but what `keeping` was told.
         """
-        options = policy.container_options(uid_base, owner)
+        keeping = keeping or Keeping()
+        options = policy.container_options(uid_base, owner) | ({"name": keeping.name} if keeping.name else {})
         try:
             container_id = str(engine.client.containers.create(**options).id)
         except ImageNotFound:
             raise ImageMissing(
                 f"The sandbox image {policy.image_id} is not in the engine. Build it with `toolwright images build`."
             ) from None
-        except (DockerException, requests.RequestException) as fault:
+        except ENGINE_FAULTS as fault:
+            keeping.left(not isinstance(fault, APIError))  # who refuses in so many words makes nothing later
             raise SandboxUnavailable(f"The engine made no container: {_short(fault)}") from fault
         try:
             sandbox = cls(engine, container_id, _attach(engine, container_id), policy)
         except BaseException as fault:
-            _remove(engine, container_id)
-            if isinstance(fault, (DockerException, requests.RequestException, OSError)):
+            try:
+                _remove(engine, container_id)
+            except SandboxUnavailable:
+                keeping.left(False)  # noqa: FBT003 - that is what it takes
+            if isinstance(fault, ENGINE_FAULTS):
                 raise SandboxUnavailable(f"The engine attached no stream: {_short(fault)}") from fault
             raise
+        sandbox._keeping = replace(keeping, gone=_ignore)
         try:
             engine.client.api.start(container_id)
             sandbox._await_hello()
         except BaseException as fault:
             text = sandbox._mux.stderr.decode("utf-8", "replace")[-500:]
-            sandbox.destroy()
-            if isinstance(fault, (DockerException, requests.RequestException, OSError, ContainerLost, FramingBroken)):
+            with suppress(SandboxUnavailable):  # it is left, and told so; why it did not start is what matters here
+                sandbox.destroy()
+            if isinstance(fault, (*ENGINE_FAULTS, ContainerLost, FramingBroken)):
                 raise SandboxUnavailable(f"The container did not start: {_short(fault)} {text}".strip()) from fault
             raise
-        sandbox._on_destroyed = on_destroyed
+        sandbox._keeping = keeping
         return sandbox
 
     # --- one call ---------------------------------------------------------------------------
@@ -287,7 +311,7 @@ class DockerSandbox:
             return
         self._killed = True
         self.doubt = self.doubt or "was killed"
-        with suppress(DockerException, requests.RequestException):
+        with suppress(*ENGINE_FAULTS):
             self._engine.client.api.kill(self.info.container_id)
 
     def destroy(self) -> None:
@@ -296,13 +320,16 @@ class DockerSandbox:
             return
         try:
             _remove(self._engine, self.info.container_id)
+        except SandboxUnavailable:
+            self._keeping.left(False)  # noqa: FBT003 - that is what it takes
+            raise
         finally:
             with self._send_lock:  # a late cancel finds it destroyed, or its descriptors still its own
                 self._destroyed = True
                 with suppress(OSError):
                     self._socket.close()
                 os.close(self._wake)
-        self._on_destroyed()
+        self._keeping.gone()
 
 
 def _attach(engine: Engine, container_id: str) -> socket.socket:
@@ -327,7 +354,7 @@ def _remove(engine: Engine, container_id: str) -> None:
     except APIError as fault:
         if fault.status_code != requests.codes.conflict:  # its own auto-removal is under way
             raise SandboxUnavailable(f"The engine did not remove {container_id[:12]}: {_short(fault)}") from fault
-    except (DockerException, requests.RequestException) as fault:
+    except ENGINE_FAULTS as fault:
         raise SandboxUnavailable(f"The engine did not remove {container_id[:12]}: {_short(fault)}") from fault
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import docker
 import requests
@@ -16,6 +16,18 @@ from toolwright.errors import EngineUnavailable
 
 TIMEOUT_S = 30
 """Longest wait for one answer of the engine, in seconds."""
+
+ENGINE_FAULTS: Final = (
+    DockerException,
+    requests.RequestException,
+    OSError,
+    # What the client library makes of an answer that has another form than the API says.
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
+"""What a request to an engine raises that fails, is refused, or gets an answer that is none."""
 
 _SHOWN_CHARS = 300
 
@@ -55,7 +67,7 @@ def find_engine(docker_host: str | None = None) -> Engine:
     for address in _addresses(docker_host):
         try:
             return _connect(address)
-        except (DockerException, requests.RequestException, OSError, ValueError) as fault:
+        except ENGINE_FAULTS as fault:
             tried.append(f"{address} ({_short(fault)})")
     raise EngineUnavailable(
         "No Docker engine answers, so no tool can run. Tried: "
@@ -85,10 +97,11 @@ def _connect(address: str) -> Engine:
     client = docker.DockerClient(base_url=address, version="auto", timeout=TIMEOUT_S, max_pool_size=32)
     try:
         info = client.info()
+        version = str(info.get("ServerVersion", ""))
     except BaseException:
         client.close()
         raise
-    return Engine(address, client, str(info.get("ServerVersion", "")), info)
+    return Engine(address, client, version, info)
 
 
 def _short(fault: BaseException) -> str:

@@ -23,7 +23,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.errors import CallCancelled, SandboxUnavailable
 from toolwright.sandbox import container
 from toolwright.sandbox.base import Cancellation
-from toolwright.sandbox.container import DockerSandbox
+from toolwright.sandbox.container import DockerSandbox, Keeping
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.frames import HEADER, FrameType, pack
 from toolwright.sandbox.policy import SandboxPolicy
@@ -419,7 +419,7 @@ def test_destroying_twice_removes_once(make_report: MakeReport) -> None:
     """The stream is let go of, and whoever waits for its end hears of it once."""
     rig = make_rig(make_report())
     heard: list[int] = []
-    rig.sandbox._on_destroyed = lambda: heard.append(1)
+    rig.sandbox._keeping = Keeping(gone=lambda: heard.append(1))
 
     rig.sandbox.destroy()
     rig.sandbox.destroy()
@@ -445,7 +445,7 @@ def test_only_a_container_that_is_gone_counts_as_gone(
     """Its own removal may be faster than ours; any other failure is told, and its user ids stay taken."""
     rig = make_rig(make_report())
     heard: list[int] = []
-    rig.sandbox._on_destroyed = lambda: heard.append(1)
+    rig.sandbox._keeping = Keeping(gone=lambda: heard.append(1))
     rig.api.fault = fault
 
     if gone:

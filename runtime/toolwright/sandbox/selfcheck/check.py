@@ -9,9 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import requests
-from docker.errors import DockerException
-
 from toolwright.domain.call import ToolCall
 from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.domain.limits import Limits
@@ -20,7 +17,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.errors import EngineUnavailable, SandboxUnavailable
 from toolwright.sandbox.base import Cancellation
 from toolwright.sandbox.container import DockerSandbox, started
-from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.engine import ENGINE_FAULTS, Engine
 from toolwright.sandbox.owner import owner_label
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.selfcheck import attacks, facts
@@ -123,7 +120,7 @@ def _look(engine: Engine, container_id: str, policy: SandboxPolicy) -> list[Find
     try:
         seen = engine.client.api.inspect_container(container_id)
         image = engine.client.images.get(policy.image_id).attrs
-    except (DockerException, requests.RequestException) as fault:
+    except ENGINE_FAULTS as fault:
         raise EngineUnavailable(f"The engine does not tell about a container of ours: {fault}") from fault
     return inspect(seen, image, policy)
 
@@ -132,7 +129,7 @@ def _count(engine: Engine, container_id: str, policy: SandboxPolicy) -> tuple[Fi
     """Ask for the limits that the host's kernel counts by: a runtime may take limits and not set them."""
     try:
         seen = engine.client.api.stats(container_id, stream=False, one_shot=True)
-    except (DockerException, requests.RequestException) as fault:
+    except ENGINE_FAULTS as fault:
         raise EngineUnavailable(f"The engine does not count what a container of ours uses: {fault}") from fault
     memory, processes = (seen.get(name) or {} for name in ("memory_stats", "pids_stats"))
     return (
@@ -146,12 +143,12 @@ def _look_unstarted(engine: Engine, policy: SandboxPolicy, uid_base: int) -> tup
     """Look at a container that does not start: what is wrong with it may be why. None if it cannot even be made."""
     try:
         container = engine.client.containers.create(**policy.container_options(uid_base, owner_label()))
-    except (DockerException, requests.RequestException):
+    except ENGINE_FAULTS:
         return ()
     try:
         return tuple(_look(engine, str(container.id), policy))
     finally:
-        with suppress(DockerException, requests.RequestException):
+        with suppress(*ENGINE_FAULTS):
             container.remove(force=True, v=True)
 
 
