@@ -32,6 +32,9 @@ class FrameType(IntEnum):
     """Agent: the call and everything it started is gone. Body: JSON."""
 
 
+_FROM_CONTROLLER = (FrameType.CALL, FrameType.KILL)
+
+
 class FramingBroken(Exception):
     """The bytes are no frames. Nothing after them can be trusted."""
 
@@ -61,6 +64,8 @@ class FrameReader:
             magic, version, kind, zero, call_id, length = HEADER.unpack_from(self._buffer)
             if magic != MAGIC or version != self._version or zero or length > MAX_BODY:
                 raise FramingBroken("bad frame header")
+            if kind not in _FROM_CONTROLLER:
+                raise FramingBroken(f"frame of type {kind}")
             end = HEADER.size + length
             if len(self._buffer) < end:
                 break

@@ -74,6 +74,8 @@ def test_what_we_pack_the_agent_reads(call_id: int, body: bytes, place: int) -> 
         frames.HEADER.pack(b"TWFX", 1, 1, 0, 1, 0),
         frames.HEADER.pack(b"TWFR", 2, 1, 0, 1, 0),
         frames.HEADER.pack(b"TWFR", 1, 1, 7, 1, 0),
+        frames.HEADER.pack(b"TWFR", 1, 99, 0, 1, 0),
+        frames.HEADER.pack(b"TWFR", 1, frames.FrameType.HELLO, 0, 1, 0),
         frames.HEADER.pack(b"TWFR", 1, 1, 0, 1, frames.MAX_BODY + 1),
         frames.HEADER.pack(b"TWFR", 1, 1, 0, 1, 2**32 - 1),
     ],
