@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class AuditServiceStub:
     """AuditService shows what ran, in which image, and that the log is whole.
-    Nothing of it is served yet: all calls answer UNIMPLEMENTED.
+    Nothing of it is served yet: all calls answer UNIMPLEMENTED, or INVALID_ARGUMENT where the request is
+    no message.
     """
 
     def __init__(self, channel):
@@ -65,7 +66,8 @@ class AuditServiceStub:
 
 class AuditServiceServicer:
     """AuditService shows what ran, in which image, and that the log is whole.
-    Nothing of it is served yet: all calls answer UNIMPLEMENTED.
+    Nothing of it is served yet: all calls answer UNIMPLEMENTED, or INVALID_ARGUMENT where the request is
+    no message.
     """
 
     def ListExecutions(self, request, context):
@@ -141,7 +143,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
     """AuditService shows what ran, in which image, and that the log is whole.
-    Nothing of it is served yet: all calls answer UNIMPLEMENTED.
+    Nothing of it is served yet: all calls answer UNIMPLEMENTED, or INVALID_ARGUMENT where the request is
+    no message.
     """
 
     @staticmethod

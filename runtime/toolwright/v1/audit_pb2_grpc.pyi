@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class AuditServiceStub:
     """AuditService shows what ran, in which image, and that the log is whole.
-    Nothing of it is served yet: all calls answer UNIMPLEMENTED.
+    Nothing of it is served yet: all calls answer UNIMPLEMENTED, or INVALID_ARGUMENT where the request is
+    no message.
     """
 
     @_typing.overload
@@ -49,7 +50,8 @@ class AuditServiceStub:
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
     """AuditService shows what ran, in which image, and that the log is whole.
-    Nothing of it is served yet: all calls answer UNIMPLEMENTED.
+    Nothing of it is served yet: all calls answer UNIMPLEMENTED, or INVALID_ARGUMENT where the request is
+    no message.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -66,7 +68,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """AuditService shows what ran, in which image, and that the log is whole.
-    Nothing of it is served yet: all calls answer UNIMPLEMENTED.
+    Nothing of it is served yet: all calls answer UNIMPLEMENTED, or INVALID_ARGUMENT where the request is
+    no message.
     """
 
     @_abc_1.abstractmethod

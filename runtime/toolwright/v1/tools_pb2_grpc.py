@@ -28,8 +28,9 @@ if _version_not_supported:
 class ToolServiceStub:
     """ToolService makes, keeps and shows tools.
 
-    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, UNAVAILABLE (registry, engine or
-    model endpoint), DATA_LOSS (a stored version does not match its digest).
+    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, RESOURCE_EXHAUSTED (the request is too
+    large, or too much is being done, with RetryInfo), UNAVAILABLE (registry, engine or model endpoint),
+    DATA_LOSS (a stored version does not match its digest).
     """
 
     def __init__(self, channel):
@@ -88,14 +89,16 @@ class ToolServiceStub:
 class ToolServiceServicer:
     """ToolService makes, keeps and shows tools.
 
-    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, UNAVAILABLE (registry, engine or
-    model endpoint), DATA_LOSS (a stored version does not match its digest).
+    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, RESOURCE_EXHAUSTED (the request is too
+    large, or too much is being done, with RetryInfo), UNAVAILABLE (registry, engine or model endpoint),
+    DATA_LOSS (a stored version does not match its digest).
     """
 
     def MakeTool(self, request, context):
         """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
         never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
         tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
+        FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,8 +221,9 @@ def add_ToolServiceServicer_to_server(servicer, server):
 class ToolService:
     """ToolService makes, keeps and shows tools.
 
-    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, UNAVAILABLE (registry, engine or
-    model endpoint), DATA_LOSS (a stored version does not match its digest).
+    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, RESOURCE_EXHAUSTED (the request is too
+    large, or too much is being done, with RetryInfo), UNAVAILABLE (registry, engine or model endpoint),
+    DATA_LOSS (a stored version does not match its digest).
     """
 
     @staticmethod

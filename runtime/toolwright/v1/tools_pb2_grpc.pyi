@@ -29,8 +29,9 @@ GRPC_VERSION: str
 class ToolServiceStub:
     """ToolService makes, keeps and shows tools.
 
-    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, UNAVAILABLE (registry, engine or
-    model endpoint), DATA_LOSS (a stored version does not match its digest).
+    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, RESOURCE_EXHAUSTED (the request is too
+    large, or too much is being done, with RetryInfo), UNAVAILABLE (registry, engine or model endpoint),
+    DATA_LOSS (a stored version does not match its digest).
     """
 
     @_typing.overload
@@ -41,6 +42,7 @@ class ToolServiceStub:
     """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
     never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
     tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
+    FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
     """
     RegisterTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.RegisterToolRequest, _tools_pb2.RegisterToolResponse]
     """RegisterTool takes a person's code through the same checks. FAILED_PRECONDITION with the
@@ -66,8 +68,9 @@ class ToolServiceStub:
 class ToolServiceAsyncStub(ToolServiceStub):
     """ToolService makes, keeps and shows tools.
 
-    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, UNAVAILABLE (registry, engine or
-    model endpoint), DATA_LOSS (a stored version does not match its digest).
+    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, RESOURCE_EXHAUSTED (the request is too
+    large, or too much is being done, with RetryInfo), UNAVAILABLE (registry, engine or model endpoint),
+    DATA_LOSS (a stored version does not match its digest).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -75,6 +78,7 @@ class ToolServiceAsyncStub(ToolServiceStub):
     """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
     never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
     tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
+    FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
     """
     RegisterTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.RegisterToolRequest, _tools_pb2.RegisterToolResponse]  # type: ignore[assignment]
     """RegisterTool takes a person's code through the same checks. FAILED_PRECONDITION with the
@@ -99,8 +103,9 @@ class ToolServiceAsyncStub(ToolServiceStub):
 class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
     """ToolService makes, keeps and shows tools.
 
-    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, UNAVAILABLE (registry, engine or
-    model endpoint), DATA_LOSS (a stored version does not match its digest).
+    Errors of all calls: INVALID_ARGUMENT (a field), NOT_FOUND, RESOURCE_EXHAUSTED (the request is too
+    large, or too much is being done, with RetryInfo), UNAVAILABLE (registry, engine or model endpoint),
+    DATA_LOSS (a stored version does not match its digest).
     """
 
     @_abc_1.abstractmethod
@@ -112,6 +117,7 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
         never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
         tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
+        FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
         """
 
     @_abc_1.abstractmethod
