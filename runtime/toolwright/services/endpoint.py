@@ -98,7 +98,15 @@ class Endpoint:
         self._workers = ThreadPoolExecutor(grpc_settings.workers, thread_name_prefix="grpc")
         self._server = grpc.server(
             self._workers,
-            interceptors=[FaultInterceptor(self._in_flight, refusal=refusal, candid=candid)],
+            interceptors=[
+                FaultInterceptor(
+                    self._in_flight,
+                    # As far as gRPC goes itself: what it may let through is not refused by us.
+                    max_metadata_bytes=2 * grpc_settings.max_metadata_bytes,
+                    refusal=refusal,
+                    candid=candid,
+                )
+            ],
             options=server_options(grpc_settings),
             # As many calls as threads: a call beyond them is refused at once, not queued unseen.
             maximum_concurrent_rpcs=grpc_settings.workers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from toolwright.services.log import service_log
 _OURS: Final = "/toolwright."
 _MALFORMED: Final = object()
 _TOLD_CHARS: Final = 2_000
+_HEADER_BYTES: Final = 32
+"""What HTTP/2 adds to the name and the value of a header."""
 _RUN_NOTHING: Final = frozenset(
     f"/toolwright.v1.{call}"
     for call in (
@@ -76,12 +78,19 @@ class FaultInterceptor(grpc.ServerInterceptor):
     gets INTERNAL with the log's id and nothing else. A request that is no message is the caller's fault.
     """
 
-    def __init__(self, in_flight: InFlight, *, refusal: str = "", candid: bool = False) -> None:
+    def __init__(
+        self, in_flight: InFlight, *, max_metadata_bytes: int, refusal: str = "", candid: bool = False
+    ) -> None:
         """Count calls in `in_flight`; answer those that would run code with `refusal`, if there is one.
 
-        With `candid`, faults of ours go to the caller in their own words: for a server of the caller's own.
+        Args:
+            in_flight: counts the calls.
+            max_metadata_bytes: of the headers of a call. gRPC itself holds only such callers to it as agreed to it.
+            refusal: see `Endpoint`.
+            candid: faults of ours go to the caller in their own words: for a server of the caller's own.
         """
         self._in_flight = in_flight
+        self._max_metadata_bytes = max_metadata_bytes
         self._refusal = refusal
         self._candid = candid
         self._log = service_log("toolwright.services")
@@ -96,6 +105,8 @@ class FaultInterceptor(grpc.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(_OURS):
             return handler
+        if (size := _size(handler_call_details.invocation_metadata)) > self._max_metadata_bytes:
+            return self._too_large(size)
         decode = _tolerant(handler.request_deserializer)
         encode = handler.response_serializer
         if handler.unary_unary:
@@ -107,6 +118,15 @@ class FaultInterceptor(grpc.ServerInterceptor):
         if handler.stream_unary:
             return grpc.stream_unary_rpc_method_handler(self._unary(handler.stream_unary, method), decode, encode)
         return handler
+
+    def _too_large(self, size: int) -> grpc.RpcMethodHandler[Any, Any]:
+        fault = InvalidInput("metadata", f"has {size} bytes", f"at most {self._max_metadata_bytes} bytes")
+
+        def refuse(_request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any method's messages
+            status.abort(context, status.to_status(fault))
+
+        # Whatever the method is: a refusal sends no message, and reads none.
+        return grpc.stream_stream_rpc_method_handler(refuse)
 
     def _unary(self, behaviour: Behaviour, method: str) -> Behaviour:
         def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any method's messages
@@ -148,6 +168,11 @@ class FaultInterceptor(grpc.ServerInterceptor):
         log_id = secrets.token_hex(8)
         self._log.warning("fault", method=method, reason=fault.reason, text=str(fault)[:_TOLD_CHARS], log_id=log_id)
         return status.veiled(fault, log_id)
+
+
+def _size(metadata: Iterable[tuple[str, str | bytes]]) -> int:
+    """Return the bytes of a call's headers, counted as HTTP/2 counts them."""
+    return sum(len(name) + len(value) + _HEADER_BYTES for name, value in metadata)
 
 
 def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
