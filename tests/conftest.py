@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from toolwright.domain.call import ExecutionRequest, Isolation
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
@@ -74,7 +75,7 @@ def policy(engine: Engine) -> SandboxPolicy:
 @pytest.fixture(scope="session")
 def warm_pool(engine: Engine, policy: SandboxPolicy) -> Iterator[WarmPool]:
     """A pool of real containers, shared by the whole run as a server's is by all its callers."""
-    pool = open_pool(engine, policy, PoolSize(ready=1, most=4), Isolation.TENANT)
+    pool = open_pool(engine, policy, PoolSize(ready=1, most=4))
     yield pool
     pool.close()
 
@@ -82,7 +83,7 @@ def warm_pool(engine: Engine, policy: SandboxPolicy) -> Iterator[WarmPool]:
 @pytest.fixture(scope="session")
 def executor(warm_pool: WarmPool) -> SandboxExecutor:
     """Runs calls in real containers."""
-    return SandboxExecutor(warm_pool, MemoryStore(), Limits())
+    return SandboxExecutor(warm_pool, MemoryStore(), Limits(), isolation=IsolationPolicy(Isolation.TENANT))
 
 
 @pytest.fixture(scope="session")

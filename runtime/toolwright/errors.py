@@ -77,6 +77,12 @@ class Unsupported(CallerError):
     reason = "UNSUPPORTED"
 
 
+class PermissionDenied(CallerError):
+    """The server's policy does not let this caller do that. Ask for less, or have the operator change the policy."""
+
+    reason = "PERMISSION_DENIED"
+
+
 class CallCancelled(CallerError):
     """The caller went away or cancelled. The tool was killed, or never started."""
 

@@ -21,6 +21,7 @@ from toolwright.attacks.proof import Broken, not_proven, same, shown, sure
 from toolwright.attacks.sabotage import Layer, Sabotaged, sabotaged
 from toolwright.attacks.shot import Shot
 from toolwright.domain.call import ExecutionRequest, Isolation
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
@@ -384,7 +385,7 @@ def open_lab(engine: Engine, policy: SandboxPolicy, directory: Path) -> Iterator
     with ExitStack() as stack:
         observer = stack.enter_context(observing(engine, policy.image_id))
         canaries = stack.enter_context(planted(directory))
-        pool = open_pool(engine, policy, _SIZE, Isolation.TENANT)
+        pool = open_pool(engine, policy, _SIZE)
         stack.callback(pool.close)
         store = MemoryStore()
 
@@ -392,7 +393,7 @@ def open_lab(engine: Engine, policy: SandboxPolicy, directory: Path) -> Iterator
             counts = pool.counts()
             return sum(counts[kind] for kind in ("blank", "idle", "leased", "starting"))
 
-        executor = SandboxExecutor(pool, store, Limits())
+        executor = SandboxExecutor(pool, store, Limits(), isolation=IsolationPolicy(Isolation.TENANT))
         yield Lab(Range(engine, policy, executor, store, observer, canaries, containers, _SIZE.most))
 
 

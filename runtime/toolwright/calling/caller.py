@@ -116,7 +116,8 @@ class Caller:
         return Ending(answer, "", arguments_json, execution)
 
     def _run(self, asking: _Asking, arguments_json: str) -> Generator[Called | Ran, None, Execution]:
-        request = ExecutionRequest(target=asking.card.target, arguments_json=arguments_json, purpose=asking.purpose)
+        card = asking.card
+        request = ExecutionRequest(card.target, arguments_json, purpose=asking.purpose, candidate_for=card.name)
         execution = self._execute(request, asking.patience)
         yield Ran(execution)
         if execution.outcome.status is Status.INFRASTRUCTURE:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from toolwright.cli.options import Options
+from toolwright.domain.call import Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution
@@ -47,6 +48,7 @@ class Services(Protocol):
         *,
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
+        isolation: Isolation | None = None,
     ) -> Execution:
         """Run a tool or unverified source once."""
 

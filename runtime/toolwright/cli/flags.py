@@ -14,7 +14,8 @@ _FLAGS = {
     "limits.memory_bytes": "--memory",
     "sandbox.image": "--image",
     "sandbox.runtime": "--runtime",
-    "sandbox.isolation": "--isolation",
+    "isolation.default": "--isolation",
+    "isolation": "--isolation",
 }
 _ARGUMENTS = "arguments_json"
 _NUMBER = re.compile(r"\d{6,}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +36,13 @@ def run(
         str, typer.Option("--args", metavar="JSON", help="Keyword arguments: a JSON object, or @FILE that holds one.")
     ] = "{}",
     isolation: Annotated[
-        Isolation | None, typer.Option("--isolation", help="What a container belongs to.", show_default=False)
+        Isolation | None,
+        typer.Option(
+            "--isolation",
+            help="What a container belongs to. A running server's policy is never weakened: ask it for as strict "
+            "a level or a stricter one.",
+            show_default=False,
+        ),
     ] = None,
     timeout: Annotated[
         float | None,
@@ -56,33 +63,29 @@ def run(
     ceilings = LimitsRequest(wall_time_s=timeout, memory_bytes=None if memory is None else memory * MIB)
     remote = bool(session.options.server)
     changes = {} if remote else _changes(isolation, ceilings)
-    if remote and isolation is not None:
-        raise InvalidInput(
-            "--isolation", "cannot be asked of a running server; its settings decide", "without --server"
-        )
+    asked = _Asked(arguments_json, ceilings, isolation) if remote else _Asked(arguments_json)
     try:
         with session.services(changes) as services:
-            return worst(
-                [
-                    _run_one(session, services, path, source, arguments_json, ceilings if remote else None)
-                    for path, source in sources
-                ]
-            )
+            return worst([_run_one(session, services, path, source, asked) for path, source in sources])
     except InvalidInput as fault:
         raise in_flags(fault) from None
 
 
-def _run_one(
-    session: Session,
-    services: Services,
-    path: str,
-    source: ToolSource,
-    arguments_json: str,
-    limits: LimitsRequest | None,
-) -> ExitStatus:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What every call is asked for. In a process of our own the settings say the rest."""
+
+    arguments_json: str
+    limits: LimitsRequest | None = None
+    isolation: Isolation | None = None
+
+
+def _run_one(session: Session, services: Services, path: str, source: ToolSource, asked: _Asked) -> ExitStatus:
     named = {"file": path, "function": source.function}
     try:
-        execution = services.execute(source, arguments_json=arguments_json, limits=limits)
+        execution = services.execute(
+            source, arguments_json=asked.arguments_json, limits=asked.limits, isolation=asked.isolation
+        )
     except ToolwrightError as fault:
         fault = in_flags(fault) if isinstance(fault, InvalidInput) else fault
         session.screen.note(f"{shown_line(path)}: {paragraph(fault)}", style="red")
@@ -109,4 +112,4 @@ def _source(path: str, function: str) -> ToolSource:
 
 def _changes(isolation: Isolation | None, ceilings: LimitsRequest) -> dict[str, Any]:
     limits = {"wall_time_s": ceilings.wall_time_s, "memory_bytes": ceilings.memory_bytes}
-    return {"sandbox": {"isolation": isolation, "limits": limits}}
+    return {"isolation": {"default": isolation}, "sandbox": {"limits": limits}}

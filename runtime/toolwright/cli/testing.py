@@ -12,6 +12,7 @@ from typing import Any
 
 from toolwright.cli.environment import EngineFacts, Floors
 from toolwright.cli.options import Options
+from toolwright.domain.call import Isolation
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import (
@@ -54,7 +55,7 @@ def execution(
         stdout=stdout or Output(),
         usage=Usage(wall_ms=1.5, cpu_ms=1.0, peak_memory_bytes=9_000_000),
     )
-    provenance = Provenance("sha256:" + "a" * 64, "sha256:" + "b" * 64, "runc", "c" * 64)
+    provenance = Provenance("sha256:" + "a" * 64, "sha256:" + "b" * 64, "runc", "c" * 64, isolation=Isolation.TOOL)
     return Execution("e" * 32, outcome, Limits(), Timing(run_ms=2.0), provenance)
 
 
@@ -107,6 +108,8 @@ class FakeServices:
     """What comes of a question; None: the answer `a b`."""
     tools: list[ToolInfo] = field(default_factory=list)
     executed: list[tuple[str | ToolSource, str | None, LimitsRequest | None]] = field(default_factory=list)
+    isolation: Isolation | None = None
+    """What the last call asked for."""
     asked: list[str] = field(default_factory=list)
     made: list[Task] = field(default_factory=list)
 
@@ -117,9 +120,11 @@ class FakeServices:
         *,
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
+        isolation: Isolation | None = None,
     ) -> Execution:
         """See `Services.execute`."""
         self.executed.append((tool, arguments_json or json.dumps(arguments), limits))
+        self.isolation = isolation
         answer = self.executions.pop(0) if self.executions else execution()
         if isinstance(answer, ToolwrightError):
             raise answer

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
-from toolwright.domain.call import Operation
+from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution
@@ -80,6 +80,7 @@ class AsyncClient:
         limits: LimitsRequest | None = None,
         idempotency_key: str = "",
         operation: Operation = Operation.CALL,
+        isolation: Isolation | None = None,
         timeout_s: float | None = None,
     ) -> Execution:
         """Run one call in a sandbox and wait for its end; see `Client.execute`."""
@@ -90,6 +91,7 @@ class AsyncClient:
             limits=limits,
             idempotency_key=idempotency_key,
             operation=operation,
+            isolation=isolation,
         )
         reply = await self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
         return messages.read(execution_from_wire, reply)

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import grpc
 
 from toolwright.client.values import ToolDetails
-from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest, Operation
+from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest, Isolation, Operation
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task, check_question
@@ -52,6 +52,7 @@ def execute_request(  # noqa: PLR0913 - the fields of the request
     limits: LimitsRequest | None,
     idempotency_key: str,
     operation: Operation,
+    isolation: Isolation | None,
 ) -> execution_pb2.ExecuteToolRequest:
     """Return the message of a call.
 
@@ -64,7 +65,9 @@ def execute_request(  # noqa: PLR0913 - the fields of the request
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_ARGUMENTS_BYTES:
         raise InvalidInput("arguments_json", f"has {size} bytes", f"at most {MAX_ARGUMENTS_BYTES} bytes")
-    asked = ExecutionRequest(tool, text, limits or LimitsRequest(), operation, idempotency_key=idempotency_key)
+    asked = ExecutionRequest(
+        tool, text, limits or LimitsRequest(), operation, idempotency_key=idempotency_key, isolation=isolation
+    )
     return request_to_wire(asked)
 
 

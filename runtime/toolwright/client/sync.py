@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
-from toolwright.domain.call import Operation
+from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution
@@ -97,6 +97,7 @@ class Client:
         limits: LimitsRequest | None = None,
         idempotency_key: str = "",
         operation: Operation = Operation.CALL,
+        isolation: Isolation | None = None,
         timeout_s: float | None = None,
     ) -> Execution:
         """Run one call in a sandbox and wait for its end.
@@ -108,10 +109,12 @@ class Client:
             limits: lowers ceilings of this call.
             idempotency_key: the same key again returns the first call's end without a second run.
             operation: call the function, or only describe it.
+            isolation: ask for at least this level; the server's policy decides, and is never weakened.
             timeout_s: seconds after which the call is killed and given up.
 
         Raises:
             InvalidInput: a field is off; NotFound: the tool; NotReady: it may not be used.
+            PermissionDenied: the policy has a stricter isolation than was asked for; it did not run.
             Overloaded, SandboxUnavailable, EngineUnavailable, StoreUnavailable, ServerUnavailable: it did not run.
             DeadlineExceeded, CallCancelled: killed, or never started.
             ConnectionLost: it may have run. RecordLost: it did, and its end is not known.
@@ -123,6 +126,7 @@ class Client:
             limits=limits,
             idempotency_key=idempotency_key,
             operation=operation,
+            isolation=isolation,
         )
         reply = self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
         return messages.read(execution_from_wire, reply)

@@ -12,7 +12,10 @@ MAX_ARGUMENTS_BYTES = 1024 * 1024
 
 
 class Isolation(StrEnum):
-    """What a container belongs to. Each call is a fresh process with a uid of its own in all three."""
+    """What a container belongs to. Each call is a fresh process with a uid of its own in all three.
+
+    The strictest comes first.
+    """
 
     CALL = "call"
     """A container for each call, destroyed after it."""
@@ -20,6 +23,13 @@ class Isolation(StrEnum):
     """A container belongs to one tenant and one tool digest."""
     TENANT = "tenant"
     """A container belongs to one tenant."""
+
+    def is_weaker_than(self, other: Isolation) -> bool:
+        """Whether calls share more with each other here than under `other`."""
+        return _WEAKNESS[self] > _WEAKNESS[other]
+
+
+_WEAKNESS = {level: place for place, level in enumerate(Isolation)}
 
 
 class Operation(StrEnum):
@@ -53,6 +63,10 @@ class ExecutionRequest:
     idempotency_key: str = ""
     purpose: str = "call"
     """Why it runs: `call`, `verify` or `solve`. Kept in the execution log."""
+    isolation: Isolation | None = None
+    """Asks for at least this level; None for the policy's. A weaker one than the policy's is refused."""
+    candidate_for: str = ""
+    """Name of the tool that bare source may become; that tool's rule on isolation holds for it already."""
     replica: int = 0
     """Calls of other replicas run in other containers, where a container belongs to a tool: another process tree,
     with another seed of its hashes."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from toolwright.domain.call import Isolation
 from toolwright.domain.json_rules import JsonRules
 from toolwright.domain.limits import Limits
 
@@ -95,6 +96,8 @@ class Provenance:
     container_id: str = ""
     verification_id: str = ""
     """Empty for source that was never verified."""
+    isolation: Isolation | None = None
+    """What the container belonged to. None: from a server that does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Executor(Protocol):
             InvalidInput: arguments or limits are off; no sandbox was used.
             NotFound: the tool.
             NotReady: the version is not active.
+            PermissionDenied: weaker isolation was asked for than the policy has; no sandbox was used.
             Overloaded, SandboxUnavailable, EngineUnavailable, StoreUnavailable: nothing ran.
             DeadlineExceeded, CallCancelled: killed, or never started.
         """

@@ -1,4 +1,4 @@
-"""Runs one call: resolve ▸ validate ▸ lease ▸ run ▸ record ▸ reply. The only road to tool code."""
+"""Runs one call: resolve ▸ validate ▸ isolate ▸ lease ▸ run ▸ record ▸ reply. The only road to tool code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from toolwright.domain.call import ExecutionRequest, Operation, ToolCall
+from toolwright.domain.call import ExecutionRequest, Isolation, Operation, ToolCall
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Timing
 from toolwright.domain.source import ToolSource
@@ -28,6 +29,8 @@ class _Target:
     source: ToolSource
     digest: str
     verification_id: str = ""
+    family: str = ""
+    """The tool's name without version, for rules; of bare source that of the tool that it may become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class _Job:
     request: ExecutionRequest
     target: _Target
     limits: Limits
+    isolation: Isolation
     deadline: float | None
     cancellation: Cancellation
     record: Record
@@ -59,7 +63,15 @@ class _Ran:
 class SandboxExecutor:
     """Implements `execution.base.Executor` over a pool and a store."""
 
-    def __init__(self, pool: SandboxPool, store: Store, ceilings: Limits, *, queue_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        pool: SandboxPool,
+        store: Store,
+        ceilings: Limits,
+        *,
+        queue_s: float = 30.0,
+        isolation: IsolationPolicy | None = None,
+    ) -> None:
         """Run calls in sandboxes of `pool`.
 
         Args:
@@ -67,11 +79,13 @@ class SandboxExecutor:
             store: where tools are looked up and executions are kept.
             ceilings: the most that any call gets.
             queue_s: longest wait for a sandbox, in seconds.
+            isolation: how far calls share sandboxes; by default those of one tenant's one tool do.
         """
         self._pool = pool
         self._store = store
         self._ceilings = ceilings
         self._queue_s = queue_s
+        self._isolation = isolation or IsolationPolicy()
         self._once = OnceOnly()
 
     @property
@@ -90,11 +104,12 @@ class SandboxExecutor:
         deadline = None if deadline_s is None else time.monotonic() + deadline_s
         limits = self._ceilings.lowered(request.limits)
         target = self._resolve(request)
+        isolation = self._isolation.level(request.tenant, target.family, request.isolation)
         cancellation = cancellation or Cancellation()
 
         def run() -> Execution:
             record = Record(self._store, begun(request, target.name, target.digest, target.verification_id))
-            return self._run(_Job(request, target, limits, deadline, cancellation, record))
+            return self._run(_Job(request, target, limits, isolation, deadline, cancellation, record))
 
         if not request.idempotency_key:
             return run()
@@ -104,13 +119,14 @@ class SandboxExecutor:
         """Find what to run, and check the arguments before a sandbox is used."""
         if isinstance(request.target, ToolSource):
             parse_arguments(request.arguments_json)
-            return _Target("", request.target, request.target.digest)
+            return _Target("", request.target, request.target.digest, family=request.candidate_for)
         tool = self._store.get_tool(request.target)
         if tool.state is not ToolState.ACTIVE:
             raise NotReady(f"{tool.reference} is {tool.state.value}, so it is not run; use an active version")
         if request.operation is Operation.CALL:
             check_arguments(tool.version.description.parameters, request.arguments_json)
-        return _Target(tool.reference, tool.version.source, tool.version.digest, tool.verification_id)
+        version = tool.version
+        return _Target(tool.reference, version.source, version.digest, tool.verification_id, version.name)
 
     def _run(self, job: _Job) -> Execution:
         try:
@@ -128,14 +144,13 @@ class SandboxExecutor:
         info = ran.info
         target = job.target
         provenance = Provenance(
-            target.digest, info.image_digest, info.runtime, info.container_id, target.verification_id
+            target.digest, info.image_digest, info.runtime, info.container_id, target.verification_id, job.isolation
         )
         return Execution(job.record.execution_id, ran.outcome, job.limits, timing, provenance)
 
     def _run_leased(self, job: _Job) -> _Ran:
         # By source, not by version: a verified tool finds the containers that its verification warmed.
-        replica = f"#{job.request.replica}" if job.request.replica else ""
-        key = SandboxKey(job.request.tenant, job.target.source.digest + replica)
+        key = SandboxKey.of(job.isolation, job.request.tenant, job.target.source.digest, job.request.replica)
         for last in (False, True):
             with self._lease(key, job.deadline, job.cancellation) as lease:
                 if job.cancellation.cancelled:

@@ -137,5 +137,6 @@ def _size(reply: Execution) -> int:
 
 def _fingerprint(request: ExecutionRequest) -> str:
     target = request.target if isinstance(request.target, str) else request.target.digest
-    text = "\0".join((target, request.operation.value, repr(request.limits), request.arguments_json))
+    asked = request.isolation.value if request.isolation else ""
+    text = "\0".join((target, request.operation.value, repr(request.limits), asked, request.arguments_json))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

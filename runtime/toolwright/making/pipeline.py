@@ -190,7 +190,7 @@ class Maker:
         self, work: Work, source: ToolSource, verifier: Verifier, notes: AttemptNotes, *, maker_model: str
     ) -> Generator[Checked, None, RegisteredTool | Refusal]:
         task = work.task
-        description = verifier.describe(source)
+        description = verifier.describe(work.task.name, source)
         if isinstance(description, Refusal):
             return _refuse(notes, description)
         draft = ToolCard.of_draft(task.name, source, description, task.answer_kind)

@@ -40,14 +40,14 @@ class Verifier:
     patience: Patience
     attempt: int
 
-    def describe(self, source: ToolSource) -> Description | Refusal:
+    def describe(self, name: str, source: ToolSource) -> Description | Refusal:
         """Load the code in the sandbox and return what the function says of itself.
 
         Raises:
             SandboxUnavailable: the sandbox was lost; the code is not to blame.
             ToolwrightError: what `Executor.execute` raises.
         """
-        request = ExecutionRequest(target=source, operation=Operation.DESCRIBE, purpose=PURPOSE)
+        request = ExecutionRequest(source, operation=Operation.DESCRIBE, purpose=PURPOSE, candidate_for=name)
         execution = self._execute_surely(request)
         if execution.outcome.result_json is None:
             return Refusal(Stage.VERIFY, feedback.on_load(execution))
@@ -90,7 +90,13 @@ class Verifier:
 
     def _right_again(self, card: ToolCard, trial: Trial) -> bool:
         example = trial.example
-        request = ExecutionRequest(card.target, trial.ending.arguments_json, purpose=PURPOSE, replica=_REPLICA)
+        request = ExecutionRequest(
+            card.target,
+            trial.ending.arguments_json,
+            purpose=PURPOSE,
+            replica=_REPLICA,
+            candidate_for=card.name,
+        )
         result = self._execute_surely(request).outcome.result_json
         try:
             answer = answer_from_result(card.answer_kind, result or "", example.question)

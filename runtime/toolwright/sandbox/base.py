@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from toolwright.domain.call import ToolCall
+from toolwright.domain.call import Isolation, ToolCall
 from toolwright.domain.outcome import Outcome
 
 
@@ -19,6 +19,17 @@ class SandboxKey:
     tenant: str
     tool_digest: str
     """Empty where the isolation level lets a tenant's tools share."""
+    isolation: Isolation = Isolation.TOOL
+    """CALL: not even calls of this key meet; each gets a sandbox that never served, and that never serves again."""
+
+    @classmethod
+    def of(cls, isolation: Isolation, tenant: str, tool_digest: str, replica: int = 0) -> SandboxKey:
+        """Return the key of a tenant's call of some code, at a level of isolation.
+
+        Calls that differ in `replica` never share a sandbox, whatever the level.
+        """
+        shared = "" if isolation is Isolation.TENANT else tool_digest
+        return cls(tenant, f"{shared}#{replica}" if replica else shared, isolation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +99,16 @@ class SandboxPool(Protocol):
     def info(self) -> SandboxInfo:
         """Image and runtime of every sandbox here; the container id is empty."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no call can be served now: there is no sandbox, and the last start failed. Empty if one can."""
+
     def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> AbstractContextManager[Lease]:
         """Lend a sandbox that has only ever served `key`.
 
         Raises:
             Overloaded: the queue is full, or no sandbox came free within `timeout_s` seconds.
-            SandboxUnavailable: none could be started.
+            SandboxUnavailable: none could be started, or none was in that time although nobody has one.
             CallCancelled: cancelled while waiting.
         """
 

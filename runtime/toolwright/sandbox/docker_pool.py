@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import suppress
 from dataclasses import replace
 
-import requests
 import structlog
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
-from toolwright.domain.call import Isolation
 from toolwright.errors import EngineUnavailable, ImageMissing, SandboxUnavailable
 from toolwright.sandbox.base import SandboxInfo
-from toolwright.sandbox.container import DockerSandbox
-from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.container import DockerSandbox, Keeping
+from toolwright.sandbox.engine import ENGINE_FAULTS, Engine
+from toolwright.sandbox.leftovers import Leftovers
 from toolwright.sandbox.owner import is_orphan, owner_label
 from toolwright.sandbox.policy import LABEL_OWNER, SandboxPolicy
 from toolwright.sandbox.pool import PoolSize, WarmPool
@@ -40,6 +40,7 @@ class DockerLauncher:
         """The policy in force: a call beyond its range of user ids would get one of another container's."""
         self._uids = UidRanges(remapped=engine.remaps_users)
         self._owner = owner_label()
+        self._leftovers = Leftovers(engine)
         self.info = SandboxInfo("", policy.image_id, policy.runtime)
 
     def launch(self) -> DockerSandbox:
@@ -58,31 +59,58 @@ class DockerLauncher:
         self._proven = True
         return sandbox
 
+    def close(self) -> None:
+        """Remove what could not be removed before, if the engine answers now."""
+        self._leftovers.close()
+
     def _start(self) -> DockerSandbox:
         uid_base = self._uids.take()
+        name = f"toolwright-{secrets.token_hex(8)}"
+        left = False
+
+        def gone() -> None:
+            self._uids.give_back(uid_base)
+
+        def on_left(unsettled: bool) -> None:  # noqa: FBT001 - as `Keeping` calls it
+            nonlocal left
+            left = True
+            self._leftovers.add(name, gone, unsettled=unsettled)
+
         try:
             return DockerSandbox.start(
                 self._engine,
                 self.policy,
                 uid_base=uid_base,
                 owner=self._owner,
-                on_destroyed=lambda: self._uids.give_back(uid_base),
+                keeping=Keeping(name, gone, on_left),
             )
         except BaseException:
-            self._uids.give_back(uid_base)
+            if not left:  # else its user ids are in use until it is gone
+                gone()
             raise
 
 
-def open_pool(
-    engine: Engine, policy: SandboxPolicy, size: PoolSize, isolation: Isolation, *, proven: bool = True
-) -> WarmPool:
+class DockerPool(WarmPool):
+    """A warm pool of Docker sandboxes."""
+
+    def __init__(self, launcher: DockerLauncher, size: PoolSize) -> None:
+        """Start filling in the background; see `WarmPool`."""
+        self._docker = launcher
+        super().__init__(launcher, size)
+
+    def close(self) -> None:
+        """Destroy every sandbox, and what was left of earlier ones; see `WarmPool.close`."""
+        super().close()
+        self._docker.close()
+
+
+def open_pool(engine: Engine, policy: SandboxPolicy, size: PoolSize, *, proven: bool = True) -> WarmPool:
     """Return a pool of Docker sandboxes, already filling.
 
     Args:
         engine: where.
         policy: all options of its containers.
         size: bounds.
-        isolation: how far sandboxes are shared.
         proven: whether `check_sandbox` has passed for this engine and policy. Else the pool's own first container
             is examined before it is lent; leases fail with SandboxUnavailable as long as none passes.
 
@@ -94,7 +122,7 @@ def open_pool(
     """
     require(engine, policy)
     sweep_orphans(engine)
-    return WarmPool(DockerLauncher(engine, policy, proven=proven), size, isolation)
+    return DockerPool(DockerLauncher(engine, policy, proven=proven), size)
 
 
 def sweep_orphans(engine: Engine) -> int:
@@ -111,7 +139,7 @@ def sweep_orphans(engine: Engine) -> int:
             with suppress(APIError):  # another server's sweep, or its own auto-removal, was faster
                 container.remove(force=True, v=True)
                 removed += 1
-    except (DockerException, requests.RequestException) as fault:
+    except ENGINE_FAULTS as fault:
         raise EngineUnavailable(f"The engine does not list its containers: {fault}") from fault
     if removed:
         log.info("orphans_removed", count=removed)
@@ -144,7 +172,7 @@ def require(engine: Engine, policy: SandboxPolicy) -> None:
             f"The sandbox image {policy.image_id} is not in the engine at {engine.address}. "
             "Build it with `toolwright images build`."
         ) from None
-    except (DockerException, requests.RequestException) as fault:
+    except ENGINE_FAULTS as fault:
         raise EngineUnavailable(f"The engine at {engine.address} does not answer: {fault}") from fault
 
 

@@ -1,9 +1,10 @@
 """A pool of warm containers. Nothing is created in the call path: a refiller keeps blanks ready.
 
-A container starts blank, is bound to the key of its first lease, and serves that key alone for life. Keys hold at
-most `most` - `ready` places for long (but one at least, so `most` = 1 keeps what it has): where they hold more, the
-container used least recently is removed ahead of demand, so that a new key finds a blank and not a full pool. One
-that was used within `rest_s` is let go only for a call that waits.
+A container starts blank, is bound to the key of its first lease, and serves that key alone for life; one that was lent
+for a single call (`Isolation.CALL`) is destroyed after it. Keys of all levels of isolation share the places. They hold
+at most `most` - `ready` of them for long (but one at least, so `most` = 1 keeps what it has): where they hold more, the
+container used least recently is removed ahead of demand, so that a new key finds a blank and not a full pool. One that
+was used within `rest_s` is let go only for a call that waits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,17 +67,15 @@ class Launcher(Protocol):
 class WarmPool:
     """Keeps `size.ready` blank sandboxes, lends them, and replaces what was used up."""
 
-    def __init__(self, launcher: Launcher, size: PoolSize, isolation: Isolation) -> None:
+    def __init__(self, launcher: Launcher, size: PoolSize) -> None:
         """Start filling in the background.
 
         Args:
             launcher: makes sandboxes.
             size: bounds.
-            isolation: how far sandboxes are shared; decided by the server's policy, for every call.
         """
         self._launcher = launcher
         self._size = size
-        self._isolation = isolation
         self._state = PoolState()
         # One lock; lenders and the refiller are woken apart, so that a warm lease wakes nobody.
         self._lock = threading.Lock()
@@ -90,6 +89,13 @@ class WarmPool:
     def info(self) -> SandboxInfo:
         """Image and runtime of every sandbox here."""
         return self._launcher.info
+
+    @property
+    def trouble(self) -> str:
+        """Why no call can be served now; see `base.SandboxPool.trouble`."""
+        with self._lock:
+            state = self._state
+            return "" if state.backoff.failure is None or state.blank or state.held else str(state.backoff.failure)
 
     def counts(self) -> dict[str, int]:
         """Return how many sandboxes are blank, idle, leased and starting, and how many calls wait."""
@@ -105,14 +111,9 @@ class WarmPool:
 
     # --- lending ------------------------------------------------------------------------------
 
-    def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> AbstractContextManager[Lease]:
-        """Lend a sandbox that has only ever served `key`; see `base.SandboxPool.lease`."""
-        if self._isolation is Isolation.TENANT:
-            key = SandboxKey(key.tenant, "")
-        return self._lend(key, timeout_s, cancellation)
-
     @contextmanager
-    def _lend(self, key: SandboxKey, timeout_s: float, cancellation: Cancellation) -> Iterator[Lease]:
+    def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> Iterator[Lease]:
+        """Lend a sandbox that has only ever served `key`; see `base.SandboxPool.lease`."""
         asked = time.monotonic()
         sandbox, since = self._wait(key, asked + timeout_s, cancellation)
         placed = max(asked, since)
@@ -181,13 +182,15 @@ class WarmPool:
             # The last start failed and the next is not due: nothing to wait for.
             raise retold(failure) from failure
         if time.monotonic() >= deadline:
+            if not state.leased:  # nobody has one: it is not the load, the engine starts none
+                raise retold(failure or SandboxUnavailable("No sandbox was started in time; the tool did not run."))
             raise Overloaded("No sandbox came free in time; the tool did not run.", retry_after_s=1.0)
 
     def _take_back(self, key: SandboxKey, sandbox: PooledSandbox) -> None:
         with self._lock:
             state = self._state
             state.leased.discard(sandbox)
-            if state.closed or self._isolation is Isolation.CALL or not sandbox.usable:
+            if state.closed or key.isolation is Isolation.CALL or not sandbox.usable:
                 self._discard(sandbox)
             else:
                 state.add_idle(key, sandbox)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from toolwright.domain.call import ToolCall
+from toolwright.domain.call import Isolation, ToolCall
 from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.domain.outcome import Failure, Outcome, Status, Usage
 from toolwright.errors import CallCancelled, Overloaded, SandboxUnavailable
@@ -78,11 +78,13 @@ class ScriptedPool:
         self._behaviours = behaviours
         self._places = threading.BoundedSemaphore(most)
         self._by_key: dict[SandboxKey, ScriptedSandbox] = {}
+        self._made = 0
         self._lock = threading.Lock()
         self._closed = False
         self.leases: list[SandboxKey] = []
         """Every lease so far, for the test to look at."""
         self.info = SandboxInfo("", "sha256:" + "0" * 64, "scripted")
+        self.trouble = ""
 
     @contextmanager
     def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> Iterator[Lease]:
@@ -99,8 +101,11 @@ class ScriptedPool:
         try:
             with self._lock:
                 self.leases.append(key)
-                new = ScriptedSandbox(self._behaviours, f"scripted-{len(self._by_key)}")
-                sandbox = self._by_key.setdefault(key, new)
+                sandbox = self._by_key.get(key)
+                if sandbox is None or key.isolation is Isolation.CALL:
+                    sandbox = ScriptedSandbox(self._behaviours, f"scripted-{self._made}")
+                    self._made += 1
+                    self._by_key[key] = sandbox
             got = time.monotonic()
             yield Lease(sandbox, queue_ms=(placed - asked) * 1000, acquire_ms=(got - placed) * 1000)
         finally:

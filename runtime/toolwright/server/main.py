@@ -161,7 +161,11 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
         stack.callback(pool.close)
         models = stack.enter_context(open_models(settings))
         executor = SandboxExecutor(
-            pool, store, settings.sandbox.limits.limits, queue_s=settings.sandbox.pool.queue_timeout_s
+            pool,
+            store,
+            settings.sandbox.limits.limits,
+            queue_s=settings.sandbox.pool.queue_timeout_s,
+            isolation=settings.isolation.policy,
         )
         maker = ConfiguredMaker(
             Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s),

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import docker
-import requests
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import ImageNotFound
 
 from toolwright.domain.call import ToolCall
 from toolwright.domain.limits import Limits
@@ -20,7 +19,7 @@ from toolwright.images.catalog import find_image
 from toolwright.images.recipe import images_root
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
 from toolwright.sandbox.docker_pool import open_pool, require
-from toolwright.sandbox.engine import Engine, find_engine
+from toolwright.sandbox.engine import ENGINE_FAULTS, Engine, find_engine
 from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
 from toolwright.sandbox.pool import PoolSize
 from toolwright.sandbox.selfcheck.check import SelfCheck, check_sandbox
@@ -58,6 +57,11 @@ class NoPool:
 
     info: SandboxInfo
     refusal: str
+
+    @property
+    def trouble(self) -> str:
+        """What is always wrong."""
+        return self.refusal
 
     def lease(
         self,
@@ -109,8 +113,7 @@ def open_sandboxes(settings: Settings, *, attack: bool, policy_of: PolicyOf = sa
             return
         size = settings.sandbox.pool
         pool_size = PoolSize(ready=size.min_ready, most=size.max_containers, queue=size.max_queue)
-        isolation = settings.sandbox.isolation
-        with closing(open_pool(engine, policy, pool_size, isolation, proven=check is not None)) as pool:
+        with closing(open_pool(engine, policy, pool_size, proven=check is not None)) as pool:
             yield Sandboxes(pool, check)
 
 
@@ -155,7 +158,7 @@ def image_id(client: docker.DockerClient, name: str) -> str:
         return str(client.images.get(name).id)
     except ImageNotFound:
         raise ImageMissing(f"the sandbox image {name} is not in the engine; load it, or build one") from None
-    except (DockerException, requests.RequestException) as fault:
+    except ENGINE_FAULTS as fault:
         raise EngineUnavailable(f"the engine does not tell about the image {name}: {fault}") from fault
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from toolwright.domain.call import ExecutionRequest
+from toolwright.domain.call import ExecutionRequest, Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, Status, Timing, Usage
@@ -40,7 +40,7 @@ def sample_execution(**changes: Any) -> Execution:
         outcome=Outcome(**outcome | changes),
         limits=Limits(2.5, 1_000_000, 7, 4096, 2048, 8192),
         timing=Timing(0.25, 0.5, 2.0, 0.125),
-        provenance=Provenance("sha256:" + "1" * 64, "sha256:" + "2" * 64, "runc", "c" * 64, "v-1"),
+        provenance=Provenance("sha256:" + "1" * 64, "sha256:" + "2" * 64, "runc", "c" * 64, "v-1", Isolation.CALL),
     )
 
 

@@ -10,6 +10,7 @@ from toolwright.settings.root import Settings, check_listen
 from toolwright.settings.sections import (
     EndpointSettings,
     GrpcSettings,
+    IsolationSettings,
     LimitSettings,
     MakingSettings,
     ModelSettings,
@@ -22,6 +23,7 @@ from toolwright.settings.sections import (
 __all__ = [
     "EndpointSettings",
     "GrpcSettings",
+    "IsolationSettings",
     "LimitSettings",
     "MakingSettings",
     "ModelSettings",

@@ -18,9 +18,12 @@ _ENV_OTHER: Final = tuple(
     ENV_PREFIX + name for name in ("CONFIG", "SERVER", "ENGINE_", "DEBIAN_", "ETC", "TEST_", "LATM_")
 )
 
+_SHOWN_CHARS: Final = 80
+
 # The library's words for these are of its own types and bounds, and the latter stand in our documentation.
 _PROBLEMS: Final = {
     "string_pattern_mismatch": "has no valid form",
+    "too_long": "has too many entries",
     "greater_than_equal": "is too small",
     "greater_than": "is too small",
     "less_than_equal": "is too large",
@@ -52,7 +55,8 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
         return Settings(**_without_none(flags or {}))
     except ValidationError as fault:
         first = fault.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "settings"
+        # A key that is refused has a mark of the library's after it; it may be long.
+        field = ".".join(str(part)[:_SHOWN_CHARS] for part in first["loc"] if part != "[key]") or "settings"
         if first["type"] == "extra_forbidden":
             raise InvalidInput(field, "is no setting", _known_names(first["loc"][:-1])) from None
         problem = _PROBLEMS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
@@ -77,9 +81,11 @@ def _known_names(path: tuple[int | str, ...]) -> str:
 
 def _meaning(path: tuple[int | str, ...]) -> str:
     """Return what the setting's own documentation says: it holds the bounds and the unit."""
-    section = _section(path[:-1])
-    field = section.model_fields.get(str(path[-1])) if section and path else None
-    return " ".join((field.description or "").split()).rstrip(".") if field else ""
+    for end in range(len(path), 0, -1):  # what stands in a table of the setting's has none of its own
+        section = _section(path[: end - 1])
+        if section and (field := section.model_fields.get(str(path[end - 1]))):
+            return " ".join((field.description or "").split()).rstrip(".")
+    return ""
 
 
 def _section(path: tuple[int | str, ...]) -> type[BaseModel] | None:

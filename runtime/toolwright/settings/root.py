@@ -10,7 +10,14 @@ from typing import Final, Self
 from pydantic import field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from toolwright.settings.sections import GrpcSettings, MakingSettings, ModelSettings, Profile, SandboxSettings
+from toolwright.settings.sections import (
+    GrpcSettings,
+    IsolationSettings,
+    MakingSettings,
+    ModelSettings,
+    Profile,
+    SandboxSettings,
+)
 from toolwright.settings.sources import config_file, openai_environment, read_file
 
 ENV_PREFIX: Final = "TOOLWRIGHT_"
@@ -46,6 +53,7 @@ class Settings(BaseSettings):
     allow_source: bool | None = None
     """Whether ExecuteTool takes source that was never verified. Default: yes in development, no in production."""
     sandbox: SandboxSettings = SandboxSettings()
+    isolation: IsolationSettings = IsolationSettings()
     models: ModelSettings = ModelSettings()
     making: MakingSettings = MakingSettings()
     grpc: GrpcSettings = GrpcSettings()

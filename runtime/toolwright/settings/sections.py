@@ -5,16 +5,32 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from toolwright.domain.call import Isolation
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import MIB, Limits
 from toolwright.domain.record import Role
+from toolwright.domain.source import check_tool_name
+from toolwright.errors import InvalidInput
 from toolwright.sandbox.uids import CALLS
 
 _IMAGE = r"^(sha256:[0-9a-f]{64}|[a-z0-9][a-z0-9._-]*(:[0-9]+/[a-z0-9._-]+)?(/[a-z0-9._-]+)*(@sha256:[0-9a-f]{64})?)$"
 _RUNTIME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_TENANT = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+_MAX_RULES = 1_000
 _DEFAULT = Limits()
+
+
+def _tool_name(name: str) -> str:
+    try:
+        return check_tool_name(name)
+    except InvalidInput as fault:
+        raise ValueError(fault.problem) from None
+
+
+TenantName = Annotated[str, Field(pattern=_TENANT)]
+ToolName = Annotated[str, AfterValidator(_tool_name)]
 
 
 class _Section(BaseModel):
@@ -80,8 +96,6 @@ class SandboxSettings(_Section):
     `toolwright images build` made, and is resolved to its id once, at start."""
     runtime: Annotated[str, Field(pattern=_RUNTIME)] = "runc"
     """OCI runtime that the engine knows: `runc`, `runsc`, `crun`, …. There is no fall-back to another."""
-    isolation: Isolation = Isolation.TOOL
-    """What a container belongs to: `call`, `tool` or `tenant`."""
     max_calls: Annotated[int, Field(ge=1, le=CALLS)] = 1000
     """Calls after which a container is thrown away: 1 to 2,046, as each has a user id of its own."""
     max_age_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 900.0
@@ -93,6 +107,32 @@ class SandboxSettings(_Section):
     def image_pinned(self) -> bool:
         """Whether the image is named by content."""
         return "sha256:" in self.image
+
+
+class IsolationSettings(_Section):
+    """How far calls share containers: the operator's word, never a caller's.
+
+    `call` (a fresh container for each call, destroyed after it) is stricter than `tool` (one for each tenant's each
+    tool), and that stricter than `tenant` (a tenant's tools share). Of the default and the rules that apply to a call
+    the strictest holds, so a rule that is weaker than the default changes nothing. A request may ask for a stricter
+    level; one that asks for a weaker is refused.
+    """
+
+    default: Isolation = Isolation.TOOL
+    """For every call: `call`, `tool` or `tenant`."""
+    tenants: Annotated[dict[TenantName, Isolation], Field(max_length=_MAX_RULES)] = {}
+    """Levels (`call`, `tool` or `tenant`) by tenant, such as `acme = "call"`; at most 1,000. A name has 1 to 64 of
+    a-z, 0-9, `.`, `_` and `-`, and begins with a letter or digit. As long as callers are not authenticated, all of them
+    are the tenant `default`."""
+    tools: Annotated[dict[ToolName, Isolation], Field(max_length=_MAX_RULES)] = {}
+    """Levels (`call`, `tool` or `tenant`) by name of a tool, without version, such as `parse_csv = "call"`; at most
+    1,000. A name is one that a tool may have. Bare source has no name: where such a rule has to hold for all code, let
+    `allow_source` be false."""
+
+    @property
+    def policy(self) -> IsolationPolicy:
+        """The same as a domain value."""
+        return IsolationPolicy(self.default, self.tenants, self.tools)
 
 
 class EndpointSettings(_Section):

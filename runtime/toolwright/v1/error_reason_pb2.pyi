@@ -64,6 +64,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ABORTED: the tool ran, but its end could not be put on record, so its result is not given out."""
     ERROR_REASON_CONNECTION_LOST: _ErrorReason.ValueType  # 19
     """UNAVAILABLE: seen by clients only; the connection broke while the call ran, which may have run to its end."""
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 20
+    """PERMISSION_DENIED: the server's policy does not allow it, such as weaker isolation than it sets. Nothing ran."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names what is wrong, for programs. Full example, for INVALID_INPUT:
@@ -115,4 +117,6 @@ ERROR_REASON_RECORD_LOST: ErrorReason.ValueType  # 18
 """ABORTED: the tool ran, but its end could not be put on record, so its result is not given out."""
 ERROR_REASON_CONNECTION_LOST: ErrorReason.ValueType  # 19
 """UNAVAILABLE: seen by clients only; the connection broke while the call ran, which may have run to its end."""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 20
+"""PERMISSION_DENIED: the server's policy does not allow it, such as weaker isolation than it sets. Nothing ran."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -58,6 +58,7 @@ class ExecuteToolRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
+    ISOLATION_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
     """A registered tool: `name` (its newest active version), `name@version`, `name@alias` (not served
     yet) or `sha256:…`. Exactly one of `tool` and `source` is set.
@@ -76,6 +77,10 @@ class ExecuteToolRequest(_message.Message):
     """
     operation: Global___Operation.ValueType
     """Default CALL."""
+    isolation: _types_pb2.Isolation.ValueType
+    """Asks for this level of isolation or a stricter one. The server's policy decides; a level weaker than
+    the policy's is PERMISSION_DENIED. Default: the policy's.
+    """
     @_builtins.property
     def limits(self) -> _types_pb2.Limits:
         """Lowers ceilings for this call."""
@@ -95,10 +100,11 @@ class ExecuteToolRequest(_message.Message):
         idempotency_key: _builtins.str = ...,
         source: _types_pb2.ToolSource | None = ...,
         operation: Global___Operation.ValueType = ...,
+        isolation: _types_pb2.Isolation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "idempotency_key", b"idempotency_key", "limits", b"limits", "operation", b"operation", "source", b"source", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "idempotency_key", b"idempotency_key", "isolation", b"isolation", "limits", b"limits", "operation", b"operation", "source", b"source", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

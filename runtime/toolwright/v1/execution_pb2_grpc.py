@@ -29,7 +29,8 @@ class ExecutionServiceStub:
     """ExecutionService runs tools in sandboxes.
 
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
-    FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
+    FAILED_PRECONDITION (the version is not active; or the image is missing), PERMISSION_DENIED (weaker
+    isolation was asked for than the server's policy has; nothing ran), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
     started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
     be put on record, so the result is not given out).
@@ -62,7 +63,8 @@ class ExecutionServiceServicer:
     """ExecutionService runs tools in sandboxes.
 
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
-    FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
+    FAILED_PRECONDITION (the version is not active; or the image is missing), PERMISSION_DENIED (weaker
+    isolation was asked for than the server's policy has; nothing ran), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
     started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
     be put on record, so the result is not given out).
@@ -121,7 +123,8 @@ class ExecutionService:
     """ExecutionService runs tools in sandboxes.
 
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
-    FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
+    FAILED_PRECONDITION (the version is not active; or the image is missing), PERMISSION_DENIED (weaker
+    isolation was asked for than the server's policy has; nothing ran), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
     started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
     be put on record, so the result is not given out).

@@ -30,7 +30,8 @@ class ExecutionServiceStub:
     """ExecutionService runs tools in sandboxes.
 
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
-    FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
+    FAILED_PRECONDITION (the version is not active; or the image is missing), PERMISSION_DENIED (weaker
+    isolation was asked for than the server's policy has; nothing ran), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
     started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
     be put on record, so the result is not given out).
@@ -56,7 +57,8 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     """ExecutionService runs tools in sandboxes.
 
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
-    FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
+    FAILED_PRECONDITION (the version is not active; or the image is missing), PERMISSION_DENIED (weaker
+    isolation was asked for than the server's policy has; nothing ran), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
     started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
     be put on record, so the result is not given out).
@@ -78,7 +80,8 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
     """ExecutionService runs tools in sandboxes.
 
     Errors of all calls: INVALID_ARGUMENT (a field; nothing ran), NOT_FOUND (the tool),
-    FAILED_PRECONDITION (the version is not active; or the image is missing), RESOURCE_EXHAUSTED
+    FAILED_PRECONDITION (the version is not active; or the image is missing), PERMISSION_DENIED (weaker
+    isolation was asked for than the server's policy has; nothing ran), RESOURCE_EXHAUSTED
     (queue full, with RetryInfo), DEADLINE_EXCEEDED and CANCELLED (the tool was killed or never
     started), UNAVAILABLE (engine, registry; nothing ran), ABORTED (the tool ran, but its end could not
     be put on record, so the result is not given out).

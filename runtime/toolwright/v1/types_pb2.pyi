@@ -75,6 +75,36 @@ STATUS_INFRASTRUCTURE: Status.ValueType  # 10
 """The sandbox was lost for a reason that is ours. Retry if the tool may run twice."""
 Global___Status: _TypeAlias = Status  # noqa: Y015
 
+class _Isolation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IsolationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Isolation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ISOLATION_UNSPECIFIED: _Isolation.ValueType  # 0
+    """In a request: as the server's policy has it. In a response: from a server that does not say."""
+    ISOLATION_CALL: _Isolation.ValueType  # 1
+    """To one call: a fresh container, destroyed after it."""
+    ISOLATION_TOOL: _Isolation.ValueType  # 2
+    """To one tenant's one tool: the same code."""
+    ISOLATION_TENANT: _Isolation.ValueType  # 3
+    """To one tenant."""
+
+class Isolation(_Isolation, metaclass=_IsolationEnumTypeWrapper):
+    """Isolation says what a container belongs to. In all three each call is a process of its own under a user id of its
+    own, one call at a time in a container. The strictest is the first.
+    """
+
+ISOLATION_UNSPECIFIED: Isolation.ValueType  # 0
+"""In a request: as the server's policy has it. In a response: from a server that does not say."""
+ISOLATION_CALL: Isolation.ValueType  # 1
+"""To one call: a fresh container, destroyed after it."""
+ISOLATION_TOOL: Isolation.ValueType  # 2
+"""To one tenant's one tool: the same code."""
+ISOLATION_TENANT: Isolation.ValueType  # 3
+"""To one tenant."""
+Global___Isolation: _TypeAlias = Isolation  # noqa: Y015
+
 class _AnswerKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -321,6 +351,7 @@ class Provenance(_message.Message):
     RUNTIME_FIELD_NUMBER: _builtins.int
     CONTAINER_ID_FIELD_NUMBER: _builtins.int
     VERIFICATION_ID_FIELD_NUMBER: _builtins.int
+    ISOLATION_FIELD_NUMBER: _builtins.int
     tool_digest: _builtins.str
     """`sha256:…` of the tool version, or of the bare source."""
     image_digest: _builtins.str
@@ -331,6 +362,8 @@ class Provenance(_message.Message):
     """Id of the container."""
     verification_id: _builtins.str
     """The verification record behind the tool version; empty for bare source."""
+    isolation: Global___Isolation.ValueType
+    """What the container belonged to: the level that was really in force, whatever was asked for."""
     def __init__(
         self,
         *,
@@ -339,10 +372,11 @@ class Provenance(_message.Message):
         runtime: _builtins.str = ...,
         container_id: _builtins.str = ...,
         verification_id: _builtins.str = ...,
+        isolation: Global___Isolation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_id", b"container_id", "image_digest", b"image_digest", "runtime", b"runtime", "tool_digest", b"tool_digest", "verification_id", b"verification_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_id", b"container_id", "image_digest", b"image_digest", "isolation", b"isolation", "runtime", b"runtime", "tool_digest", b"tool_digest", "verification_id", b"verification_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

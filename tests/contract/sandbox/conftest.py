@@ -8,7 +8,6 @@ from contextlib import ExitStack
 import pytest
 
 from tests.contract.sandbox.functions import BEHAVIOURS
-from toolwright.domain.call import Isolation
 from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.docker_pool import open_pool
 from toolwright.sandbox.engine import Engine
@@ -31,7 +30,7 @@ def make_pool(request: pytest.FixtureRequest) -> Iterator[MakePool]:
             else:
                 engine: Engine = request.getfixturevalue("engine")
                 policy: SandboxPolicy = request.getfixturevalue("policy")
-                pool = open_pool(engine, policy, PoolSize(ready=1, most=most), Isolation.TOOL)
+                pool = open_pool(engine, policy, PoolSize(ready=1, most=most))
             opened.callback(pool.close)
             return pool
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from toolwright.attacks.observer import Observer, observing
-from toolwright.domain.call import Isolation
 from toolwright.sandbox.container import DockerSandbox, started
 from toolwright.sandbox.docker_pool import open_pool
 from toolwright.sandbox.engine import Engine
@@ -20,7 +19,7 @@ from toolwright.sandbox.pool import PoolSize, WarmPool
 from toolwright.sandbox.uids import UidRanges
 
 OpenPool = Callable[..., WarmPool]
-"""(ready=1, most=2, isolation=TENANT, **changes of the policy) → WarmPool, closed at the end of the test."""
+"""(ready=1, most=2, **changes of the policy) → WarmPool, closed at the end of the test."""
 Start = Callable[..., DockerSandbox]
 """(**changes of the policy) → DockerSandbox, destroyed at the end of the test."""
 
@@ -30,8 +29,8 @@ def small_pool(engine: Engine, policy: SandboxPolicy) -> Iterator[OpenPool]:
     """Open pools that a test may harm."""
     with ExitStack() as opened:
 
-        def make(*, ready: int = 1, most: int = 2, isolation: Isolation = Isolation.TENANT, **changes: Any) -> WarmPool:
-            pool = open_pool(engine, replace(policy, **changes), PoolSize(ready=ready, most=most), isolation)
+        def make(*, ready: int = 1, most: int = 2, **changes: Any) -> WarmPool:
+            pool = open_pool(engine, replace(policy, **changes), PoolSize(ready=ready, most=most))
             opened.callback(pool.close)
             return pool
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from toolwright.domain.call import ToolCall
+from toolwright.domain.call import Isolation, ToolCall
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Outcome
 from toolwright.domain.source import ToolSource
@@ -17,7 +17,7 @@ from toolwright.sandbox.base import Cancellation, SandboxKey
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.pool import WarmPool
 
-KEY = SandboxKey("tests", "")
+KEY = SandboxKey.of(Isolation.TENANT, "tests", "")
 FINE = "def f():\n    return 'fine'"
 SLEEP = "import time\ndef f(seconds=60):\n    time.sleep(seconds)\n    return 'slept'"
 

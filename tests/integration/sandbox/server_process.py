@@ -6,7 +6,6 @@ import json
 import sys
 
 from tests.integration.sandbox.helpers import FINE, KEY, SLEEP, call, run
-from toolwright.domain.call import Isolation
 from toolwright.images.recipe import images_root
 from toolwright.sandbox.base import Cancellation
 from toolwright.sandbox.docker_pool import open_pool
@@ -19,7 +18,7 @@ from toolwright.sandbox.pool import PoolSize
 def main() -> None:
     """Serve until killed."""
     policy = SandboxPolicy(sys.argv[1], load_seccomp_profile(images_root()))
-    pool = open_pool(find_engine(), policy, PoolSize(ready=2, most=4), Isolation.TENANT)
+    pool = open_pool(find_engine(), policy, PoolSize(ready=2, most=4))
     used, _ = run(pool, call(FINE))
     while pool.counts()["blank"] < 2:
         pass

@@ -12,7 +12,8 @@ import pytest
 from tests.integration.sandbox.conftest import OpenPool, Start
 from tests.integration.sandbox.helpers import FINE, KEY, SLEEP, call, eventually, exists, run
 from toolwright.attacks.observer import Observer
-from toolwright.domain.call import ExecutionRequest, ToolCall
+from toolwright.domain.call import ExecutionRequest, Isolation, ToolCall
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Outcome, Status
 from toolwright.domain.source import ToolSource
@@ -169,7 +170,7 @@ def test_a_container_killed_while_idle_is_replaced_unseen(small_pool: OpenPool, 
 def test_a_container_that_dies_at_the_lease_is_no_trouble_of_the_caller(small_pool: OpenPool, engine: Engine) -> None:
     """Killed between the look at it and the sending: the executor takes another one, and the tool runs once."""
     pool = small_pool(most=3)
-    executor = SandboxExecutor(pool, MemoryStore(), Limits())
+    executor = SandboxExecutor(pool, MemoryStore(), Limits(), isolation=IsolationPolicy(Isolation.TENANT))
     victim, _ = run(pool, call())
     sandbox = pool._state.bound[next(iter(pool._state.bound))][0]
     run_it = sandbox.run

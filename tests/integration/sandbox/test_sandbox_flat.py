@@ -13,7 +13,8 @@ import pytest
 from tests.integration.sandbox.conftest import OpenPool
 from tests.integration.sandbox.helpers import call, eventually, run
 from toolwright.attacks.observer import Observer
-from toolwright.domain.call import ExecutionRequest
+from toolwright.domain.call import ExecutionRequest, Isolation
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
@@ -48,7 +49,7 @@ def test_five_hundred_calls_leave_nothing_behind(
 ) -> None:
     """In the server and in the container: the same numbers after 500 calls of every kind as after the first fifty."""
     pool = small_pool(ready=1, most=2)
-    executor = SandboxExecutor(pool, MemoryStore(), Limits())
+    executor = SandboxExecutor(pool, MemoryStore(), Limits(), isolation=IsolationPolicy(Isolation.TENANT))
     container = ""
 
     def serve(count: int) -> None:

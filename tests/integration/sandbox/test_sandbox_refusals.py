@@ -15,7 +15,6 @@ import pytest
 
 from tests.integration.sandbox.conftest import OpenPool, Start
 from tests.integration.sandbox.helpers import call, eventually, run
-from toolwright.domain.call import Isolation
 from toolwright.domain.outcome import Status
 from toolwright.errors import EngineUnavailable, ImageMissing, SandboxUnavailable
 from toolwright.images.recipe import images_root
@@ -59,7 +58,7 @@ def test_an_engine_that_cannot_enforce_a_limit_is_refused(engine: Engine, policy
     """Each limit is asked for by name before a pool opens."""
     weak = replace(engine, info={**engine.info, key: None})
     with pytest.raises(SandboxUnavailable, match="cannot enforce"):
-        open_pool(weak, policy, PoolSize(), Isolation.TOOL)
+        open_pool(weak, policy, PoolSize())
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the engine's client drops its socket

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from toolwright.cli.testing import FakeWorld, RunCli, execution
+from toolwright.domain.call import Isolation
 from toolwright.domain.limits import MIB, LimitsRequest
 from toolwright.domain.outcome import Failure, Output, Status
 from toolwright.domain.source import ToolSource
-from toolwright.errors import InvalidInput, NotFound, SandboxUnavailable
+from toolwright.errors import InvalidInput, NotFound, PermissionDenied, SandboxUnavailable
 
 pytestmark = pytest.mark.unit
 
@@ -95,7 +96,11 @@ def test_a_fault_of_ours_is_a_line_and_the_next_file_runs(cli: RunCli, world: Fa
 def test_flags_set_the_ceilings_of_this_process(cli: RunCli, world: FakeWorld, source: Path) -> None:
     """Without a server, --timeout and --memory are settings, and the request lowers nothing."""
     cli("run", source, "--function", "f", "--timeout", "2.5", "--memory", "64", "--isolation", "call")
-    assert world.changes == {"sandbox": {"isolation": "call", "limits": {"wall_time_s": 2.5, "memory_bytes": 64 * MIB}}}
+    assert world.changes == {
+        "isolation": {"default": "call"},
+        "sandbox": {"limits": {"wall_time_s": 2.5, "memory_bytes": 64 * MIB}},
+    }
+    assert world.services_.isolation is None
     assert world.services_.executed[0][2] is None
 
 
@@ -106,11 +111,19 @@ def test_flags_lower_the_limits_of_a_server(cli: RunCli, world: FakeWorld, sourc
     assert world.changes == {}
 
 
-def test_isolation_cannot_be_asked_of_a_server(cli: RunCli, source: Path) -> None:
-    """What would have no effect is refused."""
-    ran = cli("run", source, "--function", "f", "--isolation", "call", "--server", "h:1", "--json")
-    assert ran.status == 2
-    assert ran.document["error"]["field"] == "--isolation"
+def test_isolation_is_asked_of_a_server(cli: RunCli, world: FakeWorld, source: Path) -> None:
+    """With a server, it is a wish of the request, which cannot weaken the server's policy."""
+    cli("run", source, "--function", "f", "--isolation", "call", "--server", "h:1")
+    assert world.services_.isolation is Isolation.CALL
+    assert world.changes == {}
+
+
+def test_a_server_that_refuses_weaker_isolation_says_why(cli: RunCli, world: FakeWorld, source: Path) -> None:
+    """The caller's fault: status 2, with the reason."""
+    world.services_.executions = [PermissionDenied("isolation: 'tenant' is weaker than 'call'")]
+    ran = cli("run", source, "--function", "f", "--isolation", "tenant", "--server", "h:1", "--json")
+    assert (ran.status, ran.document["error"]["reason"]) == (2, "PERMISSION_DENIED")
+    assert "weaker than 'call'" in ran.err
 
 
 def test_settings_out_of_bounds_are_named_by_their_flag(cli: RunCli, world: FakeWorld, source: Path) -> None:

@@ -85,10 +85,11 @@ def test_a_configured_model_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flags_and_changes_of_a_command_come_together() -> None:
     """--runtime of everyone and --memory of `run` meet in one section, and what was not given keeps its default."""
     settings = _settings(
-        Options(runtime="runsc"), {"sandbox": {"isolation": None, "limits": {"memory_bytes": 64 * 1024 * 1024}}}
+        Options(runtime="runsc"),
+        {"isolation": {"default": None}, "sandbox": {"limits": {"memory_bytes": 64 * 1024 * 1024}}},
     )
     assert (settings.sandbox.runtime, settings.sandbox.limits.memory_bytes) == ("runsc", 64 * 1024 * 1024)
-    assert settings.sandbox.isolation == "tool"
+    assert settings.isolation.default == "tool"
 
 
 def test_config_names_the_settings_file(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class FakeSandbox:
     killed: bool = False
     destroyed: int = 0
     served: set[SandboxKey] = field(default_factory=set)
+    uses: int = 0
     users: int = 0
     most_users: int = 0
 

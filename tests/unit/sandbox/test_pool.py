@@ -20,19 +20,18 @@ from toolwright.sandbox.pool import PoolSize, WarmPool
 pytestmark = pytest.mark.unit
 
 A, B, C = (SandboxKey("tenant", f"sha256:{letter}") for letter in "abc")
+A_CALL, B_CALL, C_CALL = (SandboxKey.of(Isolation.CALL, "tenant", f"sha256:{letter}") for letter in "abc")
 MakePool = Callable[..., tuple[WarmPool, FakeLauncher]]
 
 
 @pytest.fixture
 def make_pool() -> Iterator[MakePool]:
-    """Make a pool over a fake launcher; keywords are its size, the launcher's ways, and the isolation."""
+    """Make a pool over a fake launcher; keywords are its size and the launcher's ways."""
     with ExitStack() as opened:
 
-        def make(
-            *, isolation: Isolation = Isolation.TOOL, launcher: FakeLauncher | None = None, **size: Any
-        ) -> tuple[WarmPool, FakeLauncher]:
+        def make(*, launcher: FakeLauncher | None = None, **size: Any) -> tuple[WarmPool, FakeLauncher]:
             starter = launcher or FakeLauncher()
-            pool = WarmPool(starter, PoolSize(**size), isolation)
+            pool = WarmPool(starter, PoolSize(**size))
             opened.callback(pool.close)
             return pool, starter
 
@@ -55,6 +54,7 @@ def lent(
         sandbox = cast("FakeSandbox", lease.sandbox)
         with sandbox.launcher.lock:
             sandbox.served.add(key)
+            sandbox.uses += 1
             sandbox.users += 1
             sandbox.most_users = max(sandbox.most_users, sandbox.users)
         try:
@@ -162,17 +162,50 @@ def test_two_keys_never_meet(make_pool: MakePool) -> None:
 
 def test_tools_of_a_tenant_share_where_that_is_the_level(make_pool: MakePool) -> None:
     """By tenant: one container for both tools, another for the other tenant."""
-    pool, _ = make_pool(isolation=Isolation.TENANT)
+    pool, _ = make_pool(most=4)
+    mine, also_mine = (SandboxKey.of(Isolation.TENANT, "tenant", f"sha256:{tool}") for tool in "ab")
+    yours = SandboxKey.of(Isolation.TENANT, "someone else", "sha256:a")
 
-    assert name(pool, A) == name(pool, B) != name(pool, SandboxKey("someone else", ""))
+    assert name(pool, mine) == name(pool, also_mine) != name(pool, yours)
 
 
 def test_each_call_gets_a_new_one_where_that_is_the_level(make_pool: MakePool) -> None:
     """By call: destroyed after its only use."""
-    pool, launcher = make_pool(isolation=Isolation.CALL, ready=2, most=4)
+    pool, launcher = make_pool(ready=2, most=4)
 
-    assert len({name(pool) for _ in range(6)}) == 6
+    assert len({name(pool, A_CALL) for _ in range(6)}) == 6
     assert eventually(lambda: launcher.living == 2)
+
+
+def test_one_for_a_single_call_is_started_ahead(make_pool: MakePool) -> None:
+    """While such a call runs, the next one's is being started; a caller in no hurry never waits for a start."""
+    pool, launcher = make_pool(launcher=FakeLauncher(start_s=0.1), ready=1, most=3)
+    for _ in range(4):
+        assert eventually(lambda: pool.counts()["blank"] == 1)
+        with pool.lease(A_CALL, timeout_s=5, cancellation=Cancellation()) as lease:
+            assert lease.queue_ms + lease.acquire_ms < 50
+            assert eventually(lambda: pool.counts()["blank"] == 1)
+    assert eventually(lambda: launcher.living == 1)
+
+
+def test_levels_share_the_places_and_never_a_sandbox(make_pool: MakePool) -> None:
+    """One pool serves all three; what a tenant shares is not lent for a tool of its own, nor the other way round."""
+    pool, launcher = make_pool(ready=1, most=6)
+    levels = [SandboxKey.of(level, "tenant", "sha256:a") for level in Isolation]
+    seen: dict[SandboxKey, list[str]] = {level: [name(pool, level) for _ in range(3)] for level in levels}
+    again: dict[SandboxKey, list[str]] = {level: [name(pool, level) for _ in range(3)] for level in reversed(levels)}
+    call, tool, tenant = ({*seen[level], *again[level]} for level in levels)
+
+    assert (len(call), len(tool), len(tenant)) == (6, 1, 1)
+    assert len(call | tool | tenant) == 8
+    assert all(len(sandbox.served) <= 1 for sandbox in launcher.made)
+    assert launcher.most_living <= 6
+
+
+def test_a_replica_is_another_sandbox_at_every_level() -> None:
+    """Verification runs a tool again elsewhere, also where a tenant's tools share."""
+    for level in Isolation:
+        assert SandboxKey.of(level, "t", "sha256:a") != SandboxKey.of(level, "t", "sha256:a", 1)
 
 
 def test_two_calls_of_a_key_at_once_get_two(make_pool: MakePool) -> None:
@@ -230,7 +263,7 @@ def test_a_place_that_comes_free_goes_to_who_waits(make_pool: MakePool, threads:
 
 def test_who_waits_longest_is_served_first(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
     """In the order of asking, whatever the key."""
-    pool, _ = make_pool(ready=0, most=1, isolation=Isolation.CALL)
+    pool, _ = make_pool(ready=0, most=1)
     order: list[str] = []
 
     def ask(key: SandboxKey) -> None:
@@ -239,7 +272,7 @@ def test_who_waits_longest_is_served_first(make_pool: MakePool, threads: ThreadP
 
     with lent(pool):
         asked = []
-        for count, key in enumerate((A, B, C), 1):
+        for count, key in enumerate((A_CALL, B_CALL, C_CALL), 1):
             asked.append(threads.submit(ask, key))
             assert waiting(pool, count)
     for one in asked:
@@ -629,9 +662,9 @@ def test_an_error_in_the_callers_block_gives_the_sandbox_back(make_pool: MakePoo
 def test_one_that_is_not_removed_takes_no_place_for_ever(make_pool: MakePool) -> None:
     """The engine's refusal is logged; the pool goes on."""
     launcher = FakeLauncher(destroy_fault=refusal("busy"))
-    pool, _ = make_pool(ready=0, most=1, isolation=Isolation.CALL, launcher=launcher)
+    pool, _ = make_pool(ready=0, most=1, launcher=launcher)
 
-    assert name(pool) != name(pool)
+    assert name(pool, A_CALL) != name(pool, A_CALL)
 
 
 # --- no thread to be had ----------------------------------------------------------------------
@@ -671,9 +704,9 @@ def test_close_needs_no_thread(make_pool: MakePool) -> None:
 def test_a_bug_in_removing_ends_nothing(make_pool: MakePool) -> None:
     """Nor does it take a place for ever, even where the refiller removes."""
     launcher = FakeLauncher(destroy_fault=ZeroDivisionError("a bug"))
-    pool, _ = make_pool(ready=0, most=1, isolation=Isolation.CALL, launcher=launcher)
+    pool, _ = make_pool(ready=0, most=1, launcher=launcher)
     with no_threads():
-        assert name(pool) != name(pool)
+        assert name(pool, A_CALL) != name(pool, A_CALL)
     assert name(pool)
 
 
@@ -732,19 +765,20 @@ def test_one_that_is_just_starting_is_destroyed_as_well(make_pool: MakePool) -> 
 # --- all at once ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("isolation", Isolation)
-def test_invariants_hold_under_sixteen_threads(make_pool: MakePool, isolation: Isolation) -> None:
+@pytest.mark.parametrize("isolation", [*Isolation, None], ids=[*Isolation, "mixed"])
+def test_invariants_hold_under_sixteen_threads(make_pool: MakePool, isolation: Isolation | None) -> None:
     """Two seconds of everything: one user at a time, one key for life, never more than `most`, none left."""
     launcher = FakeLauncher(start_s=0.001, destroy_s=0.001)
-    pool, _ = make_pool(ready=2, most=5, starting=2, queue=12, isolation=isolation, launcher=launcher)
+    pool, _ = make_pool(ready=2, most=5, starting=2, queue=12, launcher=launcher)
     until, served = time.monotonic() + 2, [0] * 16
-    allowed = (Overloaded, CallCancelled)
+    allowed, levels = (Overloaded, CallCancelled, SandboxUnavailable), list(Isolation)
 
     def hammer(number: int) -> None:
         turn = 0
         while time.monotonic() < until:
             turn += 1
-            key = SandboxKey(f"tenant {turn % 3}", f"tool {(turn * number) % 4}")
+            level = isolation or levels[(turn + number) % 3]
+            key = SandboxKey.of(level, f"tenant {turn % 3}", f"tool {(turn * number) % 4}")
             switch = Cancellation()
             if turn % 7 == 0:
                 threading.Timer(0.001, switch.cancel).start()
@@ -767,7 +801,7 @@ def test_invariants_hold_under_sixteen_threads(make_pool: MakePool, isolation: I
     assert launcher.most_living <= 5
     assert launcher.living == 0
     assert all(sandbox.most_users <= 1 for sandbox in launcher.made)
-    keys = [{key.tenant if isolation is Isolation.TENANT else key for key in one.served} for one in launcher.made]
-    assert all(len(one) <= 1 for one in keys)
+    assert all(len(one.served) <= 1 for one in launcher.made)
+    assert all(one.uses <= 1 for one in launcher.made if any(key.isolation is Isolation.CALL for key in one.served))
     assert sum(served) > 100
     assert min(served) > 0, "someone starved"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolwright.domain.call import Isolation
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits
 from toolwright.domain.record import Role
 from toolwright.errors import InvalidInput
@@ -39,7 +40,7 @@ def test_defaults_are_those_of_the_domain(tmp_path: Path) -> None:
 
     assert settings.listen == "127.0.0.1:7433"
     assert settings.sandbox.limits.limits == Limits()
-    assert settings.sandbox.isolation is Isolation.TOOL
+    assert settings.isolation.policy == IsolationPolicy(Isolation.TOOL)
     assert (settings.sandbox.max_calls, settings.sandbox.max_age_s) == (1000, 900)
     assert settings.state_dir == tmp_path / "home/.local/share/toolwright"
     assert settings.registry_url == f"sqlite:///{tmp_path}/home/.local/share/toolwright/registry.db"
@@ -92,9 +93,9 @@ def test_file_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("TOOLWRIGHT_SANDBOX__LIMITS__MEMORY_BYTES", "1", r"sandbox\.limits\.memory_bytes"),
         ("TOOLWRIGHT_SANDBOX__POOL__MIN_READY", "9", r"sandbox\.pool: min_ready is 9, more than max_containers \(8\)"),
         (
-            "TOOLWRIGHT_SANDBOX__ISOLATION",
+            "TOOLWRIGHT_ISOLATION__DEFAULT",
             "none",
-            r"sandbox\.isolation: is none of those \(.*`call`, `tool` or `tenant`",
+            r"isolation\.default: is none of those \(.*`call`, `tool` or `tenant`",
         ),
         ("TOOLWRIGHT_GRPC__WORKERS", "many", r"grpc\.workers: is no whole number \("),
         ("TOOLWRIGHT_MODELS__OFFLINE", "perhaps", r"models\.offline: is neither true nor false"),
@@ -133,6 +134,51 @@ def test_loopback_addresses_are_taken(address: str) -> None:
 def test_images_by_content_or_by_recipe_are_taken(image: str) -> None:
     """Names that cannot move."""
     assert load_settings({"sandbox": {"image": image}}).sandbox.image == image
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('defualt = "call"', r"^isolation\.defualt: is no setting \(allowed: default, tenants, tools\)"),
+        ('default = "Call"', r"^isolation\.default: is none of those"),
+        ('[isolation.tool]\na = "call"', r"^isolation\.tool: is no setting \(allowed: default, tenants, tools\)"),
+        ('[isolation.tools]\nparse_csv = "cal"', r"^isolation\.tools\.parse_csv: is none of those \(.*`call`, `tool`"),
+        ("[isolation.tools]\nparse_csv = 1", r"^isolation\.tools\.parse_csv: is none of those"),
+        ('[isolation.tools]\nParse-CSV = "call"', r"^isolation\.tools\.Parse-CSV: 'Parse-CSV' is not a usable name"),
+        ('[isolation.tools]\n"parse_csv@1" = "call"', r"^isolation\.tools\.parse_csv@1: .* is not a usable name"),
+        (f'[isolation.tools]\n{"a" * 65} = "call"', r"^isolation\.tools\.a{65}: .* is not a usable name"),
+        ('[isolation.tenants]\n"" = "call"', r"^isolation\.tenants\.: has no valid form"),
+        ('[isolation.tenants]\nACME = "call"', r"^isolation\.tenants\.ACME: has no valid form \(.*1 to 64 of a-z"),
+        (f'[isolation.tenants]\n{"a" * 65} = "call"', r"^isolation\.tenants\.a{65}: has no valid form"),
+        ('[isolation.tenants]\nacme = "strict"', r"^isolation\.tenants\.acme: is none of those"),
+        (
+            "[isolation.tenants]\n" + "\n".join(f't{number} = "call"' for number in range(1_001)),
+            r"^isolation\.tenants: has too many entries \(.*at most 1,000",
+        ),
+    ],
+)
+def test_a_bad_rule_of_isolation_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    """A rule that cannot hold stops the service: a typo must not leave a tool less apart than its operator thinks."""
+    write(tmp_path / "toolwright.toml", text if text.startswith("[") else f"[isolation]\n{text}\n")
+    with pytest.raises(InvalidInput, match=problem):
+        load_settings()
+
+
+def test_rules_of_isolation_come_from_all_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tables in the file, entries in the environment, and a flag over the default; together they are the policy."""
+    write(
+        tmp_path / "toolwright.toml",
+        '[isolation]\ndefault = "tenant"\n[isolation.tenants]\nacme = "tool"\n[isolation.tools]\nparse_csv = "call"\n',
+    )
+    monkeypatch.setenv("TOOLWRIGHT_ISOLATION__TOOLS__SORT_WORDS", "tool")
+
+    policy = load_settings({"isolation": {"default": "tool"}}).isolation.policy
+
+    assert policy == IsolationPolicy(
+        Isolation.TOOL,
+        {"acme": Isolation.TOOL},
+        {"parse_csv": Isolation.CALL, "sort_words": Isolation.TOOL},
+    )
 
 
 def test_broken_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

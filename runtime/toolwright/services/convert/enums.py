@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, Generic, TypeVar
 
-from toolwright.domain.call import Operation
+from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.outcome import Status
 from toolwright.domain.task import AnswerKind
 from toolwright.domain.tool import ToolState
@@ -78,6 +78,27 @@ OPERATION: Final = EnumTable(
         Operation.DESCRIBE: execution_pb2.OPERATION_DESCRIBE,
     }
 )
+ISOLATION: Final = EnumTable(
+    {
+        Isolation.CALL: types_pb2.ISOLATION_CALL,
+        Isolation.TOOL: types_pb2.ISOLATION_TOOL,
+        Isolation.TENANT: types_pb2.ISOLATION_TENANT,
+    }
+)
+
+
+def isolation_to_wire(isolation: Isolation | None) -> types_pb2.Isolation.ValueType:
+    """Return the wire's level; None (not said) is UNSPECIFIED."""
+    return types_pb2.ISOLATION_UNSPECIFIED if isolation is None else ISOLATION.to_wire(isolation)
+
+
+def isolation_from_wire(isolation: int, field: str = "isolation") -> Isolation | None:
+    """Return our level; UNSPECIFIED is None (not said).
+
+    Raises:
+        InvalidInput: the value is not known.
+    """
+    return None if isolation == types_pb2.ISOLATION_UNSPECIFIED else ISOLATION.from_wire(isolation, field)
 
 
 def status_to_wire(status: Status | None) -> types_pb2.Status.ValueType:

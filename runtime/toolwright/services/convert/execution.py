@@ -9,7 +9,7 @@ from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import Execution, Failure, Outcome, Output, Provenance, Timing, Usage
 from toolwright.domain.source import ToolSource
 from toolwright.errors import InvalidInput
-from toolwright.services.convert.enums import OPERATION, STATUS
+from toolwright.services.convert.enums import OPERATION, STATUS, isolation_from_wire, isolation_to_wire
 from toolwright.services.convert.text import wire_text
 from toolwright.v1 import execution_pb2, types_pb2
 
@@ -56,6 +56,7 @@ def request_to_wire(request: ExecutionRequest) -> execution_pb2.ExecuteToolReque
         limits=limits_request_to_wire(request.limits),
         idempotency_key=_exact(request.idempotency_key, "idempotency_key"),
         operation=OPERATION.to_wire(request.operation),
+        isolation=isolation_to_wire(request.isolation),
     )
     if isinstance(request.target, ToolSource):
         message.source.CopyFrom(source_to_wire(request.target))
@@ -87,6 +88,7 @@ def request_from_wire(message: execution_pb2.ExecuteToolRequest, *, tenant: str)
         operation=operation,
         tenant=tenant,
         idempotency_key=message.idempotency_key,
+        isolation=isolation_from_wire(message.isolation),
     )
 
 
@@ -216,6 +218,7 @@ def _provenance_to_wire(provenance: Provenance) -> types_pb2.Provenance:
         runtime=provenance.runtime,
         container_id=provenance.container_id,
         verification_id=provenance.verification_id,
+        isolation=isolation_to_wire(provenance.isolation),
     )
 
 
@@ -226,6 +229,7 @@ def _provenance_from_wire(message: types_pb2.Provenance) -> Provenance:
         runtime=message.runtime,
         container_id=message.container_id,
         verification_id=message.verification_id,
+        isolation=isolation_from_wire(message.isolation, "provenance.isolation"),
     )
 
 
