@@ -75,6 +75,7 @@ def knock(scratch):
         "write to shared memory": _attempt(_write, "/dev/shm/probe"),
         "write to /tmp": _attempt(_write, "/tmp/probe"),
         "make a message queue": _attempt(_write, "/dev/mqueue/probe"),
+        "make a terminal": _attempt(open, "/dev/ptmx", "rb"),
         "scratch flags": ",".join(
             name for name in ("NODEV", "NOEXEC", "NOSUID") if here.f_flag & getattr(os, "ST_" + name)),
         "scratch bytes": here.f_blocks * here.f_frsize,
@@ -140,6 +141,7 @@ FACTS: Final = (
     Fact("write to shared memory", "ipc", "ENOENT", gvisor="EACCES"),
     Fact("write to /tmp", "root file system", "EROFS", gvisor="EACCES"),
     Fact("make a message queue", "ipc", "EACCES", gvisor="ENOENT"),
+    Fact("make a terminal", "terminal", "EACCES"),
     Fact("scratch flags", "scratch space", "NODEV,NOEXEC,NOSUID", gvisor=""),
     Fact("capabilities", "capabilities", _NO_CAPABILITIES, gvisor=_NO_CAPABILITIES[:-16] + "-"),
     # SETUID, SETGID and KILL: the agent's. No call can have them without root, which it cannot become.

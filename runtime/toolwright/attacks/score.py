@@ -1,0 +1,424 @@
+"""Limits score: of the limits that one would want on untrusted code, how many are in force?
+
+The same probes run as a tool, and in a container that a plain `docker run` makes, so that the figure can be compared.
+Each probe takes a little more than the limit and then gives it back: it is harmless where nothing stops it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import requests
+from docker.errors import DockerException
+from docker.models.containers import Container
+
+from toolwright.attacks.proof import shown
+from toolwright.domain.limits import MIB, Limits
+from toolwright.domain.outcome import Outcome, Status
+from toolwright.errors import EngineUnavailable
+from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.owner import owner_label
+from toolwright.sandbox.policy import LABEL_OWNER, LABEL_ROLE
+
+FROM_INSIDE: Final[Mapping[str, str]] = {
+    "memory": "384 MiB are refused",
+    "processes": "the hundredth process is refused",
+    "threads": "the two hundredth thread is refused",
+    "open files": "the 2,000th descriptor is refused",
+    "disk": "a file of 100 MiB is refused",
+    "file names": "the 6,000th file is refused",
+    "CPU": "two processes that compute get less than one and a half processors",
+    "user": "not root",
+    "capabilities": "none is in force",
+    "no new privileges": "a program cannot raise rights",
+    "root file system": "read-only",
+    "system call filter": "there is one",
+    "network": "no interface but loopback",
+    "internet sockets": "cannot be made",
+    "kernel crypto sockets": "cannot be made",
+    "user namespaces": "cannot be made",
+    "mounts": "cannot be made",
+    "tracing": "not even one's own child",
+    "other programs": "cannot be executed",
+    "memory as a file": "cannot be made, and so not executed",
+    "io_uring": "cannot be set up",
+    "kernel keyrings": "cannot be reached",
+    "shared memory": "neither /dev/shm nor SysV segments",
+    "core dumps": "the limit is 0",
+    "devices": "only null, zero, full, random and urandom",
+    "environment": "nothing of the host's or the image's beyond a few fixed names",
+}
+"""What the probe finds out from inside: limit → what holds if it is in force."""
+FROM_OUTSIDE: Final[Mapping[str, str]] = {
+    "time": "what sleeps beyond its time is ended",
+    "output": "of 20 MiB printed, not all is kept",
+    "left behind": "a process and a file that one call leaves are not there for the next in the same container",
+}
+"""What is found out from outside."""
+TITLES: Final = {**FROM_INSIDE, **FROM_OUTSIDE}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Which limits are in force."""
+
+    name: str
+    """Of what was tried."""
+    in_force: Mapping[str, bool]
+    """By limit: the keys of `TITLES`."""
+
+    @property
+    def held(self) -> int:
+        """How many are in force."""
+        return sum(self.in_force.values())
+
+    def __str__(self) -> str:
+        return f"{self.held} of {len(self.in_force)}"
+
+
+class Runner(Protocol):
+    """Runs probes in one sandbox, one after another."""
+
+    def run(self, code: str, *, arguments_json: str = "{}", limits: Limits | None = None) -> Outcome:
+        """Run the function `f` of `code`."""
+
+
+def score_sandbox(name: str, runner: Runner) -> Score:
+    """Try every limit on a sandbox of ours.
+
+    Args:
+        name: what to call it.
+        runner: one container of it; it is used for several calls.
+
+    Raises:
+        NotProven: the probes could not run.
+    """
+    inside = {name: _held(name, runner.run(_PROBE, arguments_json=json.dumps({"name": name}))) for name in FROM_INSIDE}
+    slept = runner.run(_SLEEP, limits=Limits(wall_time_s=_SLEEP_LIMIT_S))
+    printed = runner.run(_PRINT)
+    runner.run(_LEAVE)
+    looked = runner.run(_FIND)
+    outside = {
+        "time": slept.status is Status.TIMEOUT,
+        "output": len(printed.stdout.kept) < _PRINTED,
+        "left behind": looked.result_json == "[]",
+    }
+    return Score(name, inside | outside)
+
+
+def _held(limit: str, outcome: Outcome) -> bool:
+    """Say whether a limit is in force, by its probe's answer or by what ended the probe."""
+    if outcome.status is Status.OUT_OF_MEMORY:
+        return True
+    answered = outcome.status is Status.SUCCESS and outcome.result_json in {"true", "false"}
+    shown(answered, f"the probe of {limit} ended with {outcome}")
+    return outcome.result_json == "true"
+
+
+def score_docker_run(engine: Engine, image: str) -> Score:
+    """Try every limit on the container of a plain `docker run`, which has no option but the command.
+
+    What it leaves is looked for by a second program in the same container, as `docker exec` would run it; nothing of
+    it is ever put into a container of a pool.
+
+    Args:
+        engine: where.
+        image: one with Python in it, such as the sandbox image.
+
+    Raises:
+        NotProven: the probes could not run.
+        EngineUnavailable: the engine does not answer.
+    """
+    try:
+        with _plain(engine, image, _PROBE + _ALL) as container:
+            container.wait(timeout=_WAIT_S)
+            inside = json.loads(container.logs(stdout=True, stderr=False))
+        return Score("docker run", _judged(inside) | _outside(engine, image))
+    except (DockerException, requests.RequestException) as fault:
+        raise EngineUnavailable(f"The engine does not run a plain container: {fault}") from fault
+    except ValueError as garbage:
+        shown(could=False, why_not=f"the probe in a plain container ended without its answers: {garbage}")
+        raise
+
+
+def _outside(engine: Engine, image: str) -> dict[str, bool]:
+    with _plain(engine, image, f"import time; time.sleep({_SLEEP_LIMIT_S * 2}); print('slept')") as container:
+        container.wait(timeout=_WAIT_S)
+        slept = container.logs(stdout=True, stderr=False)
+    with _plain(engine, image, _PRINT + "f()") as container:
+        container.wait(timeout=_WAIT_S)
+        kept = sum(len(chunk) for chunk in container.logs(stdout=True, stderr=False, stream=True))
+    # A container of one's own for each run leaves nothing for the next one.
+    return {"time": slept != b"slept\n", "output": kept < _PRINTED, "left behind": True}
+
+
+@contextmanager
+def _plain(engine: Engine, image: str, program: str) -> Iterator[Container]:
+    containers: Any = engine.client.containers  # its types know less than it takes
+    labels = {LABEL_OWNER: owner_label(), LABEL_ROLE: "plain"}
+    entrypoint = ["/usr/bin/python3.13", "-I", "-S", "-c", program]
+    container = containers.create(image, entrypoint=entrypoint, command=[], labels=labels)
+    try:
+        container.start()
+        yield container
+    finally:
+        with suppress(DockerException, requests.RequestException):
+            container.remove(force=True, v=True)
+
+
+def _judged(answers: Mapping[str, Any]) -> dict[str, bool]:
+    """Return the probe's answers; what it did not answer is not in force."""
+    return {name: answers.get(name) is True for name in FROM_INSIDE}
+
+
+_ALL: Final = "import json; print(json.dumps({name: f(name) for name in PROBES}))"
+_WAIT_S: Final = 60.0
+_SLEEP_LIMIT_S: Final = 0.5
+_PRINTED: Final = 20 * MIB
+_SLEEP: Final = f"import time\ndef f():\n    time.sleep({_SLEEP_LIMIT_S * 4})\n"
+_PRINT: Final = f"""
+import os
+def f():
+    left = {_PRINTED}
+    while left:
+        left -= os.write(1, b"x" * min(left, 65536))
+"""
+_LEAVE: Final = """
+import os, time
+def f():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(30)
+        os._exit(0)
+    for place in (".", "/tmp", "/var/tmp", "/call", "/dev/shm", "/"):
+        try:
+            open(os.path.join(place, "left-behind"), "w").close()
+        except OSError:
+            continue
+"""
+_FIND: Final = """
+import os
+def f():
+    found = [at for at in (".", "/tmp", "/var/tmp", "/call", "/dev/shm", "/")
+             if os.path.exists(os.path.join(at, "left-behind"))]
+    mine = {os.getpid(), os.getppid(), 1}
+    for name in os.listdir("/proc"):
+        if name.isdecimal() and int(name) not in mine:
+            with open(f"/proc/{name}/status") as status:
+                found += ["process"] if "\\nUid:\\t0\\t" not in status.read() else []
+    return found
+"""
+_PROBE: Final = r'''
+import ctypes, errno, os, resource, socket, stat, threading, time
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+def refused(number, *arguments):
+    """Whether a system call is refused, or not there."""
+    wide = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
+    made = libc.syscall(ctypes.c_long(number), *wide)
+    return made < 0 and ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ENOSYS)
+
+def in_child(function):
+    """Whether `function`, in a process of its own, is true; also if it does not come to its end."""
+    pid = os.fork()
+    if pid == 0:
+        held = 1
+        try:
+            held = int(bool(function()))
+        finally:
+            os._exit(0 if held else 3)
+    return os.waitpid(pid, 0)[1] != 3 << 8
+
+def memory():
+    kept = []
+    for _ in range(384):
+        kept.append(bytearray(b"x") * 1048576)
+    return False
+
+def processes():
+    children, held = [], False
+    try:
+        for _ in range(100):
+            pid = os.fork()
+            if pid == 0:
+                time.sleep(20)
+                os._exit(0)
+            children.append(pid)
+    except OSError:
+        held = True
+    for pid in children:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    return held
+
+def threads():
+    done = threading.Event()
+    try:
+        for _ in range(200):
+            threading.Thread(target=done.wait, daemon=True).start()
+    except RuntimeError:
+        return True
+    finally:
+        done.set()
+    return False
+
+def open_files():
+    try:
+        for _ in range(2000):
+            os.open("/dev/null", os.O_RDONLY)
+    except OSError:
+        return True
+    return False
+
+def writable():
+    for place in (".", "/tmp", "/var/tmp"):
+        try:
+            os.makedirs(os.path.join(place, "probe"), exist_ok=True)
+            return os.path.join(place, "probe")
+        except OSError:
+            continue
+    return None
+
+def disk():
+    place = writable()
+    if place is None:
+        return True
+    try:
+        with open(os.path.join(place, "big"), "wb", buffering=0) as file:
+            for _ in range(100):
+                file.write(b"x" * 1048576)
+    except OSError:
+        return True
+    finally:
+        os.path.exists(os.path.join(place, "big")) and os.unlink(os.path.join(place, "big"))
+    return False
+
+def names():
+    place, made = writable(), 0
+    if place is None:
+        return True
+    try:
+        for made in range(6000):
+            open(os.path.join(place, str(made)), "x").close()
+    except OSError:
+        return True
+    finally:
+        for name in os.listdir(place):
+            os.unlink(os.path.join(place, name))
+    return False
+
+def quota():
+    """The kernel's own bound on this container's time; None where the kernel does not show it."""
+    for path, none in (("cpu.max", "max"), ("cpu/cpu.cfs_quota_us", "-1"), ("cpu,cpuacct/cpu.cfs_quota_us", "-1")):
+        path = os.path.join("/sys/fs/cgroup", path)
+        if os.path.exists(path):
+            return open(path).read().split()[0] != none
+    return None
+
+def processor():
+    if (bounded := quota()) is not None:
+        return bounded
+    begun = time.monotonic()
+    for _ in range(2):
+        if os.fork() == 0:
+            while time.monotonic() < begun + 0.5:
+                pass
+            os._exit(0)
+    os.wait(), os.wait()
+    used = os.times()
+    return used.children_user + used.children_system <= 1.5 * (time.monotonic() - begun)
+
+def status(name):
+    for line in open("/proc/self/status"):
+        if line.startswith(name + ":"):
+            return line.split(":", 1)[1].strip()
+    return ""
+
+def made(path):
+    try:
+        open(path, "w").close()
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
+
+def no_socket(family, kind):
+    try:
+        socket.socket(family, kind).close()
+    except OSError as fault:
+        return fault.errno in (errno.EPERM, errno.EACCES)
+    return False
+
+def traces():
+    """Whether a child of one's own can be traced."""
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(20)
+        os._exit(0)
+    libc.prctl(4, 1, 0, 0, 0)
+    held = refused(number["ptrace"], 0x4206, pid, 0, 0)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return held
+
+def executes():
+    try:
+        os.execv("/usr/bin/python3.13", ["python", "-I", "-S", "-c", "raise SystemExit(3)"])
+    except OSError:
+        return True
+
+number = {
+    "x86_64": {"ptrace": 101, "unshare": 272, "mount": 165, "memfd": 319, "io_uring": 425, "keyctl": 250, "shmget": 29},
+    "aarch64": {"ptrace": 117, "unshare": 97, "mount": 40, "memfd": 279, "io_uring": 425, "keyctl": 219, "shmget": 194},
+}[os.uname().machine]
+
+DEVICES = {"null", "zero", "full", "random", "urandom", "stdin", "stdout", "stderr"}
+
+def opened(name):
+    path = os.path.join("/dev", name)
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            return False
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+PROBES = {
+    "memory": lambda: in_child(memory),
+    "processes": lambda: in_child(processes),
+    "threads": lambda: in_child(threads),
+    "open files": lambda: in_child(open_files),
+    "disk": disk,
+    "file names": names,
+    "CPU": processor,
+    "user": lambda: os.getuid() != 0 and os.geteuid() != 0,
+    "capabilities": lambda: int(status("CapEff") or "1", 16) == 0,
+    "no new privileges": lambda: libc.prctl(39, 0, 0, 0, 0) == 1,
+    "root file system": lambda: not any(map(made, ("/probe", "/usr/probe", "/etc/probe"))),
+    "system call filter": lambda: status("Seccomp") == "2",
+    "network": lambda: set(os.listdir("/sys/class/net")) <= {"lo"},
+    "internet sockets": lambda: no_socket(socket.AF_INET, socket.SOCK_STREAM),
+    "kernel crypto sockets": lambda: no_socket(38, socket.SOCK_SEQPACKET),
+    "user namespaces": lambda: in_child(lambda: refused(number["unshare"], 0x10000000)),
+    "mounts": lambda: in_child(lambda: refused(number["mount"], b"none", b"/proc", b"tmpfs", 0, None)),
+    "tracing": lambda: in_child(traces),
+    "other programs": lambda: in_child(executes),
+    "memory as a file": lambda: refused(number["memfd"], b"x", 0),
+    "io_uring": lambda: refused(number["io_uring"], 4, (ctypes.c_char * 120)()),
+    "kernel keyrings": lambda: refused(number["keyctl"], 0, -3, 0),
+    "shared memory": lambda: not made("/dev/shm/probe") and refused(number["shmget"], 0, 4096, 0o600 | 0o1000),
+    "core dumps": lambda: resource.getrlimit(resource.RLIMIT_CORE) == (0, 0),
+    "devices": lambda: not [name for name in os.listdir("/dev") if name not in DEVICES and opened(name)],
+    "environment": lambda: len(os.environ) <= 8 and "HOSTNAME" not in os.environ,
+}
+
+def f(name):
+    return PROBES[name]()
+'''
