@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from toolwright_agent import kernel, relay, zygote
 
-_SHARED = ("/dev/mqueue", "/dev/shm", "/dev/ptmx", "/tmp", "/var/tmp")  # noqa: S108 - named to be shut
+_SHARED = ("/dev/fuse", "/dev/mqueue", "/dev/ptmx", "/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - named to be shut
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def _close_shared_places() -> None:
     """Shut places that engine or runtime open to everyone: what a call left there, the next would find.
 
     Docker mounts /dev/mqueue writable by all, and a /dev/ptmx that makes terminals, which no tool needs; gVisor
-    adds /dev/shm and a /tmp of its own.
+    adds /dev/fuse, /dev/shm and a /tmp of its own.
     """
     for path in _SHARED:
         try:
