@@ -21,6 +21,7 @@ from toolwright.cli.missing import not_in_this_version
 from toolwright.cli.safe_text import shown
 from toolwright.cli.screen import Screen
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _MISSING = {
     "tools": ("history", "alias", "rollback", "quarantine", "retire", "export", "import"),
     "images": ("audit", "sbom"),
@@ -76,7 +77,9 @@ def execute(arguments: Sequence[str], world: Callable[[], Environment]) -> ExitS
 
 def run_process() -> ExitStatus:
     """Run the command line that this process was started with, and return its exit status."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(number, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every answer
@@ -134,4 +137,6 @@ def _usage(fault: TyperException, screen: Screen) -> ExitStatus:
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
     """Leave by the same road as an exception, so that containers and files are cleaned up."""
+    for number in _ENDING:  # a second one must not cut that short
+        signal.signal(number, signal.SIG_IGN)
     raise SystemExit(ExitStatus.TERMINATED)

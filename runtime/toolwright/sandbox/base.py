@@ -99,10 +99,6 @@ class SandboxPool(Protocol):
     def info(self) -> SandboxInfo:
         """Image and runtime of every sandbox here; the container id is empty."""
 
-    @property
-    def trouble(self) -> str:
-        """Why no call can be served now: there is no sandbox, and the last start failed. Empty if one can."""
-
     def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> AbstractContextManager[Lease]:
         """Lend a sandbox that has only ever served `key`.
 

@@ -397,7 +397,13 @@ def _call_frame(call_id: int, call: ToolCall, policy: SandboxPolicy) -> bytes:
 @contextmanager
 def started(engine: Engine, policy: SandboxPolicy, *, uid_base: int, owner: str) -> Iterator[DockerSandbox]:
     """Start one sandbox outside any pool and destroy it at the end: for checks and measurements."""
-    sandbox = DockerSandbox.start(engine, policy, uid_base=uid_base, owner=owner)
+    name = f"toolwright-{secrets.token_hex(8)}"
+    try:
+        sandbox = DockerSandbox.start(engine, policy, uid_base=uid_base, owner=owner, keeping=Keeping(name))
+    except BaseException:  # even an interrupt between the request and its answer
+        with suppress(SandboxUnavailable):
+            _remove(engine, name)
+        raise
     try:
         yield sandbox
     finally:

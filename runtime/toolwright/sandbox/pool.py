@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 CLOSE_S = 30.0
 """Longest wait for all sandboxes to be gone."""
+STALLED_S = 1.0
+"""If nobody had a sandbox for so long, it is not the load that a call waited for in vain: the engine starts none."""
 LOOK_S = 30.0
 """How often the refiller looks for sandboxes that died or grew too old, with nothing else to do."""
 
@@ -92,7 +94,7 @@ class WarmPool:
 
     @property
     def trouble(self) -> str:
-        """Why no call can be served now; see `base.SandboxPool.trouble`."""
+        """Why no call can be served now: there is no sandbox, and the last start failed. Empty if one can."""
         with self._lock:
             state = self._state
             return "" if state.backoff.failure is None or state.blank or state.held else str(state.backoff.failure)
@@ -131,6 +133,7 @@ class WarmPool:
             if found is None:
                 found = self._queue(waiter, deadline, cancellation)
             state.leased.add(found.sandbox)
+            state.lent_at = time.monotonic()
         return found
 
     def _queue(self, waiter: Waiter, deadline: float, cancellation: Cancellation) -> Found:
@@ -182,7 +185,7 @@ class WarmPool:
             # The last start failed and the next is not due: nothing to wait for.
             raise retold(failure) from failure
         if time.monotonic() >= deadline:
-            if not state.leased:  # nobody has one: it is not the load, the engine starts none
+            if not state.leased and time.monotonic() - state.lent_at > STALLED_S:
                 raise retold(failure or SandboxUnavailable("No sandbox was started in time; the tool did not run."))
             raise Overloaded("No sandbox came free in time; the tool did not run.", retry_after_s=1.0)
 
@@ -190,6 +193,7 @@ class WarmPool:
         with self._lock:
             state = self._state
             state.leased.discard(sandbox)
+            state.lent_at = time.monotonic()
             if state.closed or key.isolation is Isolation.CALL or not sandbox.usable:
                 self._discard(sandbox)
             else:

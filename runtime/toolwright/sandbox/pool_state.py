@@ -92,6 +92,8 @@ class PoolState:
     """When the start of each blank one began, and when the last call of each idle one ended."""
     leased: set[PooledSandbox] = field(default_factory=set)
     waiters: deque[Waiter] = field(default_factory=deque)
+    lent_at: float = field(default_factory=time.monotonic)
+    """When a lease last began or ended; at first, when the pool was opened."""
     starting: int = 0
     ending: int = 0
     backoff: Backoff = field(default_factory=Backoff)

@@ -84,7 +84,6 @@ class ScriptedPool:
         self.leases: list[SandboxKey] = []
         """Every lease so far, for the test to look at."""
         self.info = SandboxInfo("", "sha256:" + "0" * 64, "scripted")
-        self.trouble = ""
 
     @contextmanager
     def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> Iterator[Lease]:

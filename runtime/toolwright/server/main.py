@@ -33,7 +33,7 @@ _IN_PROCESS_GRACE_S: Final = 0.5
 """Whoever closes a server of its own has read what it wanted."""
 
 _log: Final = service_log("toolwright.server")
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(slots=True)
@@ -56,12 +56,14 @@ class Server:
         return self.check.refusal if self.check else ""
 
     def wait(self) -> None:
-        """Wait until `stop`, or in the main thread for SIGTERM or SIGINT; leaving the `with` then ends the server.
+        """Wait until `stop`, or in the main thread for a signal to end; leaving the `with` then ends the server.
 
         Until it has ended, a further signal ends it without waiting for running calls.
         """
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
+                if signal.getsignal(number) is signal.SIG_IGN:  # as `nohup` wants it
+                    continue
                 self._handlers.setdefault(number, signal.getsignal(number))
                 signal.signal(number, self._on_signal)
         self._stop.get()
@@ -87,9 +89,6 @@ class Server:
             self.hurry()
             self._endpoint.drain(0)
             raise
-        finally:
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
 
 
 @contextmanager
@@ -114,7 +113,9 @@ def open_server(
         InvalidInput: the address cannot be listened on, or a setting is off.
     """
     configure_logs()
+    handlers: dict[int, Any] = {}
     with ExitStack() as stack:
+        stack.callback(_restore, handlers)  # last of all: until the containers are gone, a further signal only hurries
         sandboxes = stack.enter_context(open_sandboxes(settings, attack=address is not None, policy_of=policy_of))
         parts = stack.enter_context(_parts(settings, sandboxes.pool))
         endpoint = Endpoint(
@@ -130,12 +131,17 @@ def open_server(
         else:
             place, grace_s = _checked(address), settings.grpc.drain_s
             _prove(sandboxes, settings)
-        server = Server(endpoint.listen(place), sandboxes.check, endpoint)
+        server = Server(endpoint.listen(place), sandboxes.check, endpoint, _handlers=handlers)
         try:
-            endpoint.ready()
+            endpoint.ready(sandboxes.trouble)
             yield server
         finally:
             server._end(grace_s)  # noqa: SLF001 - its other half
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _prove(sandboxes: Sandboxes, settings: Settings) -> None:

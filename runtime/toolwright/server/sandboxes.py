@@ -44,6 +44,8 @@ class Sandboxes:
     pool: SandboxPool
     check: SelfCheck | None
     """What the start-up check found. None: the pool examines its first container itself, before it lends it."""
+    trouble: Callable[[], str] = str
+    """Says why no call can be served now; empty if one can."""
 
     @property
     def refusal(self) -> str:
@@ -57,11 +59,6 @@ class NoPool:
 
     info: SandboxInfo
     refusal: str
-
-    @property
-    def trouble(self) -> str:
-        """What is always wrong."""
-        return self.refusal
 
     def lease(
         self,
@@ -114,7 +111,7 @@ def open_sandboxes(settings: Settings, *, attack: bool, policy_of: PolicyOf = sa
         size = settings.sandbox.pool
         pool_size = PoolSize(ready=size.min_ready, most=size.max_containers, queue=size.max_queue)
         with closing(open_pool(engine, policy, pool_size, proven=check is not None)) as pool:
-            yield Sandboxes(pool, check)
+            yield Sandboxes(pool, check, lambda: pool.trouble)
 
 
 def check_sandboxes(settings: Settings) -> SelfCheck:

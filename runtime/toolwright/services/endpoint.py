@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from toolwright.services.audit import AuditService
 from toolwright.services.base import Solving, ToolMaking
 from toolwright.services.execution import ExecutionService
 from toolwright.services.guard import FaultInterceptor, InFlight
+from toolwright.services.log import service_log
 from toolwright.services.makings import Makings
 from toolwright.services.options import server_options
 from toolwright.services.solve import SolveService
@@ -49,9 +50,12 @@ SERVICES: Final = tuple(
         (audit_pb2, "AuditService"),
     )
 )
+_log: Final = service_log("toolwright.services")
 _POLL_S: Final = 0.02
 _QUIET_POLLS: Final = 3
 _LAST_WORDS_S: Final = 1.0
+_WATCH_S: Final = 0.25
+"""How often health is looked at anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class Endpoint:
             # As many calls as threads: a call beyond them is refused at once, not queued unseen.
             maximum_concurrent_rpcs=grpc_settings.workers,
         )
-        self._hurry = threading.Event()
+        self._hurry, self._ended = threading.Event(), threading.Event()
         self._add_services(parts, reflect=reflect)
 
     def listen(self, address: str) -> str:
@@ -131,14 +135,21 @@ class Endpoint:
         self._server.start()
         return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
-    def ready(self) -> None:
-        """Answer health checks with SERVING from now on, unless code is refused."""
-        if not self._refusal:
-            self._set_health(health_pb2.HealthCheckResponse.SERVING)
+    def ready(self, trouble: Callable[[], str] = str) -> None:
+        """Answer health checks with SERVING from now on, unless code is refused.
+
+        Args:
+            trouble: says why no call can be served now, empty if one can; health follows it.
+        """
+        if self._refusal:
+            return
+        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        threading.Thread(target=self._watch, args=(trouble,), name="health", daemon=True).start()
 
     def drain(self, grace_s: float) -> None:
         """Refuse new calls with UNAVAILABLE, give what is running `grace_s` seconds, then cancel it."""
         self._health.enter_graceful_shutdown()
+        self._ended.set()
         end = time.monotonic() + grace_s
         stopped = self._server.stop(grace_s)
         quiet = 0
@@ -169,6 +180,16 @@ class Endpoint:
         if reflect:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
+
+    def _watch(self, trouble: Callable[[], str]) -> None:
+        before = ""
+        while not self._ended.wait(_WATCH_S):
+            now = trouble()
+            if bool(now) != bool(before):
+                answer = health_pb2.HealthCheckResponse
+                self._set_health(answer.NOT_SERVING if now else answer.SERVING)
+                _log.warning("health", status="NOT_SERVING" if now else "SERVING", reason=now)
+            before = now
 
     def _set_health(self, status: int) -> None:
         for name in (health.OVERALL_HEALTH, *SERVICES):

@@ -12,6 +12,12 @@ Option = tuple[str, int]
 MAX_RESPONSE_BYTES: Final = 64 * MIB
 """Above the largest result with both outputs that settings allow."""
 
+KEEPALIVE_S: Final = 10
+"""A connection with calls that was silent for so long, in seconds, is asked whether the other side is there."""
+
+KEEPALIVE_ANSWER_S: Final = 5
+"""Seconds for the answer, after which the connection's calls end."""
+
 MAX_TRAILER_BYTES: Final = 16 * 1024
 """Status errors with their details stay far below."""
 
@@ -32,6 +38,12 @@ def server_options(settings: GrpcSettings) -> list[Option]:
         # A connection that only pings is closed instead of kept for ever.
         ("grpc.http2.max_ping_strikes", 2),
         ("grpc.max_connection_idle_ms", 30 * 60 * 1000),
+        # A client that cannot be reached any more does not keep its call's sandbox until the call's own end.
+        ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_S * 1000),
+        # A unary call sends nothing while it runs: the pings of our clients are no flood.
+        ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_S * 1000 // 2),
+        ("grpc.http2.max_pings_without_data", 0),
     ]
 
 
@@ -46,6 +58,10 @@ def client_options() -> list[Option]:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
+        # A server that cannot be reached any more is noticed before the call's deadline.
+        ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_S * 1000),
+        ("grpc.http2.max_pings_without_data", 0),
         # A proxy from the environment must not come between a client and its own machine.
         ("grpc.enable_http_proxy", 0),
     ]
