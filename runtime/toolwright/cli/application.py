@@ -18,8 +18,8 @@ from toolwright.cli.command import HERE, add_command, guarded
 from toolwright.cli.environment import Environment
 from toolwright.cli.exit import ExitStatus, error_document
 from toolwright.cli.missing import not_in_this_version
-from toolwright.cli.safe_text import shown
 from toolwright.cli.screen import Screen
+from toolwright.domain.shown import shown
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _MISSING = {

@@ -18,8 +18,8 @@ import typer
 from toolwright.cli.environment import Environment, Services
 from toolwright.cli.exit import ExitStatus, document_of, error_document, paragraph, status_of
 from toolwright.cli.options import Group, Options, parameters
-from toolwright.cli.safe_text import shown
 from toolwright.cli.screen import Screen
+from toolwright.domain.shown import shown
 from toolwright.errors import ToolwrightError
 
 ALL = Group.OUTPUT | Group.SERVER | Group.LOCAL

@@ -20,11 +20,12 @@ from toolwright.cli.environment import Services
 from toolwright.cli.exit import ExitStatus
 from toolwright.cli.make import making_end
 from toolwright.cli.rendering import code
-from toolwright.cli.safe_text import joined, literal, shown_line
+from toolwright.cli.safe_text import joined, literal
 from toolwright.cli.story import cost_of, event_text
 from toolwright.cli.tools import show_details
 from toolwright.domain.answers import same_answer
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, NotMade, Proposed
+from toolwright.domain.shown import shown_line
 from toolwright.errors import InvalidInput
 
 PICTURE = Path("toolwright-demo-cost.svg")

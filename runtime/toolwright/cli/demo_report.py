@@ -16,9 +16,9 @@ from toolwright.cli.demo_set import DemoTask
 from toolwright.cli.documents import tool_document, use_document
 from toolwright.cli.offline import NOTE
 from toolwright.cli.rendering import dollars
-from toolwright.cli.safe_text import shown
 from toolwright.cli.screen import Screen
 from toolwright.domain.events import Answered, Declined, Made, NotMade
+from toolwright.domain.shown import shown
 from toolwright.domain.task import Example
 from toolwright.errors import InvalidInput
 

@@ -15,8 +15,9 @@ from toolwright.cli.exit import ExitStatus
 from toolwright.cli.host_layers import component_versions, engine_findings
 from toolwright.cli.images import image_document
 from toolwright.cli.rendering import used
-from toolwright.cli.safe_text import joined, literal, shown_line
+from toolwright.cli.safe_text import joined, literal
 from toolwright.domain.outcome import Status
+from toolwright.domain.shown import shown_line
 from toolwright.domain.source import ToolSource
 from toolwright.errors import ToolwrightError
 from toolwright.sandbox.selfcheck.check import SelfCheck

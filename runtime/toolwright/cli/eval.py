@@ -23,9 +23,10 @@ from toolwright.cli.exit import ExitStatus
 from toolwright.cli.make import making_end
 from toolwright.cli.offline import model_note
 from toolwright.cli.rendering import dollars
-from toolwright.cli.safe_text import literal, shown_line
+from toolwright.cli.safe_text import literal
 from toolwright.cli.story import cost_of
 from toolwright.domain.events import Made, MakingEvent, Rejected
+from toolwright.domain.shown import shown_line
 from toolwright.domain.tool import ToolInfo, ToolState
 from toolwright.errors import InvalidInput
 

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from toolwright.cli.command import Session
 from toolwright.cli.exit import ExitStatus
-from toolwright.cli.safe_text import literal, shown
+from toolwright.cli.safe_text import literal
+from toolwright.domain.shown import shown
 from toolwright.images.catalog import ImageInfo
 
 

@@ -8,10 +8,11 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from toolwright.cli.safe_text import joined, json_text, literal, shown, shown_line
+from toolwright.cli.safe_text import joined, json_text, literal
 from toolwright.cli.screen import Screen
 from toolwright.domain.limits import MIB
 from toolwright.domain.outcome import Execution, Failure, Status
+from toolwright.domain.shown import shown, shown_line
 from toolwright.domain.tool import ToolInfo
 
 MAX_SHOWN = 4_000

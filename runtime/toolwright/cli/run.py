@@ -16,9 +16,9 @@ from toolwright.cli.exit import ExitStatus, document_of, paragraph, status_of, s
 from toolwright.cli.flags import in_flags
 from toolwright.cli.reading import read_stdin, read_text, within
 from toolwright.cli.rendering import show_execution
-from toolwright.cli.safe_text import shown_line
 from toolwright.domain.call import Isolation
 from toolwright.domain.limits import MIB, LimitsRequest
+from toolwright.domain.shown import shown_line
 from toolwright.domain.source import MAX_SOURCE_BYTES, ToolSource
 from toolwright.errors import InvalidInput, ToolwrightError
 

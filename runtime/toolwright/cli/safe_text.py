@@ -7,32 +7,11 @@ JSON output needs no such care: it is ASCII, with every control character as a `
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Any
 
 from rich.text import Text
 
-# Cc: C0 and C1 (ESC, CSI …). Cf: bidi controls, zero-width and tag characters. Zl, Zp: line ends that only some
-# programs honour. Cs cannot be encoded; Co and Cn have no agreed look, and may become controls.
-_ACTIVE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_KEPT = frozenset("\n\t")
-
-
-def shown(text: str, *, limit: int | None = None) -> str:
-    """Return `text` with every character that could act or hide as an escape; line ends and tabs stay.
-
-    Args:
-        text: anything.
-        limit: most characters of `text` to show; what is cut is counted at the end.
-    """
-    cut = text if limit is None or len(text) <= limit else text[:limit]
-    safe = cut if cut.isascii() and cut.isprintable() else "".join(map(_shown_character, cut))
-    return safe if cut is text else f"{safe}… ({len(text) - len(cut)} more characters)"
-
-
-def shown_line(text: str, *, limit: int | None = None) -> str:
-    """Return `shown(text)` on one line: line ends and tabs become escapes too."""
-    return shown(text, limit=limit).replace("\n", "\\n").replace("\t", "\\t")
+from toolwright.domain.shown import acts, shown
 
 
 def literal(text: str, *, style: str = "", limit: int | None = None) -> Text:
@@ -60,14 +39,8 @@ def json_text(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 
     return text.replace("\x7f", "\\u007f")  # DEL is the one control character that is ASCII and needs no escape in JSON
 
 
-def _shown_character(character: str) -> str:
-    if character in _KEPT or unicodedata.category(character) not in _ACTIVE:
-        return character
-    return character.encode("unicode_escape").decode("ascii")
-
-
 def _json_character(character: str) -> str:
     # In JSON only strings can hold such characters, and there an escape means the same.
-    if character in _KEPT or unicodedata.category(character) not in _ACTIVE:
+    if not acts(character):
         return character
     return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.syntax import Syntax
 from rich.text import Text
 
-from toolwright.cli.safe_text import json_text, safe_json, shown
+from toolwright.cli.safe_text import json_text, safe_json
+from toolwright.domain.shown import shown
 
 _PLAIN_WIDTH = 100_000
 """Of what is no terminal: a table in a file or a pipe has each row on one line."""

@@ -9,7 +9,7 @@ import typer
 from toolwright.cli.command import Session
 from toolwright.cli.environment import Server
 from toolwright.cli.exit import ExitStatus
-from toolwright.cli.safe_text import shown
+from toolwright.domain.shown import shown
 
 
 def serve(

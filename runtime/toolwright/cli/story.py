@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from toolwright.cli.rendering import MAX_SHOWN, dollars, status_text, used
-from toolwright.cli.safe_text import joined, literal, shown_line
+from toolwright.cli.safe_text import joined, literal
 from toolwright.domain.events import (
     Answered,
     Called,
@@ -24,6 +24,7 @@ from toolwright.domain.events import (
 )
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import TokenUse
+from toolwright.domain.shown import shown_line
 
 _LINE = 300
 

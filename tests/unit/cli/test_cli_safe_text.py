@@ -8,7 +8,8 @@ import unicodedata
 import pytest
 from rich.console import Console
 
-from toolwright.cli.safe_text import joined, json_text, literal, shown, shown_line
+from toolwright.cli.safe_text import joined, json_text, literal
+from toolwright.domain.shown import shown, shown_line
 
 pytestmark = pytest.mark.unit
 
