@@ -20,6 +20,7 @@ from toolwright.registry.open import open_store
 from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
+from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
@@ -130,6 +131,8 @@ def open_server(
             place, grace_s = f"unix:{stack.enter_context(_private_directory())}/server.sock", _IN_PROCESS_GRACE_S
         else:
             place, grace_s = _checked(address), settings.grpc.drain_s
+            for setting, reason in rules_without_effect(settings.isolation.policy, parts.store):
+                _log.warning("rule without effect", setting=setting, reason=reason)
             _prove(sandboxes, settings)
         server = Server(endpoint.listen(place), sandboxes.check, endpoint, _handlers=handlers)
         try:
