@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from toolwright.attacks.run import Result, Verdict
 from toolwright.attacks.score import TITLES, Score
+from toolwright.domain.shown import shown
 
 # What a tool said stands in a result's detail, so everything is escaped, without exception.
 _PAGES: Final = Environment(
@@ -19,9 +20,6 @@ _PAGES: Final = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-)
-_INVISIBLE: Final = frozenset({*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x2028, 0x202F)}) | (
-    frozenset({*range(0x2060, 0x2070), 0xFEFF})
 )
 
 
@@ -79,10 +77,5 @@ class Report:
         for result in sorted(self.results, key=lambda one: one.id):
             rows.setdefault(result.id, {})[result.runtime] = result
         return _PAGES.get_template("report.html").render(
-            report=self, rows=rows, runtimes=list(self.counts), limits=TITLES, visible=visible
+            report=self, rows=rows, runtimes=list(self.counts), limits=TITLES, visible=shown
         )
-
-
-def visible(text: str) -> str:
-    """Return `text` with what could hide or turn it around as an escape; angle brackets are the page's business."""
-    return "".join(f"\\u{ord(one):04x}" if ord(one) in _INVISIBLE else one for one in text)

@@ -108,7 +108,9 @@ class Sabotaged:
 
 
 @contextmanager
-def sabotaged(engine: Engine, policy: SandboxPolicy, without: Layer, **changes: Any) -> Iterator[Sabotaged]:
+def sabotaged(
+    engine: Engine, policy: SandboxPolicy, without: Layer = Layer.NOTHING, **changes: Any
+) -> Iterator[Sabotaged]:
     """Start a sandbox without some layers, or with other bounds (`changes`), and destroy it at the end."""
     weak = SabotagedPolicy(**{**_fields(policy), **changes}, without=without)
     uid_base = UidRanges(remapped=engine.remaps_users).take()

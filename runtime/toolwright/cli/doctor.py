@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from toolwright.cli.attacks import attack
 from toolwright.cli.command import Session
 from toolwright.cli.diagnosis import Diagnosis, Finding
 from toolwright.cli.documents import execution_document
@@ -19,7 +21,7 @@ from toolwright.cli.safe_text import joined, literal
 from toolwright.domain.outcome import Status
 from toolwright.domain.shown import shown_line
 from toolwright.domain.source import ToolSource
-from toolwright.errors import ToolwrightError
+from toolwright.errors import InvalidInput, ToolwrightError
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.sandbox.selfcheck.finding import Finding as LayerFinding
 from toolwright.settings import Profile
@@ -36,11 +38,27 @@ def doctor(
             help="Judge as for this profile: production makes errors of outdated versions.", show_default=False
         ),
     ] = None,
+    attacks: Annotated[
+        bool, typer.Option("--attacks", help="Instead fire the whole attack matrix, which takes minutes.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="With --attacks: write attacks.json and attacks.html into this directory.")
+    ] = None,
+    case: Annotated[str, typer.Option(help="With --attacks: only these cases, such as RX-01,ES-05.")] = "",
+    seed: Annotated[int | None, typer.Option(help="With --attacks: draws the order of the cases.")] = None,
 ) -> ExitStatus:
     """Check the engine, versions, the image and one real call, and attack each layer of the sandbox.
 
-    Exit status: 0 tools can run (there may be warnings), 3 something essential is missing or a layer is not in force.
+    With --attacks: fire every case of the attack matrix at sandboxes like a server's, under the runtime that is named,
+    or under each that the cases know; say which limits are in force, here and under a plain docker run.
+
+    Exit status: 0 tools can run (there may be warnings), 3 something essential is missing or a layer is not in force,
+    or an attack got through.
     """
+    if attacks:
+        return attack(session, case, seed, report)
+    if report or case or seed is not None:
+        raise InvalidInput("report, case, seed", "they are for the attack matrix", "use them with --attacks")
     chosen = profile or session.environment.profile(session.options)
     diagnosis = Diagnosis()
     diagnosis.documents["profile"] = chosen.value

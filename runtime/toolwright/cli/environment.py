@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from toolwright.attacks.case import Case
+from toolwright.attacks.matrix import Tell
+from toolwright.attacks.report import Report
 from toolwright.cli.options import Options
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
@@ -179,6 +182,13 @@ class Environment(Protocol):
 
     def check(self, options: Options) -> SelfCheck:
         """Check each layer of the sandbox, as a server does before it serves.
+
+        Raises:
+            EngineUnavailable, ImageMissing, SandboxUnavailable: no container starts.
+        """
+
+    def attack(self, options: Options, cases: Sequence[Case], seed: int, tell: Tell) -> Report:
+        """Fire attacks at sandboxes: under the runtime that is named, else under every one that cases know.
 
         Raises:
             EngineUnavailable, ImageMissing, SandboxUnavailable: no container starts.

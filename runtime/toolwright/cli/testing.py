@@ -7,9 +7,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from toolwright.attacks.case import Case
+from toolwright.attacks.matrix import Tell
+from toolwright.attacks.report import Report
+from toolwright.attacks.run import Result, Verdict
+from toolwright.attacks.score import TITLES, Score
 from toolwright.cli.environment import EngineFacts, Floors
 from toolwright.cli.options import Options
 from toolwright.domain.call import Isolation
@@ -237,6 +242,13 @@ def self_check(*broken: str) -> SelfCheck:
     )
 
 
+def attack_report(*results: Result) -> Report:
+    """Return a report of one case that held, and of `results`."""
+    held = Result("ES-01", "Mounts: nothing can be mounted", "runc", Verdict.PASS, Verdict.PASS, 0.2)
+    scores = (Score("toolwright, runc", dict.fromkeys(TITLES, True)), Score("docker run", dict.fromkeys(TITLES, False)))
+    return Report("2026-01-02T03:04:05+00:00", {"runc": "1.2.3"}, IMAGE.image_id, 7, (held, *results), scores)
+
+
 @dataclass
 class FakeServer:
     """Stops at once."""
@@ -270,6 +282,7 @@ class FakeWorld:
     """What `models_note` returns."""
     profile_: Profile = Profile.DEVELOPMENT
     check_: SelfCheck | ToolwrightError = field(default_factory=self_check)
+    report_: Report = field(default_factory=attack_report)
 
     def models_note(self, options: Options) -> str:
         """See `Environment.models_note`."""
@@ -311,6 +324,12 @@ class FakeWorld:
         if isinstance(self.check_, ToolwrightError):
             raise self.check_
         return self.check_
+
+    def attack(self, options: Options, cases: Sequence[Case], seed: int, tell: Tell) -> Report:
+        """See `Environment.attack`."""
+        for result in self.report_.results:
+            tell(result)
+        return replace(self.report_, seed=seed)
 
     def floors(self, options: Options, *, rounds: int) -> Floors:
         """See `Environment.floors`."""

@@ -12,6 +12,9 @@ from typing import Any
 
 import docker
 
+from toolwright.attacks.case import Case
+from toolwright.attacks.matrix import Tell
+from toolwright.attacks.report import Report
 from toolwright.cli.environment import EngineFacts, Floors, Images, Server, Services
 from toolwright.cli.floors import measure_floors
 from toolwright.cli.offline import UNCONFIGURED
@@ -31,7 +34,7 @@ from toolwright.llm.openai_model import OpenAIModel
 from toolwright.llm.prices import load_prices
 from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server import check_sandboxes, open_server
+from toolwright.server import attack_sandboxes, check_sandboxes, open_server
 from toolwright.settings import ModelSettings, Profile, Settings, load_settings
 
 _STRONG = "offline-strong"
@@ -94,6 +97,10 @@ class World:
     def check(self, options: Options) -> SelfCheck:
         """Check each layer; see `Environment.check`."""
         return check_sandboxes(_settings(options, {}))
+
+    def attack(self, options: Options, cases: Sequence[Case], seed: int, tell: Tell) -> Report:
+        """Fire attacks; see `Environment.attack`."""
+        return attack_sandboxes(_settings(options, {}), cases, seed, tell, everywhere=not options.runtime)
 
     def floors(self, options: Options, *, rounds: int) -> Floors:
         """Measure the floors; see `Environment.floors`."""

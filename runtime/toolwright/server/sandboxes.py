@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import docker
 from docker.errors import ImageNotFound
 
+from toolwright.attacks.case import Case
+from toolwright.attacks.matrix import Tell, fire_matrix, known_runtimes
+from toolwright.attacks.report import Report
 from toolwright.domain.call import ToolCall
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Status
@@ -122,6 +125,24 @@ def check_sandboxes(settings: Settings) -> SelfCheck:
     """
     with _found(settings, sandbox_policy) as (engine, policy):
         return check_sandbox(engine, policy)
+
+
+def attack_sandboxes(settings: Settings, cases: Sequence[Case], seed: int, tell: Tell, *, everywhere: bool) -> Report:
+    """Fire attacks at sandboxes as a server with these settings would have them.
+
+    Args:
+        settings: see `settings.load_settings`.
+        cases: what to fire.
+        seed: draws their order.
+        tell: told of each result.
+        everywhere: fire under every runtime of the engine that cases know, and not only under the settings' own.
+
+    Raises:
+        EngineUnavailable, ImageMissing, InvalidInput, SandboxUnavailable: as `open_sandboxes`.
+    """
+    with _found(settings, sandbox_policy) as (engine, policy):
+        runtimes = known_runtimes(engine) if everywhere else (policy.runtime,)
+        return fire_matrix(engine, [replace(policy, runtime=one) for one in runtimes], cases, seed, tell)
 
 
 @contextmanager
