@@ -20,6 +20,7 @@ from toolwright.errors import (
     DeadlineExceeded,
     InvalidInput,
     NotReady,
+    Overloaded,
     ServerUnavailable,
     ServiceFault,
     ToolwrightError,
@@ -35,6 +36,9 @@ LONG_TIMEOUT_S: Final = 1800.0
 RETRY_PAUSE_S: Final = 0.1
 _INT32_MAX: Final = 2**31 - 1
 _NOT_CONNECTED: Final = ("failed to connect to all addresses", "errors resolving ", "DNS resolution failed")
+_REFUSED: Final = "Received RST_STREAM with error code 7"
+"""REFUSED_STREAM: by RFC 9113, 8.7, nothing of the call was processed. How gRPC turns a burst away below our code."""
+_REFUSED_RETRY_S: Final = 1.0
 
 KILLED: Final = "the call was killed, or had not begun"
 MAKING_GOES_ON: Final = "nothing more is waited for, and the making goes on; list_tools will show the tool"
@@ -173,6 +177,10 @@ def fault_of(raised: grpc.RpcError, target: str, *, timeout_s: float, late: str)
     if not_connected(raised):
         return ServerUnavailable(
             f"no Toolwright server answers at {target} ({fault}); start one with `toolwright serve`"
+        )
+    if _REFUSED in str(fault):
+        return Overloaded(
+            f"the server at {target} has too many calls at a time; the tool did not run", _REFUSED_RETRY_S
         )
     return ConnectionLost(
         f"The connection to {target} broke while the call ran ({fault}). It may have run: call again only if running "

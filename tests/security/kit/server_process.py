@@ -65,6 +65,10 @@ class ServerProcess:
         with self.store() as store:
             return store.count_executions()
 
+    def log(self) -> str:
+        """Return all that it wrote to stderr."""
+        return log_of(self.state_dir).read_text(encoding="utf-8", errors="surrogateescape")
+
     def terminate(self) -> int:
         """Send SIGTERM, and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
@@ -87,7 +91,7 @@ def serving(engine: Engine, state_dir: Path, **settings: str) -> Iterator[Server
     """
     environment = os.environ | {f"TOOLWRIGHT_{name}": value for name, value in settings.items()}
     command = [str(Path(sys.executable).with_name("toolwright")), "serve", "--json", "--state-dir", str(state_dir)]
-    with (state_dir.parent / f"{state_dir.name}.log").open("ab") as log:
+    with log_of(state_dir).open("ab") as log:
         process = subprocess.Popen(
             [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=log, env=environment
         )
@@ -102,6 +106,11 @@ def serving(engine: Engine, state_dir: Path, **settings: str) -> Iterator[Server
         process.wait(_STOP_S)
         if process.stdout is not None:
             process.stdout.close()
+
+
+def log_of(state_dir: Path) -> Path:
+    """Return where the log of a server with that directory goes."""
+    return state_dir.parent / f"{state_dir.name}.log"
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> float:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolwright import errors
+from toolwright.client.messages import fault_of
 from toolwright.errors import InvalidInput, NotFound, Overloaded, ToolwrightError
 from toolwright.services.status import DETAILS_KEY, STATUS, code_of, from_status, internal_status, to_status
 from toolwright.v1 import error_reason_pb2
@@ -155,3 +156,13 @@ def test_a_class_without_a_row_is_our_bug() -> None:
     status = internal_status("abc")
     assert status.code == grpc.StatusCode.INTERNAL.value[0]
     assert "abc" in json.dumps(status.message)
+
+
+def test_a_call_that_grpc_turned_away_did_not_run() -> None:
+    """REFUSED_STREAM promises that nothing was processed; any other end of a connection leaves it open."""
+    refused = bare(grpc.StatusCode.UNAVAILABLE, "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))")
+    broken = bare(grpc.StatusCode.UNAVAILABLE, "Stream removed (RST_STREAM (Received RST_STREAM with error code 2))")
+
+    told = [fault_of(one, "there", timeout_s=1, late="") for one in (refused, broken)]
+
+    assert [type(fault) for fault in told] == [Overloaded, errors.ConnectionLost]
