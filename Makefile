@@ -1,7 +1,7 @@
 # Every target sets up what it needs: the environment in .venv, a container engine, the sandbox image.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format proto lock images bench clean
+.PHONY: help setup demo test test-all attack-matrix lint format proto lock images bench clean
 
 BIN := .venv/bin
 ENGINE := scripts/with_engine.sh
@@ -28,6 +28,10 @@ test: lint images ## Lint, then all quick tests, with coverage
 
 test-all: lint images ## The same with the slow tests
 	@$(ENGINE) scripts/test.sh
+
+attack-matrix: images ## Fire every attack case under every runtime, and write docs/attack-matrix.md
+	@$(ENGINE) $(BIN)/pytest -q -m case --attack-results build/attack-results.json tests
+	@$(ENGINE) $(BIN)/python scripts/attack_matrix.py build/attack-results.json
 
 lint: setup ## Check style, types, layers, protos and generated code
 	@scripts/lint.sh

@@ -26,6 +26,8 @@ from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
 from toolwright.sandbox.pool import PoolSize, WarmPool
 
+pytest_plugins = ["tests.attack_results"]
+
 PUBLIC_DATA = "TOOLWRIGHT_LATM_TASKS"
 RunSource = Callable[..., Execution]
 """(code, function="f", arguments_json="{}", **limits) → Execution."""

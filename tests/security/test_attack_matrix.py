@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.attack_results import RESULT
 from toolwright.attacks.case import RUNTIMES, Case
 from toolwright.attacks.catalog import all_cases
 from toolwright.attacks.lab import Lab, open_lab
-from toolwright.attacks.run import Result, Verdict, run_case
+from toolwright.attacks.run import Verdict, run_case
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.selfcheck.facts import GVISOR
@@ -54,10 +55,6 @@ def test_case(case: Case, runtime: str, request: pytest.FixtureRequest) -> None:
     assert result.verdict is Verdict.PASS, result.detail
     expected = Verdict.PASS if case.control and runtime in case.control_runtimes else Verdict.SKIPPED
     assert result.control is expected
-
-
-RESULT = pytest.StashKey[Result]()
-"""What the matrix shows of a test."""
 
 
 def test_every_case_has_a_control_somewhere() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,12 +53,13 @@ def fire_matrix(
 
 
 def versions(engine: Engine) -> Mapping[str, str]:
-    """Return what a report says of the machine: engine, runtimes, kernel, cgroup version."""
+    """Return what a report says of product and machine: engine, runtimes, kernel, cgroup version."""
     components = {
         str(one.get("Name")): str(one.get("Version")) for one in engine.client.version().get("Components") or ()
     }
     info = engine.info
     return {
+        "toolwright": version("toolwright"),
         **components,
         "kernel": str(info.get("KernelVersion", "?")),
         "system": f"{info.get('OperatingSystem', '?')}, {info.get('Architecture', '?')}",
