@@ -77,6 +77,7 @@ def test_pr_08_result_length_is_refused_by_its_header(length: int) -> None:
 _EXIT: Final = {
     **dict.fromkeys(("status", "wall_ms", "cpu_ms", "peak_memory_bytes", "ooms", "stdout_bytes", "stderr_bytes"), 0),
     "flooded": False,
+    "cut_off": False,
     "clean": True,
 }
 

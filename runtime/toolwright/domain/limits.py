@@ -15,6 +15,8 @@ class Limits:
 
     wall_time_s: float = 10.0
     """Seconds from the start of the tool's process until it is killed from outside."""
+    load_time_s: float = 5.0
+    """Seconds of these until the source has to be loaded: compiled, and run down to the end of the module."""
     memory_bytes: int = 256 * MIB
     """Memory of the call, its file system included, in bytes."""
     processes: int = 32

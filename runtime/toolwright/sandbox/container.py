@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import secrets
-import select
 import socket
 import struct
 import threading
@@ -28,22 +26,22 @@ from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Outcome
 from toolwright.errors import CallCancelled, ImageMissing, SandboxUnavailable
 from toolwright.sandbox.base import Cancellation, SandboxInfo
+from toolwright.sandbox.channel import Channel, ContainerLost, Interrupted
 from toolwright.sandbox.engine import ENGINE_FAULTS, Engine
-from toolwright.sandbox.frames import PROTOCOL_VERSION, Frame, FrameDecoder, FrameType, FramingBroken, MuxDecoder, pack
+from toolwright.sandbox.frames import PROTOCOL_VERSION, Frame, FrameType, FramingBroken, pack
+from toolwright.sandbox.init_process import InitProcess
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.transcript import Transcript, result_room
 from toolwright.sandbox.verdict import Stop, broken, judge, lost
+from toolwright.sandbox.watch import Watch
 
 START_S = 30.0
 """Longest wait for a new container's hello, in seconds."""
-KILL_GRACE_S = 2.0
+KILL_GRACE_S = 0.2
 """After a kill, longest wait for the agent's proof that the call is gone; then the container is killed whole.
 
-The agent needs a few milliseconds; its own bound for the proof is one second.
+The agent needs a few milliseconds. One that does not answer may be stopped, or starved by the very call.
 """
-SEND_S = 10.0
-"""Longest wait for the agent to take in a call, in seconds."""
-_RECEIVE_BYTES = 262_144
 _HELLO_RULES = JsonRules(max_bytes=4_096, max_depth=2, max_items=32, max_number_chars=32)
 _CALL_HEADER = struct.Struct(">I")
 _PAYLOAD = struct.Struct(">III")
@@ -67,25 +65,17 @@ class Keeping:
     """Called instead when it may be there and could not be removed; with True if it may even appear later."""
 
 
-class ContainerLost(Exception):
-    """The stream ended or failed: the container is gone."""
-
-
 class DockerSandbox:
     """One container. Made by `DockerSandbox.start`; not safe for two calls at once."""
 
-    def __init__(self, engine: Engine, container_id: str, channel: socket.socket, policy: SandboxPolicy) -> None:
+    def __init__(self, engine: Engine, container_id: str, stream: socket.socket, policy: SandboxPolicy) -> None:
         """Take over a container whose stream is attached. Use `start`."""
         self._engine = engine
         self._policy = policy
-        self._socket = channel
-        self._mux = MuxDecoder()
-        self._decoder = FrameDecoder()
-        self._send_lock = threading.Lock()
-        # Readable once a call is cancelled: ends the wait for frames at once.
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._current_call = 0
+        self._channel = Channel(stream)
+        self._init: InitProcess | None = None
         self._destroyed = False
+        self._kill_lock = threading.Lock()
         self._killed = False
         self._keeping = Keeping()
         self.info = SandboxInfo(container_id, policy.image_id, policy.runtime)
@@ -141,9 +131,10 @@ class DockerSandbox:
         sandbox._keeping = replace(keeping, gone=_ignore)
         try:
             engine.client.api.start(container_id)
+            sandbox._init = InitProcess.find(engine, container_id)
             sandbox._await_hello()
         except BaseException as fault:
-            text = sandbox._mux.stderr.decode("utf-8", "replace")[-500:]
+            text = sandbox._channel.stderr.decode("utf-8", "replace")[-500:]
             with suppress(SandboxUnavailable):  # it is left, and told so; why it did not start is what matters here
                 sandbox.destroy()
             if isinstance(fault, (*ENGINE_FAULTS, ContainerLost, FramingBroken)):
@@ -158,19 +149,15 @@ class DockerSandbox:
         """Run `call` to its end; see `base.Sandbox.run`."""
         if cancellation.cancelled:
             raise CallCancelled("The call was cancelled before it was sent; the tool did not run.")
-        if not self._silent():  # a stream whose other end is gone still takes what we send
+        if not self._channel.silent:  # a stream whose other end is gone still takes what we send
             self.doubt = self.doubt or "spoke or ended between two calls"
             raise SandboxUnavailable("The sandbox is gone, the tool did not run: it ended between two calls.")
         limits = call.limits
-        call_id = self._current_call = secrets.randbits(63) + 1
         self.calls += 1
-        transcript = Transcript(call_id, limits)
-        try:
-            self._send(_call_frame(call_id, call, self._policy))
-        except OSError as fault:
-            self.doubt = "the stream is closed"
-            raise SandboxUnavailable(f"The sandbox is gone, the tool did not run: {_short(fault)}") from fault
-        cancellation.on_cancel(self._cancel(call_id))
+        transcript = Transcript(secrets.randbits(63) + 1, limits)
+        # Every kill is sent by this thread, for the call that it follows: none can reach the next one.
+        cancellation.on_cancel(self._channel.wake)
+        self._send_call(transcript.call_id, call, cancellation)
         try:
             stop = self._follow(transcript, limits, cancellation)
             self._settle(transcript)
@@ -180,97 +167,58 @@ class DockerSandbox:
             outcome = broken(transcript, fault)
         except ContainerLost as fault:
             self.doubt = "went away in a call"
-            outcome = lost(transcript, str(fault))
-        finally:
-            with self._send_lock:
-                self._current_call = 0
+            outcome = lost(transcript, _short(fault))
+        if self.doubt:
+            self.kill()  # before anybody hears of it: nothing proves that the call is over
         if cancellation.cancelled:
             # Whatever the container did then: the caller is not there to hear it.
-            if self.doubt:
-                self.kill()
             raise CallCancelled("The call was cancelled; its processes are dead.")
         return outcome
 
+    def _send_call(self, call_id: int, call: ToolCall, cancellation: Cancellation) -> None:
+        try:
+            self._channel.send(_call_frame(call_id, call, self._policy), lambda: cancellation.cancelled)
+        except Interrupted:
+            self.doubt = "has a part of a call that was cancelled"
+            raise CallCancelled("The call was cancelled while it was sent; the tool did not run.") from None
+        except OSError as fault:
+            self.doubt = "the stream is closed"
+            raise SandboxUnavailable(f"The sandbox is gone, the tool did not run: {_short(fault)}") from fault
+
     def _follow(self, transcript: Transcript, limits: Limits, cancellation: Cancellation) -> Stop | None:
-        """Take frames until the call has ended; kill it when its time is up. Return why we ended it, if we did."""
-        deadline = time.monotonic() + limits.wall_time_s
+        """Take frames until the call has ended; end it when it has to. Return why we did, if we did."""
+        watch = Watch(limits, time.monotonic())
         stop: Stop | None = None
         killed_at = 0.0
         while transcript.exit is None:
-            for frame in self._receive(deadline):
-                transcript.add(frame)
+            deadline = watch.deadline(transcript) if stop is None else killed_at + KILL_GRACE_S
+            try:
+                for frame in self._channel.receive(deadline):
+                    transcript.add(frame)
+            except ContainerLost as fault:
+                if stop is None:
+                    raise
+                self.doubt = _short(fault)  # it had to end, and has
+                break
             now = time.monotonic()
             if transcript.exit is not None:
                 break
-            if killed_at and now > deadline:
+            if stop is None:
+                stop = watch.why_end(transcript, now, cancelled=cancellation.cancelled)
+                if stop is not None:
+                    killed_at = now
+                    self._channel.send_now(pack(FrameType.KILL, transcript.call_id))
+            elif now > deadline:
                 self.doubt = "gave no proof that the call ended"
-                self.kill()
                 break
-            if killed_at:
-                continue
-            if cancellation.cancelled:
-                killed_at, deadline = now, now + KILL_GRACE_S
-            elif now >= deadline:
-                stop = Stop.TIMEOUT
-            elif transcript.result_is_too_large:
-                stop = Stop.RESULT_TOO_LARGE
-            if stop is not None:
-                killed_at, deadline = now, now + KILL_GRACE_S
-                with self._send_lock:
-                    self._send_kill(transcript.call_id)
         return stop
 
     def _settle(self, transcript: Transcript) -> None:
         """Decide whether the container may be used again."""
         if transcript.exit is not None and not transcript.exit.clean:
             self.doubt = "no proof that nothing of the call is left"
-        if transcript.exit is not None and not self._decoder.empty:
+        if transcript.exit is not None and not self._channel.between_frames:
             raise FramingBroken("bytes after the end of a call")
-
-    def _cancel(self, call_id: int) -> Callable[[], None]:
-        def cancel() -> None:
-            # The lock: a call that ends meanwhile must not find its successor killed, nor its descriptors reused.
-            with self._send_lock:
-                if self._current_call == call_id and not self._destroyed:
-                    self._send_kill(call_id)
-                    os.eventfd_write(self._wake, 1)
-
-        return cancel
-
-    def _send_kill(self, call_id: int) -> None:
-        # Without waiting: an agent that takes nothing in gets no grace, and an end of the stream shows by itself.
-        with suppress(OSError):
-            self._socket.send(pack(FrameType.KILL, call_id), socket.MSG_DONTWAIT)
-
-    # --- the stream ---------------------------------------------------------------------------
-
-    def _send(self, data: bytes) -> None:
-        with self._send_lock:
-            self._socket.sendall(data)
-
-    def _receive(self, deadline: float) -> list[Frame]:
-        """Return the frames that come next; none if the deadline passes or a cancel wakes us.
-
-        Raises:
-            ContainerLost: the stream ended.
-            FramingBroken: what came is no frame.
-        """
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        ready = dict(poll.poll(max(0, math.ceil((deadline - time.monotonic()) * 1000))))
-        if self._wake in ready:
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._wake)
-        if self._socket.fileno() not in ready:
-            return []
-        try:
-            data = self._socket.recv(_RECEIVE_BYTES)
-        except OSError as fault:
-            raise ContainerLost(f"the sandbox's stream failed: {_short(fault)}") from None
-        if not data:
-            raise ContainerLost("the sandbox ended in the middle of the call")
-        return self._decoder.feed(self._mux.feed(data))
 
     def _await_hello(self) -> None:
         deadline = time.monotonic() + START_S
@@ -278,7 +226,7 @@ class DockerSandbox:
         while not frames:
             if time.monotonic() > deadline:
                 raise ContainerLost(f"no hello within {START_S:g} s")
-            frames = self._receive(deadline)
+            frames = self._channel.receive(deadline)
         if len(frames) > 1 or frames[0].kind is not FrameType.HELLO:
             raise FramingBroken("the first frame is no hello")
         try:
@@ -297,22 +245,19 @@ class DockerSandbox:
             return False
         if time.monotonic() - self.created > self._policy.max_age_s:
             return False
-        return self._silent()
-
-    def _silent(self) -> bool:
-        """Whether nothing waits to be read. An idle agent is silent: end of stream or a byte tells that it is not."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return not poll.poll(0)
+        return self._channel.silent
 
     def kill(self) -> None:
         """End every process in the container now."""
-        if self._killed:
-            return
-        self._killed = True
         self.doubt = self.doubt or "was killed"
-        with suppress(*ENGINE_FAULTS):
-            self._engine.client.api.kill(self.info.container_id)
+        with self._kill_lock:  # so that nobody returns before all is dead
+            if self._killed:
+                return
+            self._killed = True
+            if self._init is not None and self._init.kill():
+                return
+            with suppress(*ENGINE_FAULTS):
+                self._engine.client.api.kill(self.info.container_id)
 
     def destroy(self) -> None:
         """Remove the container and let go of its stream. Safe to call twice."""
@@ -324,11 +269,10 @@ class DockerSandbox:
             self._keeping.left(False)  # noqa: FBT003 - that is what it takes
             raise
         finally:
-            with self._send_lock:  # a late cancel finds it destroyed, or its descriptors still its own
-                self._destroyed = True
-                with suppress(OSError):
-                    self._socket.close()
-                os.close(self._wake)
+            self._destroyed = True
+            self._channel.close()
+            if self._init is not None:
+                self._init.close()
         self._keeping.gone()
 
 
@@ -338,7 +282,6 @@ def _attach(engine: Engine, container_id: str) -> socket.socket:
     # docker-py hands out the read-only file object of the upgraded connection; the socket is in it.
     channel: socket.socket = getattr(response, "_sock", response)
     duplicate = channel.dup()  # ours alone: the rest of the HTTP connection is let go of here and now
-    duplicate.settimeout(SEND_S)
     holder = getattr(response, "_response", response)
     with suppress(ValueError):  # docker-py's wrapper may have closed it from under the response
         holder.close()
@@ -367,6 +310,7 @@ def _call_frame(call_id: int, call: ToolCall, policy: SandboxPolicy) -> bytes:
         "data_bytes": limits.memory_bytes if lowered else limits.memory_bytes * _DATA_FACTOR,
         "file_bytes": limits.file_bytes,
         # A second line only: the wall clock outside is what ends a call.
+        "wall_s": limits.wall_time_s,
         "cpu_s": math.ceil(limits.wall_time_s) * max(1, math.ceil(policy.cpus)) + 1,
         "output_bytes": limits.output_bytes,
         "result_bytes": result_room(limits),

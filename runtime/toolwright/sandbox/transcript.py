@@ -15,11 +15,12 @@ from toolwright.sandbox.frames import Frame, FrameType, FramingBroken
 
 CONFINED = b"C"
 """Precedes the result: written by the process of the call once it was confined, before it read its payload."""
+LOADED = b"L"
+"""Follows it once the source is loaded. The tool can write it too, so it decides nothing that would help the tool."""
 RESULT_HEADER = struct.Struct(">BI")
 """Kind and length of a result, written by the process of the call itself."""
 MAX_FAILURE_BYTES = 1024 * 1024
 """A failure's text may always have this many bytes, however small results have to be."""
-_HEAD = len(CONFINED) + RESULT_HEADER.size
 _LARGEST = 2**53
 _LARGEST_STATUS = 0xFFFF
 _Number = TypeVar("_Number", int, float)
@@ -47,6 +48,8 @@ class Exit:
     ooms: int
     """Processes in the container that the kernel killed for memory meanwhile."""
     flooded: bool
+    cut_off: bool
+    """Whether it was killed for us, or by the agent's own clock, before it ended."""
     clean: bool
     """Whether nothing of the call is left, by proof."""
     stdout_bytes: int
@@ -107,11 +110,16 @@ class Transcript:
         return self._result.startswith(CONFINED)
 
     @property
+    def loaded(self) -> bool:
+        """Whether the source is loaded, as far as is known."""
+        return self._result.startswith(CONFINED + LOADED)
+
+    @property
     def announced_result_bytes(self) -> int | None:
         """Length that the result's header gives; None before it is there."""
-        if len(self._result) < _HEAD:
+        if len(self._result) < self._body_at:
             return None
-        return int(RESULT_HEADER.unpack_from(self._result, len(CONFINED))[1])
+        return int(RESULT_HEADER.unpack_from(self._result, self._head_at)[1])
 
     @property
     def result_is_too_large(self) -> bool:
@@ -119,7 +127,7 @@ class Transcript:
         length = self.announced_result_bytes
         if length is None:
             return False
-        is_value = self._result[len(CONFINED)] == ResultKind.VALUE.value
+        is_value = self._result[self._head_at] == ResultKind.VALUE.value
         return length > (self.limits.result_bytes if is_value else MAX_FAILURE_BYTES)
 
     def result(self) -> tuple[ResultKind, bytes] | None:
@@ -129,16 +137,24 @@ class Transcript:
             FramingBroken: there is more than one result, or no such kind.
         """
         length = self.announced_result_bytes
-        if length is None or len(self._result) < _HEAD + length:
+        if length is None or len(self._result) < self._body_at + length:
             return None
-        if len(self._result) > _HEAD + length:
+        if len(self._result) > self._body_at + length:
             raise FramingBroken("more than one result")
-        number = self._result[len(CONFINED)]
+        number = self._result[self._head_at]
         try:
             kind = ResultKind(number)
         except ValueError:
             raise FramingBroken(f"result of kind {number}") from None
-        return kind, bytes(self._result[_HEAD:])
+        return kind, bytes(self._result[self._body_at :])
+
+    @property
+    def _head_at(self) -> int:
+        return len(CONFINED) + len(LOADED) * self.loaded
+
+    @property
+    def _body_at(self) -> int:
+        return self._head_at + RESULT_HEADER.size
 
     @staticmethod
     def _keep(kept: bytearray, frame: Frame, cap: int) -> None:
@@ -162,6 +178,7 @@ def _read_exit(body: bytes, stdout_kept: int, stderr_kept: int) -> Exit:
             peak_memory_bytes=_number(report, "peak_memory_bytes", int),
             ooms=_number(report, "ooms", int),
             flooded=report["flooded"] is True,
+            cut_off=report["cut_off"] is True,
             clean=report["clean"] is True,
             stdout_bytes=_number(report, "stdout_bytes", int, stdout_kept),
             stderr_bytes=_number(report, "stderr_bytes", int, stderr_kept),

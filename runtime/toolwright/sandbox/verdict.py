@@ -13,6 +13,8 @@ from toolwright.sandbox.frames import FramingBroken
 from toolwright.sandbox.transcript import MAX_FAILURE_BYTES, Exit, ResultKind, Transcript
 
 _REPORT_RULES = JsonRules(max_bytes=MAX_FAILURE_BYTES, max_depth=2, max_items=8)
+LOAD_TIME_LIMIT = "LoadTimeLimit"
+"""Type of the failure of a call whose source took too long to load."""
 _MAX_TYPE, _MAX_MESSAGE, _MAX_TRACEBACK = 200, 8_192, 65_536
 _FAILED_AS = {
     ResultKind.RAISED: Status.TOOL_ERROR,
@@ -25,23 +27,26 @@ class Stop(Enum):
     """Why we ended a call that had not ended by itself."""
 
     TIMEOUT = "timeout"
+    LOADING = "loading took too long"
     RESULT_TOO_LARGE = "result too large"
+    CANCELLED = "cancelled"
 
 
 def judge(transcript: Transcript, limits: Limits, stop: Stop | None) -> Outcome:
     """Return the outcome of a call that has ended: in order, or because we stopped it.
 
-    Rules, first match wins: we stopped it ▸ it flooded ▸ the kernel killed it for memory ▸ a signal or a
-    non-zero exit status ended it (whatever it sent before) ▸ no whole result ▸ what the result says.
+    Rules, first match wins: its result was too large to wait for ▸ its time was up before it ended ▸ it flooded ▸
+    the kernel killed it for memory ▸ a signal or a non-zero exit status ended it (whatever it sent before) ▸ no whole
+    result ▸ what the result says. Where it ended without a result before its source was loaded, it did not load.
 
     Raises:
         FramingBroken: it sent more than one result, or one that is none.
     """
     end = transcript.exit
-    if stop is Stop.TIMEOUT:
-        return _failed(Status.TIMEOUT, transcript, "TimeLimit", f"killed after {limits.wall_time_s:g} s")
     if stop is Stop.RESULT_TOO_LARGE:
         return _too_large(transcript, limits)
+    if _was_late(end, limits, stop):
+        return _late(transcript, limits, stop)
     if end is None:
         raise FramingBroken("no end report")
     if end.flooded:
@@ -53,12 +58,28 @@ def judge(transcript: Transcript, limits: Limits, stop: Stop | None) -> Outcome:
         return _killed(transcript, end, limits)
     result = transcript.result()
     if (code := os.waitstatus_to_exitcode(end.status)) != 0:
-        return _failed(Status.CRASHED, transcript, "ExitStatus", f"the process ended with status {code}")
+        return _crashed(transcript, "ExitStatus", f"the process ended with status {code}")
     if result is None:
         if transcript.result_is_too_large:
             return _too_large(transcript, limits)
-        return _failed(Status.CRASHED, transcript, "NoResult", "the process ended without a result")
+        return _crashed(transcript, "NoResult", "the process ended without a result")
     return _from_result(*result, transcript, limits)
+
+
+def _was_late(end: Exit | None, limits: Limits, stop: Stop | None) -> bool:
+    """Whether its time was up before it ended. The agent saw which came first; our word may have come too late."""
+    asked = stop in {Stop.TIMEOUT, Stop.LOADING}
+    if end is None:
+        return asked
+    return (asked and end.cut_off) or end.wall_ms > limits.wall_time_s * 1000
+
+
+def _late(transcript: Transcript, limits: Limits, stop: Stop | None) -> Outcome:
+    loading = "" if transcript.loaded else ", while its source was being loaded"
+    if stop is Stop.LOADING:
+        text = f"killed after {limits.load_time_s:g} s, the limit of loading{loading}"
+        return _failed(Status.TIMEOUT, transcript, LOAD_TIME_LIMIT, text)
+    return _failed(Status.TIMEOUT, transcript, "TimeLimit", f"killed after {limits.wall_time_s:g} s{loading}")
 
 
 def broken(transcript: Transcript, fault: FramingBroken) -> Outcome:
@@ -80,7 +101,13 @@ def _killed(transcript: Transcript, end: Exit, limits: Limits) -> Outcome:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    return _failed(Status.CRASHED, transcript, name, f"the process was ended by {name}")
+    return _crashed(transcript, name, f"the process was ended by {name}")
+
+
+def _crashed(transcript: Transcript, kind: str, message: str) -> Outcome:
+    if transcript.loaded:
+        return _failed(Status.CRASHED, transcript, kind, message)
+    return _failed(Status.LOAD_ERROR, transcript, kind, f"{message}, while its source was being loaded")
 
 
 def _from_result(kind: ResultKind, body: bytes, transcript: Transcript, limits: Limits) -> Outcome:

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from toolwright_agent.program import NotLoaded
+from toolwright_agent.spelling import NotLoaded
 
 _SIMPLE: dict[object, dict[str, Any]] = {
     int: {"type": "integer"},

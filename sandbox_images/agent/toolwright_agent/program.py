@@ -20,8 +20,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NoReturn
 
+from toolwright_agent import spelling
+from toolwright_agent.spelling import NotLoaded
+
 PAYLOAD = struct.Struct(">III")
 """Lengths of the JSON header, the source and the arguments that follow."""
+LOADED = b"L"
+"""Written before the result once the source is loaded. A hint, for the text of a verdict and the limit of
+loading: a tool that writes it itself deceives nobody but its own caller about when it failed."""
 RESULT = struct.Struct(">BI")
 """`Kind` and length of the body that follows."""
 
@@ -45,10 +51,6 @@ class Kind(IntEnum):
     """For these three: JSON with `type`, `message`, `traceback`."""
 
 
-class NotLoaded(Exception):
-    """The source has no function that can be called."""
-
-
 class NotJson(Exception):
     """The result has no JSON form."""
 
@@ -59,6 +61,12 @@ class Speaker:
 
     fd: int
     pid: int
+
+    def say(self, mark: bytes) -> None:
+        """Send `mark`, if this is still the process of the call."""
+        if os.getpid() == self.pid:
+            with suppress(OSError):  # the tool closed it; then there will be no result either
+                os.write(self.fd, mark)
 
     def finish(self, kind: Kind, body: bytes) -> NoReturn:
         """Send the result and end this process."""
@@ -83,6 +91,7 @@ def run(payload_fd: int, result_fd: int) -> NoReturn:
         function = _load(code, header)
     except BaseException as fault:  # noqa: BLE001 - SystemExit at import is a failed load as well
         call.finish(Kind.NOT_LOADED, _explain(fault))
+    call.say(LOADED)
     try:
         if header["operation"] == "describe":
             from toolwright_agent import describe  # noqa: PLC0415 - no call needs it
@@ -113,7 +122,10 @@ def _load(code: str, header: dict[str, Any]) -> Callable[..., Any]:
     sys.modules[module.__name__] = module  # dataclasses and typing look their module up there
     # So that tracebacks and inspect.getsource see the text; there is no file.
     linecache.cache[FILE_NAME] = (len(code), None, code.splitlines(keepends=True), FILE_NAME)
-    exec(compile(code, FILE_NAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - this is what a sandbox is for
+    compiled = compile(code, FILE_NAME, "exec", dont_inherit=True)
+    if not code.isascii():
+        spelling.check(code)
+    exec(compiled, module.__dict__)  # noqa: S102 - this is what a sandbox is for
     name = header["function"]
     function = module.__dict__.get(name)
     if function is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import select
 import signal
@@ -29,6 +30,8 @@ CLEAN_UP_S = 1.0
 """Longest clean-up; after it the container is reported as not clean and thrown away."""
 FLOOD_FACTOR = 8
 """A stream may carry this many times its cap before the call is ended; up to there the excess is dropped."""
+OVERDUE_S = 0.1
+"""A call ends this long after its time limit even if nobody says so: the controller may be stopped or stalled."""
 _FLUSH_BYTES = 32 * 1024
 _FLUSH_S = 0.02
 _KILL_AGAIN_S = 0.005
@@ -81,14 +84,19 @@ class Call:
     payload_fd: int
     streams: dict[int, Stream]
     started: float = 0.0
+    due: float = math.inf
+    """When we end it ourselves."""
     announced: bool = False
     flooded: bool = False
     doomed: bool = False
+    """It has to end. The process may not bear its uid yet, so it is killed until it has ended."""
+    cut_off: bool = False
+    """The controller or the clock ended it, while it still ran."""
     memory_bytes: int = 0
     starved: bool = False
     """Ended by us for its memory, where no memory cgroup does it."""
     looked: float = 0.0
-    """Its end was asked for. The process may not bear its uid yet, so it is killed until it has ended."""
+    """When its memory was looked at last."""
     ended: tuple[int, float, float, int] | None = None
     pending: bytearray = field(default_factory=bytearray)
     pending_since: float = 0.0
@@ -170,8 +178,10 @@ class Relay:
             out_r: Stream(out_r, FrameType.STDOUT, header["output_bytes"]),
             err_r: Stream(err_r, FrameType.STDERR, header["output_bytes"]),
         }
+        started = time.monotonic()
+        due = started + header["wall_s"] + OVERDUE_S
         memory_bytes = header["memory_bytes"]
-        return Call(call_id, uid, payload, payload_w, streams, started=time.monotonic(), memory_bytes=memory_bytes)
+        return Call(call_id, uid, payload, payload_w, streams, started=started, due=due, memory_bytes=memory_bytes)
 
     def _pump(self, call: Call) -> None:
         """Move bytes until the process of the call has ended."""
@@ -189,6 +199,7 @@ class Relay:
                 self._flush(call)
             if self._oom_fd is None:
                 self._watch_memory(call)
+            self._watch_time(call)
             if call.doomed:
                 self._kill(call.uid)
         if call.payload_fd >= 0:
@@ -205,12 +216,19 @@ class Relay:
         else:
             self._hear_zygote(call)
 
-    def _patience_ms(self, call: Call) -> float | None:
+    def _patience_ms(self, call: Call) -> float:
         if call.doomed:
             return _KILL_AGAIN_S * 1000
+        left_s = max(0.0, call.due - time.monotonic())
         if self._oom_fd is None:
-            return _WATCH_S * 1000
-        return _FLUSH_S * 1000 if call.pending else None
+            left_s = min(left_s, _WATCH_S)
+        return 1000 * (min(left_s, _FLUSH_S) if call.pending else left_s)
+
+    @staticmethod
+    def _watch_time(call: Call) -> None:
+        """End the call if its time was up a while ago, and the controller has not said so."""
+        if call.ended is None and time.monotonic() >= call.due:
+            call.cut_off = call.doomed = True
 
     def _watch_memory(self, call: Call) -> None:
         """End the call if its processes hold too much together: where no memory cgroup is to be seen (gVisor)."""
@@ -253,6 +271,7 @@ class Relay:
             kind, call_id, _ = frame
             if kind is FrameType.KILL and call_id == call.id:
                 call.doomed = True
+                call.cut_off = call.cut_off or call.ended is None
             elif kind is FrameType.CALL:
                 self._inbox.append(frame)
 
@@ -370,6 +389,7 @@ class Relay:
             "peak_memory_bytes": peak,
             "ooms": ooms + call.starved,
             "flooded": call.flooded,
+            "cut_off": call.cut_off,
             "clean": clean,
             "stdout_bytes": totals[FrameType.STDOUT],
             "stderr_bytes": totals[FrameType.STDERR],

@@ -26,7 +26,7 @@ from toolwright.sandbox.pool import WarmPool
 
 pytestmark = pytest.mark.integration
 
-Send = Callable[[bytes], None]
+Send = Callable[[bytes, Callable[[], bool]], None]
 STUBBORN = """
 import os, signal, threading, time
 def f():
@@ -85,21 +85,24 @@ def test_a_cancel_while_the_call_starts_is_not_lost(start: Start, delay_s: float
     sandbox = start()
     for _ in range(4):
         switch, at = Cancellation(), list[float]()
-        send = sandbox._send
+        channel, send = sandbox._channel, sandbox._channel.send
 
         def send_and_cancel(
-            data: bytes, send: Send = send, switch: Cancellation = switch, at: list[float] = at
+            data: bytes,
+            given_up: Callable[[], bool],
+            send: Send = send,
+            switch: Cancellation = switch,
+            at: list[float] = at,
         ) -> None:
-            send(data)
-            if not at:
-                cancel_in_flight(switch, delay_s, at)
+            send(data, given_up)
+            cancel_in_flight(switch, delay_s, at)
 
-        sandbox._send = send_and_cancel  # type: ignore[method-assign]  # so that the delay counts from the sending
+        channel.send = send_and_cancel  # type: ignore[method-assign]  # so that the delay counts from the sending
         try:
             with pytest.raises(CallCancelled):
                 sandbox.run(call(SLEEP, seconds=30), switch)
         finally:
-            sandbox._send = send  # type: ignore[method-assign]  # as before
+            channel.send = send  # type: ignore[method-assign]  # as before
         assert time.monotonic() - at[0] < 0.5
         assert sandbox.usable
     assert sandbox.run(call(), Cancellation()).status is Status.SUCCESS

@@ -20,6 +20,7 @@ REPORT: dict[str, Any] = {
     "peak_memory_bytes": 4096,
     "ooms": 0,
     "flooded": False,
+    "cut_off": False,
     "clean": True,
     "stdout_bytes": 0,
     "stderr_bytes": 0,

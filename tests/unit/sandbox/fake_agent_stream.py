@@ -13,7 +13,7 @@ def good_call(call_id: int) -> bytes:
     """Return all of a call that prints a little and returns a nested value, as on an attach stream."""
     value = json.dumps({"a": [1, 2.5, None, "x\u00fc"], "b": {"c": -1}}).encode()
     report = {"status": 0, "wall_ms": 1.5, "cpu_ms": 1.0, "peak_memory_bytes": 4096, "ooms": 0, "flooded": False}
-    report |= {"clean": True, "stdout_bytes": 5, "stderr_bytes": 0}
+    report |= {"cut_off": False, "clean": True, "stdout_bytes": 5, "stderr_bytes": 0}
     frames = (
         pack(FrameType.STARTED, call_id),
         pack(FrameType.STDOUT, call_id, b"hello"),

@@ -274,7 +274,7 @@ def test_time_is_up_for_the_whole_call_however_it_drips(rig: Rig) -> None:
 
 def test_a_killed_call_is_a_timeout_and_the_sandbox_goes_on(rig: Rig, make_report: MakeReport) -> None:
     """The agent proves that all is gone: only the call is lost."""
-    rig.agent.report = make_report(status=9)
+    rig.agent.report = make_report(status=9, cut_off=True)
 
     def script() -> None:
         call_id = rig.agent.hear()
@@ -305,7 +305,7 @@ def test_a_silent_agent_is_killed_whole(rig: Rig) -> None:
 
 def test_too_large_a_result_is_stopped_at_its_header(rig: Rig, make_report: MakeReport) -> None:
     """RX-18: decided from the announced length; its bytes are not waited for."""
-    rig.agent.report = make_report(status=9)
+    rig.agent.report = make_report(status=9, cut_off=True)
 
     def script() -> None:
         call_id = rig.agent.hear()
@@ -323,7 +323,7 @@ def test_too_large_a_result_is_stopped_at_its_header(rig: Rig, make_report: Make
 
 def test_a_cancel_kills_the_call_and_keeps_the_sandbox(rig: Rig, make_report: MakeReport) -> None:
     """The kill goes out at once; the reply is waited for, so that every process is surely dead."""
-    rig.agent.report = make_report(status=9)
+    rig.agent.report = make_report(status=9, cut_off=True)
     cancellation = Cancellation()
 
     def script() -> None:

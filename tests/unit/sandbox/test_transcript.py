@@ -155,7 +155,7 @@ def test_an_unreadable_end_report_is_refused(fresh: Transcript, hear: Callable[.
 
 BAD_NUMBERS: list[Any] = ["0", [], True, -1, 2**53]
 BAD_FIELDS: list[tuple[str, Any]] = [
-    *[(name, None) for name in ("status", "wall_ms", "cpu_ms", "ooms", "flooded", "clean", "stdout_bytes")],
+    *[(name, None) for name in ("status", "wall_ms", "cpu_ms", "ooms", "flooded", "cut_off", "clean", "stdout_bytes")],
     *[(name, value) for name in ("status", "peak_memory_bytes", "wall_ms") for value in BAD_NUMBERS],
     ("status", 1.5),
     ("status", 2**31),  # beyond C's int: os.WIFSIGNALED raises
@@ -216,7 +216,7 @@ numbers = st.integers() | st.floats() | st.booleans() | st.none() | st.text(max_
 @given(st.dictionaries(st.sampled_from(["status", "wall_ms", "cpu_ms", "ooms", "clean", "stdout_bytes"]), numbers))
 def test_no_report_raises_anything_else(fields: dict[str, Any]) -> None:
     """PR-42: a report is an `Exit` or `FramingBroken`, and an `Exit`'s status can be read by `os`."""
-    report = {"peak_memory_bytes": 0, "flooded": False, "stderr_bytes": 0, **fields}
+    report = {"peak_memory_bytes": 0, "flooded": False, "cut_off": False, "stderr_bytes": 0, **fields}
     transcript = Transcript(CALL_ID, Limits())
     transcript.add(Frame(S, CALL_ID, b""))
     try:

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Outcome, Status
 from toolwright.sandbox.frames import Frame, FrameType, FramingBroken
-from toolwright.sandbox.transcript import CONFINED, RESULT_HEADER, Transcript
+from toolwright.sandbox.transcript import CONFINED, LOADED, RESULT_HEADER, Transcript
 from toolwright.sandbox.verdict import Stop, broken, judge, lost
 
 pytestmark = pytest.mark.unit
 
 MakeTranscript = Callable[..., Transcript]
-VALUE = CONFINED + RESULT_HEADER.pack(0, 1) + b"1"
+READY = CONFINED + LOADED
+VALUE = READY + RESULT_HEADER.pack(0, 1) + b"1"
 FAILURE = json.dumps({"type": "ValueError", "message": "no", "traceback": "line 1"}).encode()
 LIMITS = Limits(wall_time_s=2, memory_bytes=64 << 20, output_bytes=100, result_bytes=1_000)
 KILLED, SEGV, CPU = int(signal.SIGKILL), int(signal.SIGSEGV), int(signal.SIGXCPU)
@@ -29,7 +30,7 @@ KILLED, SEGV, CPU = int(signal.SIGKILL), int(signal.SIGSEGV), int(signal.SIGXCPU
 
 def framed(kind: int, body: bytes, length: int | None = None) -> bytes:
     """Return what a process writes as its result."""
-    return CONFINED + RESULT_HEADER.pack(kind, len(body) if length is None else length) + body
+    return READY + RESULT_HEADER.pack(kind, len(body) if length is None else length) + body
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,27 @@ class Case:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-EVERYTHING = {"flooded": True, "ooms": 1, "status": KILLED}
+EVERYTHING = {"flooded": True, "ooms": 1, "status": KILLED, "cut_off": True}
 RULES = {
     # 1. We ended it: nothing that it sent or that happened meanwhile counts.
-    "time was up": Case(Status.TIMEOUT, "TimeLimit", stop=Stop.TIMEOUT, report={"status": KILLED}),
+    "time was up": Case(Status.TIMEOUT, "TimeLimit", stop=Stop.TIMEOUT, report={"status": KILLED, "cut_off": True}),
     "time was up, and all else too": Case(Status.TIMEOUT, "TimeLimit", stop=Stop.TIMEOUT, report=EVERYTHING),
-    "time was up, yet it ended": Case(Status.TIMEOUT, "TimeLimit", stop=Stop.TIMEOUT),
+    "cut off, yet whole": Case(Status.TIMEOUT, "TimeLimit", stop=Stop.TIMEOUT, report={"cut_off": True}),
+    "cut off before it was confined": Case(
+        Status.TIMEOUT, "TimeLimit", b"", Stop.TIMEOUT, {"status": KILLED, "cut_off": True}
+    ),
+    "loading took too long": Case(
+        Status.TIMEOUT, "LoadTimeLimit", CONFINED, Stop.LOADING, {"status": KILLED, "cut_off": True}
+    ),
+    # Our word came too late: it had ended already, or only the agent saw that its time was up.
+    "it ended before it was told to": Case(Status.SUCCESS, "", stop=Stop.TIMEOUT),
+    "it raised before it was told to end": Case(Status.TOOL_ERROR, "ValueError", framed(1, FAILURE), Stop.TIMEOUT),
+    "it loaded before it was told to end": Case(Status.SUCCESS, "", stop=Stop.LOADING),
+    "it ended late, and nobody told it to": Case(Status.TIMEOUT, "TimeLimit", report={"wall_ms": 2000.1}),
+    "the agent's clock ended it": Case(
+        Status.TIMEOUT, "TimeLimit", READY, report={"status": KILLED, "cut_off": True, "wall_ms": 2100}
+    ),
+    "it ended at the last moment": Case(Status.SUCCESS, "", report={"wall_ms": 2000.0}),
     "result too large to wait for": Case(
         Status.RESULT_INVALID, "ResultTooLarge", framed(0, b"", 10**9), Stop.RESULT_TOO_LARGE, EVERYTHING
     ),
@@ -55,13 +71,13 @@ RULES = {
     "flooded, then out of memory": Case(Status.OUTPUT_LIMIT, "OutputLimit", report=EVERYTHING),
     "flooded, then a result": Case(Status.OUTPUT_LIMIT, "OutputLimit", report={"flooded": True}),
     # 3. The kernel killed it.
-    "out of memory": Case(Status.OUT_OF_MEMORY, "MemoryLimit", CONFINED, report={"status": KILLED, "ooms": 1}),
+    "out of memory": Case(Status.OUT_OF_MEMORY, "MemoryLimit", READY, report={"status": KILLED, "ooms": 1}),
     "out of memory after its result": Case(Status.OUT_OF_MEMORY, "MemoryLimit", report={"status": KILLED, "ooms": 2}),
     # 4. Any other signal.
-    "killed by nobody we know": Case(Status.CRASHED, "SIGKILL", CONFINED, report={"status": KILLED}),
-    "segmentation fault with a core": Case(Status.CRASHED, "SIGSEGV", CONFINED, report={"status": SEGV | 0x80}),
+    "killed by nobody we know": Case(Status.CRASHED, "SIGKILL", READY, report={"status": KILLED}),
+    "segmentation fault with a core": Case(Status.CRASHED, "SIGSEGV", READY, report={"status": SEGV | 0x80}),
     # A tool can send itself this one: it says nothing of the time that was used.
-    "a signal that feigns a time limit": Case(Status.CRASHED, "SIGXCPU", CONFINED, report={"status": CPU}),
+    "a signal that feigns a time limit": Case(Status.CRASHED, "SIGXCPU", READY, report={"status": CPU}),
     "segmentation fault after its result": Case(Status.CRASHED, "SIGSEGV", report={"status": SEGV}),
     "another's memory kill, own fault": Case(Status.CRASHED, "SIGSEGV", report={"status": SEGV, "ooms": 1}),
     "a real-time signal": Case(Status.CRASHED, "signal 40", report={"status": 40}),
@@ -73,14 +89,23 @@ RULES = {
     "not confined, yet exit 0": Case(Status.INFRASTRUCTURE, "SandboxLost", b""),
     "another first byte": Case(Status.INFRASTRUCTURE, "SandboxLost", b"X" + VALUE[1:]),
     # 6. An exit status other than 0, whatever it sent before.
-    "exit 3": Case(Status.CRASHED, "ExitStatus", CONFINED, report={"status": 3 << 8}),
+    "exit 3": Case(Status.CRASHED, "ExitStatus", READY, report={"status": 3 << 8}),
     "exit 1 after its result": Case(Status.CRASHED, "ExitStatus", report={"status": 1 << 8}),
     "exit 1 while another was killed for memory": Case(Status.CRASHED, "ExitStatus", report={"status": 256, "ooms": 1}),
     # 7. No whole result.
-    "exit 0 with nothing": Case(Status.CRASHED, "NoResult", CONFINED),
-    "exit 0 with half a header": Case(Status.CRASHED, "NoResult", VALUE[:4]),
+    "exit 0 with nothing": Case(Status.CRASHED, "NoResult", READY),
+    "exit 0 with half a header": Case(Status.CRASHED, "NoResult", VALUE[:5]),
     "exit 0 with half a result": Case(Status.CRASHED, "NoResult", framed(0, b"12", 3)),
     "exit 0 with half of too large a result": Case(Status.RESULT_INVALID, "ResultTooLarge", framed(0, b"12", 10**6)),
+    # CO-02: the same before it was loaded is source that does not load; memory and output keep their own verdicts.
+    "a compiler that crashed": Case(Status.LOAD_ERROR, "SIGSEGV", CONFINED, report={"status": SEGV}),
+    "exit 3 while loading": Case(Status.LOAD_ERROR, "ExitStatus", CONFINED, report={"status": 3 << 8}),
+    "exit 0 while loading": Case(Status.LOAD_ERROR, "NoResult", CONFINED),
+    "out of memory while loading": Case(
+        Status.OUT_OF_MEMORY, "MemoryLimit", CONFINED, report={"status": KILLED, "ooms": 1}
+    ),
+    "flooded while loading": Case(Status.OUTPUT_LIMIT, "OutputLimit", CONFINED, report={"flooded": True}),
+    "a result without the mark": Case(Status.SUCCESS, "", CONFINED + RESULT_HEADER.pack(0, 1) + b"1"),
     # 8. What the result says.
     "a value": Case(Status.SUCCESS, ""),
     "a value while a helper was killed for memory": Case(Status.SUCCESS, "", report={"ooms": 1}),
@@ -200,7 +225,7 @@ def test_hostile_texts_are_cut(make_transcript: MakeTranscript) -> None:
 def test_two_results_are_broken_framing(make_transcript: MakeTranscript) -> None:
     """A second result means that someone else wrote on the pipe."""
     with pytest.raises(FramingBroken):
-        judge(make_transcript(VALUE + VALUE[1:], LIMITS), LIMITS, None)
+        judge(make_transcript(VALUE + VALUE[2:], LIMITS), LIMITS, None)
 
 
 def test_a_call_without_an_end_is_broken_framing() -> None:
@@ -235,7 +260,7 @@ def test_whatever_was_sent_there_is_one_verdict(
 ) -> None:
     """PR-42: no transcript raises anything but `FramingBroken`; success needs a clean exit and a whole value."""
     report = {"status": status, "ooms": ooms, "flooded": flooded, "clean": True, "wall_ms": 1, "cpu_ms": 1}
-    report |= {"peak_memory_bytes": 1, "stdout_bytes": 0, "stderr_bytes": 0}
+    report |= {"cut_off": stop is not None, "peak_memory_bytes": 1, "stdout_bytes": 0, "stderr_bytes": 0}
     transcript = Transcript(1, LIMITS)
     transcript.add(Frame(FrameType.STARTED, 1, b""))
     transcript.add(Frame(FrameType.RESULT, 1, sent))
@@ -245,5 +270,21 @@ def test_whatever_was_sent_there_is_one_verdict(
     except FramingBroken:
         return
     if outcome.status is Status.SUCCESS:
-        assert (status, flooded, stop) == (0, False, None)
+        assert (status, flooded) == (0, False)
+        assert stop in {None, Stop.CANCELLED}  # nobody hears of a cancelled one
         assert sent.startswith(CONFINED + b"\0")
+
+
+def test_a_late_end_says_that_it_was_still_loading(make_transcript: MakeTranscript) -> None:
+    """CO-09: which of the two limits it was, and how far it had got."""
+    cut = {"status": KILLED, "cut_off": True}
+    limits = Limits(wall_time_s=2, load_time_s=0.5)
+
+    def said(result: bytes, stop: Stop) -> str:
+        failure = judge(make_transcript(result, limits, **cut), limits, stop).failure
+        assert failure is not None
+        return failure.message
+
+    assert said(CONFINED, Stop.LOADING) == "killed after 0.5 s, the limit of loading, while its source was being loaded"
+    assert said(CONFINED, Stop.TIMEOUT) == "killed after 2 s, while its source was being loaded"
+    assert said(READY, Stop.TIMEOUT) == "killed after 2 s"
