@@ -96,7 +96,7 @@ def _default(field: FieldInfo) -> str:
     value: Any = field.default
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-    if value is None or value in ("", {}):
+    if value is None or value in ("", {}, ()):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

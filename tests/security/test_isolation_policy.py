@@ -114,7 +114,7 @@ def test_ap_26_isolation(client: Client) -> None:
         ("add", {"a": 1, "b": 2}, Isolation.TOOL, "call"),
     ):
         with pytest.raises(PermissionDenied, match=f"{asked.value!r} is weaker than {level!r}"):
-            client.execute(tool, arguments, isolation=asked)  # type: ignore[arg-type]  # a name or a source
+            client.execute(tool, arguments, isolation=asked)
 
     usual, again = (client.execute(_SOURCE).provenance for _ in range(2))
     strict, stricter = (client.execute("add", {"a": 1, "b": 2}).provenance for _ in range(2))

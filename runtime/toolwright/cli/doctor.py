@@ -11,10 +11,9 @@ from rich.table import Table
 
 from toolwright.cli.attacks import attack
 from toolwright.cli.command import Session
-from toolwright.cli.diagnosis import Diagnosis, Finding
+from toolwright.cli.diagnosis import Diagnosis
 from toolwright.cli.documents import execution_document
 from toolwright.cli.exit import ExitStatus
-from toolwright.cli.host_layers import component_versions, engine_findings
 from toolwright.cli.images import image_document
 from toolwright.cli.rendering import used
 from toolwright.cli.safe_text import joined, literal
@@ -22,6 +21,8 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.shown import shown_line
 from toolwright.domain.source import ToolSource
 from toolwright.errors import InvalidInput, ToolwrightError
+from toolwright.sandbox.host.check import check_host
+from toolwright.sandbox.host.finding import Finding
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.sandbox.selfcheck.finding import Finding as LayerFinding
 from toolwright.settings import Profile
@@ -35,7 +36,8 @@ def doctor(
     profile: Annotated[
         Profile | None,
         typer.Option(
-            help="Judge as for this profile: production makes errors of outdated versions.", show_default=False
+            help="Judge as for this profile: production makes errors of outdated versions and missing host layers.",
+            show_default=False,
         ),
     ] = None,
     attacks: Annotated[
@@ -65,6 +67,8 @@ def doctor(
     for name, look in (("engine", _engine), ("image", _image), ("layers", _layers), ("call", _call)):
         try:
             look(session, diagnosis, chosen)
+        except InvalidInput:
+            raise  # a setting: nothing is wrong with the machine
         except ToolwrightError as fault:
             diagnosis.findings.append(Finding(name, "missing", ok=False, advice=str(fault)))
             break  # what comes after stands on it
@@ -76,10 +80,12 @@ def doctor(
 
 def _engine(session: Session, diagnosis: Diagnosis, profile: Profile) -> None:
     facts = session.environment.engine(session.options)
-    diagnosis.findings += engine_findings(facts, profile)
+    accepted = session.environment.accepted_risks(session.options)
+    host = check_host(facts, production=profile is Profile.PRODUCTION, accepted=accepted)
+    diagnosis.findings += host.findings
     diagnosis.documents["engine"] = {
         "address": facts.address,
-        "versions": dict(component_versions(facts)),
+        "versions": dict(facts.components),
         **{key: facts.info.get(key) for key in _SHOWN},
         "runtimes": sorted(facts.info.get("Runtimes") or {}),
     }

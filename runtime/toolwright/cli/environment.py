@@ -21,6 +21,8 @@ from toolwright.domain.task import Example, Task
 from toolwright.domain.tool import ToolInfo
 from toolwright.images.catalog import ImageInfo
 from toolwright.images.prune import Pruned
+from toolwright.sandbox.host.check import HostCheck
+from toolwright.sandbox.host.facts import EngineFacts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.settings import Profile
 
@@ -89,17 +91,6 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EngineFacts:
-    """What an engine says of itself."""
-
-    address: str
-    version: Mapping[str, Any]
-    """Its answer to `docker version`."""
-    info: Mapping[str, Any]
-    """Its answer to `docker info`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Floors:
     """What the cheapest ways to run something take on this machine: medians in milliseconds."""
 
@@ -121,6 +112,10 @@ class Server(Protocol):
     @property
     def check(self) -> SelfCheck | None:
         """What its start-up check found."""
+
+    @property
+    def host(self) -> HostCheck | None:
+        """What is to be said of its host."""
 
     @property
     def refusal(self) -> str:
@@ -175,6 +170,13 @@ class Environment(Protocol):
 
     def profile(self, options: Options) -> Profile:
         """Return the profile that the settings name.
+
+        Raises:
+            InvalidInput: a setting.
+        """
+
+    def accepted_risks(self, options: Options) -> Sequence[str]:
+        """Return what the settings accept of what production would refuse.
 
         Raises:
             InvalidInput: a setting.

@@ -21,8 +21,9 @@ def serve(
 ) -> ExitStatus:
     """Serve gRPC until stopped by Ctrl-C or SIGTERM.
 
-    Before it serves it attacks each layer of the sandbox. If one is not in force it says which, runs no tool, and
-    answers health checks with NOT_SERVING until it is stopped.
+    Before it serves it looks at the host and attacks each layer of the sandbox. If a layer is not in force, or the
+    profile is production and the host is not fit for it (see doctor), it says what, runs no tool, and answers health
+    checks with NOT_SERVING until it is stopped.
 
     With --json one document with the address is written as soon as calls are taken.
 
@@ -44,7 +45,14 @@ def _announce(session: Session, server: Server) -> None:
             screen.say(f"Serving gRPC at {shown(server.address)}; Ctrl-C stops it.")
         return
     layers = list(check.broken_layers) if check else []
+    host = [finding.name for finding in server.host.unfit] if server.host else []
     screen.document(
-        {"status": "NOT_SERVING", "address": server.address, "layers": layers, "reason": server.refusal},
+        {
+            "status": "NOT_SERVING",
+            "address": server.address,
+            "layers": layers,
+            "host": host,
+            "reason": server.refusal,
+        },
     )
     screen.note(shown(f"toolwright: at {server.address} {server.refusal}."), style="red")

@@ -15,7 +15,7 @@ from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
 from toolwright.attacks.run import Result, Verdict
 from toolwright.attacks.score import TITLES, Score
-from toolwright.cli.environment import EngineFacts, Floors
+from toolwright.cli.environment import Floors
 from toolwright.cli.options import Options
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
@@ -38,6 +38,8 @@ from toolwright.errors import NotFound, ToolwrightError
 from toolwright.images.catalog import ImageInfo
 from toolwright.images.lock import Package
 from toolwright.images.prune import Pruned
+from toolwright.sandbox.host.check import HostCheck
+from toolwright.sandbox.host.facts import EngineFacts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.sandbox.selfcheck.finding import compare
 from toolwright.settings import Profile
@@ -194,7 +196,7 @@ FACTS = EngineFacts(
     {"Components": [{"Name": "Engine", "Version": "29.6.0"}, {"Name": "runc", "Version": "1.4.4"}]},
     {
         "ServerVersion": "29.6.0",
-        "KernelVersion": "6.12.0",
+        "KernelVersion": "6.12.85",
         "OperatingSystem": "Debian",
         "CgroupVersion": "2",
         "CgroupDriver": "systemd",
@@ -255,11 +257,12 @@ class FakeServer:
 
     address: str = "127.0.0.1:7433"
     check: SelfCheck = field(default_factory=self_check)
+    host: HostCheck | None = None
 
     @property
     def refusal(self) -> str:
         """See `Server.refusal`."""
-        return self.check.refusal
+        return self.check.refusal or (self.host.refusal if self.host else "")
 
     def wait(self) -> None:
         """See `Server.wait`."""
@@ -281,6 +284,7 @@ class FakeWorld:
     unchosen: str = ""
     """What `models_note` returns."""
     profile_: Profile = Profile.DEVELOPMENT
+    accepted: tuple[str, ...] = ()
     check_: SelfCheck | ToolwrightError = field(default_factory=self_check)
     report_: Report = field(default_factory=attack_report)
 
@@ -318,6 +322,10 @@ class FakeWorld:
     def profile(self, options: Options) -> Profile:
         """See `Environment.profile`."""
         return self.profile_
+
+    def accepted_risks(self, options: Options) -> Sequence[str]:
+        """See `Environment.accepted_risks`."""
+        return self.accepted
 
     def check(self, options: Options) -> SelfCheck:
         """See `Environment.check`."""

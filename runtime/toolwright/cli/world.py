@@ -15,7 +15,7 @@ import docker
 from toolwright.attacks.case import Case
 from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
-from toolwright.cli.environment import EngineFacts, Floors, Images, Server, Services
+from toolwright.cli.environment import Floors, Images, Server, Services
 from toolwright.cli.floors import measure_floors
 from toolwright.cli.offline import UNCONFIGURED
 from toolwright.cli.options import Options
@@ -24,7 +24,7 @@ from toolwright.domain.record import Role, TokenUse
 from toolwright.domain.task import Example
 from toolwright.errors import InvalidInput
 from toolwright.images.build import build_image
-from toolwright.images.catalog import ImageInfo, engine_faults, find_image, list_images
+from toolwright.images.catalog import ImageInfo, find_image, list_images
 from toolwright.images.prune import Pruned, prune_images
 from toolwright.images.recipe import load_recipe
 from toolwright.llm.base import Message
@@ -33,6 +33,7 @@ from toolwright.llm.offline import OfflineModelServer
 from toolwright.llm.openai_model import OpenAIModel
 from toolwright.llm.prices import load_prices
 from toolwright.sandbox.engine import Engine, find_engine
+from toolwright.sandbox.host.facts import EngineFacts, engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server import attack_sandboxes, check_sandboxes, open_server
 from toolwright.settings import ModelSettings, Profile, Settings, load_settings
@@ -87,12 +88,17 @@ class World:
 
     def engine(self, options: Options) -> EngineFacts:
         """Ask the engine about itself; see `Environment.engine`."""
-        with _engine(_settings(options, {})) as engine, engine_faults():
-            return EngineFacts(engine.address, engine.client.version(), engine.info)
+        settings = _settings(options, {})
+        with _engine(settings) as engine:
+            return engine_facts(engine, settings.sandbox.runtime)
 
     def profile(self, options: Options) -> Profile:
         """Return the profile; see `Environment.profile`."""
         return _settings(options, {}).profile
+
+    def accepted_risks(self, options: Options) -> Sequence[str]:
+        """Return what the settings accept; see `Environment.accepted_risks`."""
+        return _settings(options, {}).accepted_risks
 
     def check(self, options: Options) -> SelfCheck:
         """Check each layer; see `Environment.check`."""

@@ -18,10 +18,12 @@ from toolwright.execution.executor import SandboxExecutor
 from toolwright.making.pipeline import Maker
 from toolwright.registry.open import open_store
 from toolwright.sandbox.base import SandboxPool
+from toolwright.sandbox.host.check import HostCheck
+from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
 from toolwright.server.rules import rules_without_effect
-from toolwright.server.sandboxes import PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
+from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
@@ -45,16 +47,15 @@ class Server:
     """What it listens on, as clients take it: `host:port` or `unix:/path`."""
     check: SelfCheck | None
     """What the start-up check found; None in a server of the caller's own."""
+    host: HostCheck | None
+    """What is to be said of the host; None in a server of the caller's own in development."""
+    refusal: str
+    """Why it is not serving and runs no tool; empty if it does."""
     _endpoint: Endpoint
     # A simple queue, not an event: its `put` may be called by a signal handler whatever that interrupted.
     _stop: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
     _handlers: dict[int, Any] = field(default_factory=dict)
     _signalled: bool = False
-
-    @property
-    def refusal(self) -> str:
-        """Why it is not serving and runs no tool; empty if it does."""
-        return self.check.refusal if self.check else ""
 
     def wait(self) -> None:
         """Wait until `stop`, or in the main thread for a signal to end; leaving the `with` then ends the server.
@@ -94,12 +95,17 @@ class Server:
 
 @contextmanager
 def open_server(
-    settings: Settings, *, address: str | None = None, policy_of: PolicyOf = sandbox_policy
+    settings: Settings,
+    *,
+    address: str | None = None,
+    policy_of: PolicyOf = sandbox_policy,
+    facts_of: FactsOf = engine_facts,
 ) -> Iterator[Server]:
     """Start all services and listen; at the end running calls get time to finish, then no container is left.
 
-    Before anything is served the sandbox is checked. A listening server attacks each layer; if one is not in
-    force it stays up, answers health checks with NOT_SERVING, and refuses every call that would run code.
+    Before anything is served the host and the sandbox are checked. A listening server attacks each layer; if one is
+    not in force it stays up, answers health checks with NOT_SERVING, and refuses every call that would run code. The
+    same where the profile is production and the host is not fit for it; in development it logs what is wrong there.
 
     Args:
         settings: see `settings.load_settings`.
@@ -107,6 +113,7 @@ def open_server(
             user alone. Such a server is for the caller itself, so layers are not attacked: the first container is
             looked at and tried before the first call, which fails with SandboxUnavailable if a layer is missing.
         policy_of: what containers get. One that is weaker than ours is found out.
+        facts_of: what the engine says of itself and of the host.
 
     Raises:
         EngineUnavailable, ImageMissing, SandboxUnavailable: no sandbox can be had.
@@ -117,7 +124,9 @@ def open_server(
     handlers: dict[int, Any] = {}
     with ExitStack() as stack:
         stack.callback(_restore, handlers)  # last of all: until the containers are gone, a further signal only hurries
-        sandboxes = stack.enter_context(open_sandboxes(settings, attack=address is not None, policy_of=policy_of))
+        sandboxes = stack.enter_context(
+            open_sandboxes(settings, attack=address is not None, policy_of=policy_of, facts_of=facts_of)
+        )
         parts = stack.enter_context(_parts(settings, sandboxes.pool))
         endpoint = Endpoint(
             parts,
@@ -134,7 +143,8 @@ def open_server(
             for setting, reason in rules_without_effect(settings.isolation.policy, parts.store):
                 _log.warning("rule without effect", setting=setting, reason=reason)
             _prove(sandboxes, settings)
-        server = Server(endpoint.listen(place), sandboxes.check, endpoint, _handlers=handlers)
+        heard = endpoint.listen(place)
+        server = Server(heard, sandboxes.check, sandboxes.host, sandboxes.refusal, endpoint, _handlers=handlers)
         try:
             endpoint.ready(sandboxes.trouble)
             yield server
@@ -153,10 +163,14 @@ def _prove(sandboxes: Sandboxes, settings: Settings) -> None:
     Raises:
         SandboxUnavailable, Overloaded: the call failed.
     """
-    if sandboxes.check is None or sandboxes.check.passed:
+    for finding in sandboxes.host.warnings if sandboxes.host else ():
+        _log.warning("host", item=finding.name, found=finding.value, advice=finding.advice)
+    if not sandboxes.refusal:
         prove(sandboxes.pool, settings.sandbox.limits.limits)
         return
-    _log.error("not serving", layers=list(sandboxes.check.broken_layers), reason=sandboxes.check.explain())
+    layers = list(sandboxes.check.broken_layers) if sandboxes.check else []
+    host = [finding.name for finding in sandboxes.host.unfit] if sandboxes.host else []
+    _log.error("not serving", layers=layers, host=host, reason=sandboxes.refusal)
 
 
 @contextmanager

@@ -23,13 +23,17 @@ from toolwright.images.recipe import images_root
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
 from toolwright.sandbox.docker_pool import open_pool, require
 from toolwright.sandbox.engine import ENGINE_FAULTS, Engine, find_engine
+from toolwright.sandbox.host.check import HostCheck, check_host
+from toolwright.sandbox.host.facts import EngineFacts, engine_facts
 from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
 from toolwright.sandbox.pool import PoolSize
 from toolwright.sandbox.selfcheck.check import SelfCheck, check_sandbox
-from toolwright.settings import SandboxSettings, Settings
+from toolwright.settings import Profile, SandboxSettings, Settings
 
 PolicyOf = Callable[[SandboxSettings, str], SandboxPolicy]
 """(settings, image id) → what every container gets."""
+FactsOf = Callable[[Engine, str], EngineFacts]
+"""(engine, runtime that tools run under) → what there is to know of the host."""
 
 _OURS: Final = "toolwright-sandbox-"
 _SPARE_PROCESSES: Final = 32
@@ -47,13 +51,19 @@ class Sandboxes:
     pool: SandboxPool
     check: SelfCheck | None
     """What the start-up check found. None: the pool examines its first container itself, before it lends it."""
+    host: HostCheck | None
+    """What is to be said of the host. None: a server of the caller's own in development, where nothing is."""
     trouble: Callable[[], str] = str
     """Says why no call can be served now; empty if one can."""
 
     @property
     def refusal(self) -> str:
         """Why no tool is ever run here; empty if tools may run."""
-        return self.check.refusal if self.check else ""
+        return _refusal(self.host, self.check)
+
+
+def _refusal(host: HostCheck | None, check: SelfCheck | None) -> str:
+    return ". And ".join(found.refusal for found in (host, check) if found and found.refusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,9 @@ def sandbox_policy(settings: SandboxSettings, image: str) -> SandboxPolicy:
 
 
 @contextmanager
-def open_sandboxes(settings: Settings, *, attack: bool, policy_of: PolicyOf = sandbox_policy) -> Iterator[Sandboxes]:
+def open_sandboxes(
+    settings: Settings, *, attack: bool, policy_of: PolicyOf = sandbox_policy, facts_of: FactsOf = engine_facts
+) -> Iterator[Sandboxes]:
     """Find the engine and the image, and keep a pool of sandboxes as the settings ask.
 
     Args:
@@ -100,6 +112,7 @@ def open_sandboxes(settings: Settings, *, attack: bool, policy_of: PolicyOf = sa
         attack: attack each layer first, which takes two seconds; there is no pool unless all hold. Else the pool's
             own first container is looked at and tried, which takes 40 ms of the first call.
         policy_of: what containers get.
+        facts_of: what the engine says of itself and of the host.
 
     Raises:
         EngineUnavailable, ImageMissing: as they say.
@@ -107,14 +120,23 @@ def open_sandboxes(settings: Settings, *, attack: bool, policy_of: PolicyOf = sa
         InvalidInput: the image has no usable name.
     """
     with _found(settings, policy_of) as (engine, policy):
+        host = _host(settings, facts_of(engine, policy.runtime)) if attack or _production(settings) else None
         check = check_sandbox(engine, policy) if attack else None
-        if check and not check.passed:
-            yield Sandboxes(NoPool(SandboxInfo("", policy.image_id, policy.runtime), check.refusal), check)
+        if refusal := _refusal(host, check):
+            yield Sandboxes(NoPool(SandboxInfo("", policy.image_id, policy.runtime), refusal), check, host)
             return
         size = settings.sandbox.pool
         pool_size = PoolSize(ready=size.min_ready, most=size.max_containers, queue=size.max_queue)
         with closing(open_pool(engine, policy, pool_size, proven=check is not None)) as pool:
-            yield Sandboxes(pool, check, lambda: pool.trouble)
+            yield Sandboxes(pool, check, host, lambda: pool.trouble)
+
+
+def _production(settings: Settings) -> bool:
+    return settings.profile is Profile.PRODUCTION
+
+
+def _host(settings: Settings, facts: EngineFacts) -> HostCheck:
+    return check_host(facts, production=_production(settings), accepted=settings.accepted_risks)
 
 
 def check_sandboxes(settings: Settings) -> SelfCheck:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from toolwright.settings.sections import (
@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     )
 
     profile: Profile = Profile.DEVELOPMENT
-    """`development` or `production`."""
+    """`development` or `production`. In production nothing is served while the engine, the kernel or the runtime is
+    older than its floor or a layer of the host is missing (development logs a warning), there is no reflection, bare
+    source is refused, and the image must be named by digest."""
     listen: str = "127.0.0.1:7433"
     """Address for gRPC, `host:port` or `unix:/path`. Loopback only, as long as callers are not authenticated.
     Port 0 lets the system choose one."""
@@ -50,6 +52,10 @@ class Settings(BaseSettings):
     """Address of the engine. Default: `DOCKER_HOST`, then the usual sockets."""
     prices_file: Path | None = None
     """Price list of models. Default: the one that comes with the package."""
+    accepted_risks: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """What `toolwright doctor` finds against the host and production serves in spite of, as a list: an advisory that
+    your distribution has fixed in its own version, such as `CVE-2026-31431`, or the name of a finding that you can do
+    without: `cgroup`, `swap accounting`, `user namespaces`, `security module`. Each is logged at start."""
     allow_source: bool | None = None
     """Whether ExecuteTool takes source that was never verified. Default: yes in development, no in production."""
     sandbox: SandboxSettings = SandboxSettings()

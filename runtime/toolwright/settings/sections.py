@@ -44,7 +44,7 @@ class Profile(StrEnum):
 
     DEVELOPMENT = "development"
     PRODUCTION = "production"
-    """No reflection; bare source is refused; the image must be named by digest."""
+    """Refuses an outdated or open host; no reflection; bare source is refused; the image must be named by digest."""
 
 
 class LimitSettings(_Section):

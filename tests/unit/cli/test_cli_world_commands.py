@@ -21,12 +21,12 @@ from toolwright.cli.testing import (
     self_check,
     tool_info,
 )
-from toolwright.cli.version_floors import floor_above
 from toolwright.domain.events import Checked, Made, MakingEvent, Proposed, Rejected, SolveEvent
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Stage
 from toolwright.domain.task import Task
 from toolwright.errors import EngineUnavailable, ImageMissing, SandboxUnavailable
+from toolwright.sandbox.host.check import check_host
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.sandbox.selfcheck.finding import compare
 from toolwright.settings import Profile
@@ -176,8 +176,9 @@ def test_doctor_with_a_failing_probe(cli: RunCli, world: FakeWorld) -> None:
     assert cli("doctor", "--json").status == 3
 
 
+@pytest.mark.case("FT-25")
 def test_doctor_warns_of_old_versions(cli: RunCli, world: FakeWorld) -> None:
-    """Versions below the floors and cgroup version 1 are warnings, no verdict."""
+    """FT-25: versions below the floors and missing layers are warnings in development, no verdict."""
     world.facts = replace(
         FACTS,
         version={"Components": [{"Name": "runc", "Version": "1.1.5+ds1"}]},
@@ -191,9 +192,10 @@ def test_doctor_warns_of_old_versions(cli: RunCli, world: FakeWorld) -> None:
 OLD = replace(FACTS, version={"Components": [{"Name": "runc", "Version": "1.1.5+ds1"}]})
 
 
+@pytest.mark.case("FT-25", "IM-09")
 @pytest.mark.parametrize("named", ["by flag", "by settings"])
 def test_doctor_for_production_takes_no_old_version(cli: RunCli, world: FakeWorld, named: str) -> None:
-    """What is a warning in development is an error there, with the advisories that set the floor."""
+    """IM-09: what is a warning in development is an error there, with the advisories that set the floor."""
     world.facts = OLD
     if named == "by settings":
         world.profile_ = Profile.PRODUCTION
@@ -211,6 +213,23 @@ def test_doctor_for_development_overrules_the_settings(cli: RunCli, world: FakeW
     """The flag decides."""
     world.facts, world.profile_ = OLD, Profile.PRODUCTION
     assert cli("doctor", "--profile", "development").status == 0
+
+
+def test_doctor_takes_what_the_settings_accept(cli: RunCli, world: FakeWorld) -> None:
+    """A known advisory that the distribution has fixed, and a layer that one can do without, stay warnings."""
+    world.facts = replace(FACTS, info={**FACTS.info, "KernelVersion": "5.15.0-179-generic", "CgroupVersion": "1"})
+    world.accepted = ("CVE-2026-31431", "cgroup")
+    ran = cli("doctor", "--json", "--profile", "production")
+    told = {check["name"]: check for check in ran.document["checks"] if not check["ok"]}
+    assert (ran.status, set(told)) == (0, {"kernel", "cgroup"})
+    assert all("accepted by accepted_risks" in check["advice"] for check in told.values())
+
+
+def test_doctor_names_a_typo_in_what_is_accepted(cli: RunCli, world: FakeWorld) -> None:
+    """Bad settings are bad input, not a fault of the machine."""
+    world.accepted = ("cgruop",)
+    ran = cli("doctor", "--json")
+    assert (ran.status, ran.document["error"]["field"]) == (2, "accepted_risks")
 
 
 def test_doctor_names_the_layers_that_hold(cli: RunCli) -> None:
@@ -268,30 +287,23 @@ def test_serve_without_a_layer_says_so_and_fails(cli: RunCli, world: FakeWorld) 
     assert "Serving" not in cli("serve").out
 
 
+@pytest.mark.case("FT-25")
+def test_serve_on_a_host_that_is_not_fit_says_so_and_fails(cli: RunCli, world: FakeWorld) -> None:
+    """FT-25: the document names each thing that is wrong with the host; the status is that of a missing service."""
+    old = replace(OLD, info={**OLD.info, "CgroupVersion": "1"})
+    world.server.host = check_host(old, production=True)
+    ran = cli("serve", "--json")
+    document = ran.document
+    assert (ran.status, document["status"], document["host"]) == (3, "NOT_SERVING", ["runc", "cgroup"])
+    assert document["layers"] == []
+    assert "CVE-2025-31133" in document["reason"]
+    assert "CVE-2025-31133" in ran.err
+
+
 def test_doctor_finds_missing_limits_essential(cli: RunCli, world: FakeWorld) -> None:
     """Without a memory controller no limit could hold."""
     world.facts = replace(FACTS, info={**FACTS.info, "MemoryLimit": False})
     assert cli("doctor", "--json").status == 3
-
-
-@pytest.mark.parametrize(
-    ("component", "version", "floor"),
-    [
-        ("runc", "1.1.5+ds1", "1.2.8"),
-        ("runc", "1.2.8", ""),
-        ("runc", "1.3.5", "1.3.6"),
-        ("runc", "1.4.4", ""),
-        ("runc", "2.0.0", ""),
-        ("Engine", "20.10.24+dfsg1", "29.5.1"),
-        ("containerd", "1.0", ""),
-        ("runc", "unknown", ""),
-    ],
-)
-def test_floors_hold_for_each_release_line(component: str, version: str, floor: str) -> None:
-    """Each line has a first fixed release of its own."""
-    above = floor_above(component, version)
-    assert (above.version if above else "") == floor
-    assert above is None or all(advisory.startswith("CVE-20") for advisory in above.advisories)
 
 
 def test_bench_document(cli: RunCli) -> None:
