@@ -15,12 +15,13 @@ _LD_W_ABS, _JEQ, _JSET, _JGE, _RET = 0x20, 0x15, 0x45, 0x35, 0x06
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
 _KILL_PROCESS = 0x80000000
-_NR, _ARCH, _ARG0 = 0, 4, 16
+_NR, _ARCH, _ARG0, _ARG_BYTES = 0, 4, 16, 8
 _X32_BIT = 0x40000000
 
 _NAMESPACES = 0x7E020080
 """CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET."""
 _AF_UNIX = 1
+_MAP_HUGETLB = 0x40000
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Rule:
     names: tuple[str, ...]
     why: str
     error: int = errno.EPERM
-    unless_arg0: int | None = None
-    """Allowed when the first argument has exactly this value."""
-    if_arg0_bits: int = 0
-    """Denied only when the first argument has one of these bits."""
+    argument: int = 0
+    """Which argument decides, where not all calls are denied; 0 is the first."""
+    unless: int | None = None
+    """Allowed when that argument has exactly this value."""
+    if_bits: int = 0
+    """Denied only when that argument has one of these bits."""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -43,11 +46,11 @@ def _names(text: str) -> tuple[str, ...]:
 RULES = (
     Rule(("execve", "execveat"), "a tool is Python; another program would be outside every check on it"),
     Rule(("socket",), "no way out, no way to a neighbour"),
-    Rule(("socketpair",), "asyncio's self-pipe needs a pair of unix sockets; no other family", unless_arg0=_AF_UNIX),
+    Rule(("socketpair",), "asyncio's self-pipe needs a pair of unix sockets; no other family", unless=_AF_UNIX),
     Rule(("bind", "listen", "accept", "accept4", "connect"), "a path or abstract socket would outlive the call's view"),
     Rule(("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd"), "looks into other processes"),
     Rule(("unshare", "setns"), "a namespace of one's own gives capabilities in it"),
-    Rule(("clone",), "the same by clone", if_arg0_bits=_NAMESPACES),
+    Rule(("clone",), "the same by clone", if_bits=_NAMESPACES),
     Rule(("clone3",), "its flags are behind a pointer; ENOSYS makes libc use clone", error=errno.ENOSYS),
     Rule(
         _names(
@@ -77,21 +80,22 @@ RULES = (
         ),
         "the machine's own business",
     ),
-    Rule(("personality",), "switches off address randomisation", unless_arg0=0xFFFFFFFF),
+    Rule(("personality",), "switches off address randomisation", unless=0xFFFFFFFF),
     Rule(("mknod", "mknodat"), "devices; mkfifo goes with it, as a fifo can hold up a cleaner"),
     Rule(("setxattr", "lsetxattr", "fsetxattr"), "attributes hide what statfs does not count"),
     Rule(("mlock", "mlock2", "mlockall"), "memory that can't be taken back"),
+    Rule(("mmap",), "the host's huge pages, which no memory limit counts", argument=3, if_bits=_MAP_HUGETLB),
     Rule(
         ("sched_setscheduler", "sched_setattr", "sched_setparam", "setpriority", "ioprio_set"), "its neighbours' share"
     ),
-    Rule(("prlimit64",), "other processes' limits", unless_arg0=0),
+    Rule(("prlimit64",), "other processes' limits", unless=0),
 )
 
 # Numbers by machine; a name that a machine does not have is left out of its table.
 _X86_64 = {
-    "clone": 56, "execve": 59, "ptrace": 101, "syslog": 103, "socket": 41, "connect": 42, "accept": 43, "bind": 49,
-    "listen": 50, "socketpair": 53, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
-    "shmdt": 67, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mknod": 133, "personality": 135,
+    "mmap": 9, "clone": 56, "execve": 59, "ptrace": 101, "syslog": 103, "socket": 41, "connect": 42, "accept": 43,
+    "bind": 49, "listen": 50, "socketpair": 53, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65,
+    "semctl": 66, "shmdt": 67, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mknod": 133, "personality": 135,
     "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "mlock": 149, "mlockall": 151,
     "vhangup": 153, "modify_ldt": 154, "pivot_root": 155, "adjtimex": 159, "chroot": 161, "acct": 163,
     "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169,
@@ -119,7 +123,7 @@ _AARCH64 = {
     "msgctl": 187, "msgrcv": 188, "msgsnd": 189, "semget": 190, "semctl": 191, "semtimedop": 192, "semop": 193,
     "shmget": 194, "shmctl": 195, "shmat": 196, "shmdt": 197, "socket": 198, "socketpair": 199, "bind": 200,
     "listen": 201, "accept": 202, "connect": 203, "add_key": 217, "request_key": 218, "keyctl": 219, "clone": 220,
-    "execve": 221, "swapon": 224, "swapoff": 225, "mlock": 228, "mlockall": 230, "perf_event_open": 241,
+    "execve": 221, "mmap": 222, "swapon": 224, "swapoff": 225, "mlock": 228, "mlockall": 230, "perf_event_open": 241,
     "accept4": 242, "prlimit64": 261, "fanotify_init": 262, "name_to_handle_at": 264, "open_by_handle_at": 265,
     "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
     "finit_module": 273, "sched_setattr": 274, "memfd_create": 279, "bpf": 280, "execveat": 281, "userfaultfd": 282,
@@ -157,12 +161,18 @@ def build(machine: str | None = None) -> bytes:
 def _check(number: int, rule: Rule) -> list[bytes]:
     """Return the ops for one system call; the accumulator holds its number before and after."""
     deny = _op(_RET, _ERRNO | rule.error)
-    if rule.unless_arg0 is None and not rule.if_arg0_bits:
+    if rule.unless is None and not rule.if_bits:
         return [_op(_JEQ, number, 0, 1), deny]
-    allowed = rule.unless_arg0
-    test = _op(_JSET, rule.if_arg0_bits, 0, 1) if allowed is None else _op(_JEQ, allowed, 1, 0)
+    allowed = rule.unless
+    test = _op(_JSET, rule.if_bits, 0, 1) if allowed is None else _op(_JEQ, allowed, 1, 0)
     # Not this call: skip the four ops below. They leave by a return or reload the number.
-    return [_op(_JEQ, number, 0, 4), _op(_LD_W_ABS, _ARG0), test, deny, _op(_LD_W_ABS, _NR)]
+    return [
+        _op(_JEQ, number, 0, 4),
+        _op(_LD_W_ABS, _ARG0 + _ARG_BYTES * rule.argument),
+        test,
+        deny,
+        _op(_LD_W_ABS, _NR),
+    ]
 
 
 def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
