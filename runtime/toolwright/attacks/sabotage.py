@@ -35,7 +35,7 @@ class Layer(Flag):
     USER = auto()
     """The user of its own: the tool stays root in the container."""
     CAPABILITIES = auto()
-    """The capabilities withheld that do most: SYS_ADMIN and SYS_PTRACE. A tool has them only if it also stays root."""
+    """The capabilities withheld that do most (`_CAPABILITIES`). A tool has them only if it also stays root."""
     READ_ONLY = auto()
     """The read-only root."""
     NETWORK = auto()
@@ -45,6 +45,7 @@ class Layer(Flag):
 FILTERS = Layer.PROFILE | Layer.CALL_FILTER
 POWERS = FILTERS | Layer.USER | Layer.CAPABILITIES
 
+_CAPABILITIES = ("SYS_ADMIN", "SYS_PTRACE", "SYS_NICE", "IPC_LOCK")
 _START = "import sys; sys.path.insert(0, '/usr/lib/toolwright')\n"
 NO_RULES = "from toolwright_agent import callfilter; callfilter.RULES = ()\n"
 STAY_ROOT = """
@@ -79,7 +80,7 @@ class SabotagedPolicy(SandboxPolicy):
             security = [one for one in security if not one.startswith("seccomp=")] + ["seccomp=unconfined"]
         options["security_opt"] = security
         if Layer.CAPABILITIES in self.without:
-            options["cap_add"] = [*options["cap_add"], "SYS_ADMIN", "SYS_PTRACE"]
+            options["cap_add"] = [*options["cap_add"], *_CAPABILITIES]
         if Layer.READ_ONLY in self.without:
             options["read_only"] = False
         if Layer.NETWORK in self.without:

@@ -5,9 +5,27 @@ from __future__ import annotations
 from typing import Final
 
 from toolwright.attacks.case import Case, Catalog
-from toolwright.attacks.catalog import processes
+from toolwright.attacks.catalog import (
+    descriptors,
+    expansion,
+    memory,
+    output,
+    priorities,
+    processes,
+    scratch,
+    time_limits,
+)
 
-CATALOGS: Final[tuple[Catalog, ...]] = (processes.CASES,)
+CATALOGS: Final[tuple[Catalog, ...]] = (
+    processes.CASES,
+    memory.CASES,
+    scratch.CASES,
+    descriptors.CASES,
+    output.CASES,
+    time_limits.CASES,
+    expansion.CASES,
+    priorities.CASES,
+)
 """The sections, in the order of the matrix."""
 
 
