@@ -274,8 +274,9 @@ _WRITING: Final = """
 import os, socket, sys
 def try_everything():
     done = []
-    for path in (globals().get("__file__", "tool.py"), sys.argv[0], "/etc/passwd", "/usr/lib/toolwright/toolwright_agent/program.py", "registry.db",
-                 "/var/lib/toolwright/registry.db", os.path.expanduser("~/.local/share/toolwright/registry.db")):
+    agent = "/usr/lib/toolwright/toolwright_agent/program.py"
+    registry = "/var/lib/toolwright/registry.db"
+    for path in (globals().get("__file__", "tool.py"), sys.argv[0], "/etc/passwd", agent, "registry.db", registry):
         try:
             with open(path, "a") as file:
                 file.write("# verified\\n")

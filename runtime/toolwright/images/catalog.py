@@ -103,9 +103,9 @@ def engine_faults() -> Iterator[None]:
 
 
 def _info(reference: str, attributes: Mapping[str, Any]) -> ImageInfo | None:
-    """Read what the engine says of an image; None where it only bears our label."""
+    """Read what the engine says of an image; None where it only bears our label, or other files than that says."""
     origin = Origin.read((attributes.get("Config") or {}).get("Labels") or {})
-    if origin is None:
+    if origin is None or (attributes.get("RootFS") or {}).get("Layers") != [origin.content_digest]:
         return None
     image_id = str(attributes["Id"])
     return ImageInfo(

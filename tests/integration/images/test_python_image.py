@@ -106,8 +106,9 @@ def run_in(client: docker.DockerClient, image: ImageInfo, program: str, *flags: 
     return json.loads(output)
 
 
+@pytest.mark.case("IM-01", "IM-02")
 def test_no_file_is_odd_and_only_the_interpreter_can_be_run(engine: Engine, image: ImageInfo) -> None:
-    """No shell, package manager, compiler, setuid or writable file, no file capability: a program and its loader."""
+    """IM-01, IM-02: no shell, package manager, compiler, setuid, writable or capable file: a program and its loader."""
     survey = run_in(engine.client, image, SURVEY)
 
     # The engine itself puts an empty /.dockerenv into every container.
@@ -169,8 +170,9 @@ def test_it_says_what_it_is(engine: Engine, image: ImageInfo) -> None:
     assert image in list_images(engine.client)
 
 
+@pytest.mark.case("IM-12")
 def test_built_anew_it_is_the_same_image(engine: Engine, image: ImageInfo) -> None:
-    """Another build, from the same packages, gives the same files and the same id."""
+    """IM-12: another build, from the same packages, gives the same files and the same id."""
     again = build_image(engine.client, "python", progress=lambda _: None, force=True)
 
     assert (again.content_digest, again.image_id) == (image.content_digest, image.image_id)

@@ -69,7 +69,13 @@ def origin(recipe: Recipe) -> Origin:
 
 def image_of(origin: Origin, reference: str, image_id: str = f"sha256:{'d' * 64}") -> FakeImage:
     """Return an image as an engine describes it."""
-    attributes = {"Id": image_id, "Size": 44, "Created": "2025", "Config": {"Labels": origin.labels()}}
+    attributes = {
+        "Id": image_id,
+        "Size": 44,
+        "Created": "2025",
+        "Config": {"Labels": origin.labels()},
+        "RootFS": {"Layers": [origin.content_digest]},
+    }
     return FakeImage(attributes, [reference])
 
 
@@ -113,6 +119,22 @@ def test_a_moved_tag_does_not_count(recipe: Recipe, origin: Origin, change: dict
     moved = replace(origin, **change)  # type: ignore[arg-type]
     engine = FakeEngine({reference: image_of(moved, reference)})
 
+    with pytest.raises(ImageMissing, match="not what its name says"):
+        find_image(engine.client, "tiny", recipe=recipe)
+
+
+@pytest.mark.case("IM-05")
+@pytest.mark.parametrize("layers", [None, [], [f"sha256:{'e' * 64}"], [f"sha256:{'c' * 64}", f"sha256:{'e' * 64}"]])
+def test_im_05_other_files_than_the_labels_say(recipe: Recipe, origin: Origin, layers: list[str] | None) -> None:
+    """IM-05: an image under our name and labels whose files are others, or more, is refused and not listed."""
+    reference = image_reference(recipe, origin.recipe_digest)
+    image = image_of(origin, reference)
+    engine = FakeEngine({reference: image})
+    assert find_image(engine.client, "tiny", recipe=recipe).reference == reference
+
+    image.attrs["RootFS"] = {"Layers": layers}
+
+    assert list_images(engine.client) == []
     with pytest.raises(ImageMissing, match="not what its name says"):
         find_image(engine.client, "tiny", recipe=recipe)
 

@@ -71,7 +71,13 @@ class Engine:
         """Hold an image of a recipe; return its id."""
         origin = Origin("tiny", recipe_digest, "sha256:" + "c" * 64, PACKAGES, packages_locked=True, agent_protocol=1)
         image_id = "sha256:" + letter * 64
-        self.held[image_id] = Image({"Id": image_id, "Size": 1, "Config": {"Labels": origin.labels()}}, list(tags))
+        attributes = {
+            "Id": image_id,
+            "Size": 1,
+            "Config": {"Labels": origin.labels()},
+            "RootFS": {"Layers": [origin.content_digest]},
+        }
+        self.held[image_id] = Image(attributes, list(tags))
         return image_id
 
     @property
