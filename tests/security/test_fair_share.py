@@ -1,0 +1,110 @@
+"""RX: callers that take all the CPU time, each in a container of its own. Against a server of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Final
+
+import pytest
+
+from tests.security.kit.server_process import ServerProcess, serving
+from toolwright.client import Client
+from toolwright.domain.outcome import Execution, Status
+from toolwright.domain.source import ToolSource
+from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.policy import SandboxPolicy
+
+pytestmark = pytest.mark.security
+
+_CONTAINERS: Final = 8
+_SPINNERS: Final = 16
+"""In each container."""
+_SPIN_S: Final = 2.5
+_SPIN: Final = """
+import os, time
+def f(spinners: int, seconds: float):
+    end = time.monotonic() + seconds
+    children = 0
+    while children < spinners - 1 and os.fork():
+        children += 1
+    is_parent = children == spinners - 1
+    while time.monotonic() < end:
+        pass
+    if not is_parent:
+        os._exit(0)
+    for _ in range(children):
+        os.wait()
+    return children + 1
+"""
+_WORK: Final = """
+import time
+def f(rounds: int):
+    begun = time.process_time()
+    for number in range(rounds):
+        number * number
+    return time.process_time() - begun
+"""
+_ROUNDS: Final = 1_000_000
+_SLACK_S: Final = 1.0
+
+
+@pytest.fixture
+def server(engine: Engine, policy: SandboxPolicy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with room for all of them, and one container ahead."""
+    state = tmp_path_factory.mktemp("state") / "server"
+    settings = {"SANDBOX__POOL__MAX_CONTAINERS": str(_CONTAINERS + 2), "SANDBOX__IMAGE": policy.image_id}
+    with serving(engine, state, **settings) as running:
+        yield running
+
+
+def _spin(client: Client, number: int, spinners: int, seconds: float) -> Execution:
+    source = ToolSource(f"# caller {number}\n{_SPIN}", "f")  # a tool of its own, so a container of its own
+    return client.execute(source, {"spinners": spinners, "seconds": seconds}, timeout_s=60)
+
+
+def _work(client: Client) -> tuple[float, float]:
+    """Do the neighbour's work; return the CPU time that it needs and the time that it took, in seconds."""
+    begun = time.monotonic()
+    execution = client.execute(ToolSource(_WORK, "f"), {"rounds": _ROUNDS}, timeout_s=60)
+    assert execution.outcome.status is Status.SUCCESS
+    return float(execution.result), time.monotonic() - begun
+
+
+@pytest.mark.slow  # a server with its start-up check, and nine containers
+@pytest.mark.case("RX-36")
+def test_rx_36_spinners_in_many_containers(server: ServerProcess) -> None:
+    """RX-36: with 128 spinners in 8 containers health answers within 1 s, and a neighbour gets its fair share."""
+    with server.client() as client, ThreadPoolExecutor(_CONTAINERS) as threads:
+        warm = [_spin(client, number, 1, 0) for number in range(_CONTAINERS)]
+        _work(client)
+        alone = max(_work(client)[1] for _ in range(3))
+
+        spinning = [threads.submit(_spin, client, number, _SPINNERS, _SPIN_S) for number in range(_CONTAINERS)]
+        time.sleep(_SPIN_S / 5)
+        answers, works = _look_on(client, spinning)
+        ended = [one.result() for one in spinning]
+
+    share = min(1.0, (os.cpu_count() or 1) / (_CONTAINERS + 1))
+    assert len({one.provenance.container_id for one in warm}) == _CONTAINERS
+    assert [(one.outcome.status, one.result) for one in ended] == [(Status.SUCCESS, _SPINNERS)] * _CONTAINERS
+    assert sum(one.outcome.usage.cpu_ms for one in ended) >= 500 * _SPIN_S, "NOT PROVEN: they hardly spun"
+    assert answers
+    assert all(answers), "health did not answer within 1 s"
+    assert works, "NOT PROVEN: the neighbour did not come to work while they spun"
+    for cpu_s, took_s in works:
+        assert took_s <= 2 * cpu_s / share + _SLACK_S, f"{cpu_s:.3f} s of work took {took_s:.3f} s, alone {alone:.3f} s"
+
+
+def _look_on(client: Client, spinning: list[Future[Execution]]) -> tuple[list[bool], list[tuple[float, float]]]:
+    """Ask for health and do the neighbour's work until one of the spinners has ended."""
+    answers: list[bool] = []
+    works: list[tuple[float, float]] = []
+    while not wait(spinning, timeout=0).done:
+        answers.append(client.healthy(timeout_s=1.0))
+        worked = _work(client)
+        if not wait(spinning, timeout=0).done:
+            works.append(worked)
+    return answers, works
