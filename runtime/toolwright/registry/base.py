@@ -33,7 +33,7 @@ class Store(Protocol):
     """The registry. Each method is one transaction, safe to call from many threads.
 
     Every method raises `StoreUnavailable` when the store cannot be read or written (and after
-    `close`), and `StoreCorrupt` when what it reads does not match its digest.
+    `close`), and `StoreCorrupt` when what it reads does not match its digest, or a tool not its verification record.
 
     What models and tools wrote (prompts, replies, source, verdicts, failures) is kept whatever it
     holds. Ids, names and other short texts with NUL or a lone surrogate, integers beyond 64 bits and

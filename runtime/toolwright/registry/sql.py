@@ -43,6 +43,10 @@ from toolwright.registry.tables import (
     VERIFICATIONS,
 )
 
+# Each version with the digest that its record is for: code is run on evidence, not on its own word.
+_VERSIONS = select(TOOL_VERSIONS, VERIFICATIONS.c.tool_digest.label("verified_digest")).outerjoin(
+    VERIFICATIONS, VERIFICATIONS.c.verification_id == TOOL_VERSIONS.c.verification_id
+)
 _IS_NEWEST = (TOOL_NAMES.c.name == TOOL_VERSIONS.c.name) & (TOOL_NAMES.c.last_number == TOOL_VERSIONS.c.number)
 
 
@@ -133,7 +137,7 @@ class SqlStore:
         """See `Store`."""
         wanted = parse_reference(reference)
         columns = TOOL_VERSIONS.c
-        query = select(TOOL_VERSIONS)
+        query = _VERSIONS
         if wanted.digest:
             query = query.where(columns.digest == wanted.digest)
         elif wanted.number is not None:
@@ -150,7 +154,7 @@ class SqlStore:
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
         """See `Store`."""
         check_page(after, limit)
-        query = select(TOOL_VERSIONS).join(TOOL_NAMES, _IS_NEWEST).where(TOOL_NAMES.c.name > after)
+        query = _VERSIONS.join(TOOL_NAMES, _IS_NEWEST).where(TOOL_NAMES.c.name > after)
         query = query.order_by(TOOL_NAMES.c.name).limit(min(limit, MAX_INTEGER))
         with self._database.reading() as connection:
             return [tool_rows.registered_from(row) for row in fetch_all(connection, query)]

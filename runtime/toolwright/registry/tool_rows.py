@@ -88,8 +88,10 @@ def version_row(version: ToolVersion) -> Row:
 def registered_from(row: Mapping[str, Any]) -> RegisteredTool:
     """Return the version in `row`, its digest computed anew.
 
+    A row with `verified_digest` also has to be what its verification record is for.
+
     Raises:
-        DamagedRow: it is not what was kept.
+        DamagedRow: it is not what was kept, or not what was verified.
     """
     with decoding(f"tool version {row['digest']}"):
         definition = json.loads(row["definition"])
@@ -102,6 +104,7 @@ def registered_from(row: Mapping[str, Any]) -> RegisteredTool:
             task_description=definition["task_description"],
         )
         _expect(version.digest, row["digest"])
+        _expect(str(row.get("verified_digest", version.digest)), version.digest)
         return RegisteredTool(
             version=version,
             number=int(row["number"]),

@@ -90,7 +90,7 @@ class FrameDecoder:
         if magic != MAGIC or zero:
             raise FramingBroken("no frame header where one has to be")
         if version != PROTOCOL_VERSION:
-            raise FramingBroken(f"frame of protocol version {version}, not {PROTOCOL_VERSION}")
+            raise FramingBroken(f"frame of protocol version {version}, not {PROTOCOL_VERSION}; rebuild the image")
         try:
             kind = FrameType(number)
             cap = MAX_BODY[kind]

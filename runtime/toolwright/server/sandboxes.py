@@ -13,7 +13,7 @@ from docker.errors import ImageNotFound
 from toolwright.attacks.case import Case
 from toolwright.attacks.matrix import Tell, fire_matrix, known_runtimes
 from toolwright.attacks.report import Report
-from toolwright.domain.call import ToolCall
+from toolwright.domain.call import Isolation, ToolCall
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
@@ -210,7 +210,7 @@ def prove(pool: SandboxPool, limits: Limits) -> None:
         Overloaded: no sandbox came up in time.
     """
     call = ToolCall(_PROOF, limits=limits)
-    key = SandboxKey(_PROOF_TENANT, _PROOF.digest)
+    key = SandboxKey(_PROOF_TENANT, _PROOF.digest, Isolation.CALL)  # nobody will ever have a use for that one again
     cancellation = Cancellation()
     with pool.lease(key, timeout_s=_PROOF_WAIT_S, cancellation=cancellation) as lease:
         outcome = lease.sandbox.run(call, cancellation)

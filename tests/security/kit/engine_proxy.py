@@ -49,6 +49,8 @@ class Fault:
     """Whether the engine gets the request nevertheless, and its answer is lost."""
     delay_s: float = 0.0
     """Seconds until anything happens."""
+    instead: tuple[bytes, bytes] | None = None
+    """What to put in another's place in the request, of the same length."""
 
 
 def answering(status: int, body: bytes, *, claims: int | None = None) -> Fault:
@@ -151,6 +153,8 @@ class EngineProxy:
         fault = self.rule(asked)
         if fault is not None:
             time.sleep(fault.delay_s)
+            if fault.instead is not None:
+                rest = (rest + _body(client, head, len(rest))).replace(*fault.instead)
             if fault.answer is not None and not fault.forward:
                 rest += _body(client, head, len(rest))
                 client.sendall(fault.answer)
