@@ -1,7 +1,7 @@
 # Every target sets up what it needs: the environment in .venv, a container engine, the sandbox image.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all attack-matrix lint format proto lock images bench clean
+.PHONY: help setup demo test test-all fuzz attack-matrix lint format proto lock images bench clean
 
 BIN := .venv/bin
 ENGINE := scripts/with_engine.sh
@@ -32,6 +32,9 @@ test-all: lint images ## The same with the slow tests
 attack-matrix: images ## Fire every attack case under every runtime, and write docs/attack-matrix.md
 	@$(ENGINE) $(BIN)/pytest -q -m case --attack-results build/attack-results.json tests
 	@$(ENGINE) $(BIN)/python scripts/attack_matrix.py build/attack-results.json
+
+fuzz: setup ## Fuzz what reads hostile bytes, by coverage; TOOLWRIGHT_FUZZ_SECONDS=60 for each of four targets
+	@$(BIN)/pytest -m slow tests/fuzz
 
 lint: setup ## Check style, types, layers, protos and generated code
 	@scripts/lint.sh

@@ -1,0 +1,40 @@
+"""A server as `toolwright serve` puts it together, but for its sandboxes, which are scripted: no engine is needed.
+
+python -m tests.fuzz.server_program STATE_DIRECTORY   says its address on stdout; ends when its stdin does
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.sandbox.testing import ScriptedPool
+from toolwright.server.main import _parts
+from toolwright.services.endpoint import Endpoint
+from toolwright.services.log import configure_logs
+from toolwright.settings import Settings
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    configure_logs()
+    settings = Settings.model_validate({"state_dir": Path(sys.argv[1]), "models": {"offline": True}})
+    pool = ScriptedPool({"add": lambda arguments, _call, _cancellation: arguments})
+    with _parts(settings, pool) as parts:
+        version = sample_version()
+        parts.store.admit(version, sample_record(version), sample_task())
+        endpoint = Endpoint(parts, grpc_settings=settings.grpc, making=settings.making, reflect=True)
+        address = endpoint.listen("127.0.0.1:0")
+        endpoint.ready()
+        sys.stdout.write(json.dumps({"address": address}) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        endpoint.drain(1.0)
+
+
+if __name__ == "__main__":
+    main()
