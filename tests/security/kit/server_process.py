@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 from docker.models.containers import Container
@@ -91,15 +91,28 @@ def serving(engine: Engine, state_dir: Path, **settings: str) -> Iterator[Server
     """
     environment = os.environ | {f"TOOLWRIGHT_{name}": value for name, value in settings.items()}
     command = [str(Path(sys.executable).with_name("toolwright")), "serve", "--json", "--state-dir", str(state_dir)]
+    with ExitStack() as stack:
+        for last in (False, False, True):
+            process, told = stack.enter_context(_started([*command, "--listen", "127.0.0.1:0"], environment, state_dir))
+            # The one layer that is judged by time: a machine that runs other tests at once may be too slow for it.
+            if last or told.get("layers") != ["wall clock"]:
+                break
+            stack.close()
+        yield ServerProcess(told["address"], process, state_dir, engine)
+
+
+@contextmanager
+def _started(
+    command: list[str], environment: dict[str, str], state_dir: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """Start a server; give it with the document that it says first."""
     with log_of(state_dir).open("ab") as log:
-        process = subprocess.Popen(
-            [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=log, env=environment
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
     try:
         assert process.stdout is not None
         started = process.stdout.readline()
         assert started, f"NOT PROVEN: no server started, exit status {process.wait(_STOP_S)}"
-        yield ServerProcess(json.loads(started)["address"], process, state_dir, engine)
+        yield process, json.loads(started)
     finally:
         if process.poll() is None:
             process.kill()
