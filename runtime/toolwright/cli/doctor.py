@@ -104,11 +104,12 @@ _SHOWN = (
 
 
 def _image(session: Session, diagnosis: Diagnosis, _profile: Profile) -> None:
-    if session.options.image:
-        diagnosis.findings.append(Finding("image", session.options.image))
+    name = session.options.image or "python"
+    if "sha256:" in name:
+        diagnosis.findings.append(Finding("image", name))
         return
     with session.environment.images(session.options) as images:
-        image = images.find("python")
+        image = images.find(name.removeprefix("toolwright-sandbox-"))
     diagnosis.findings.append(Finding("image", f"{image.reference}, {image.image_id}"))
     if not image.packages_locked:
         diagnosis.findings.append(

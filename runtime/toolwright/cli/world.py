@@ -36,6 +36,7 @@ from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.sandbox.host.facts import EngineFacts, engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server import attack_sandboxes, check_sandboxes, open_server
+from toolwright.server.sandboxes import image_id
 from toolwright.settings import ModelSettings, Profile, Settings, load_settings
 
 _STRONG = "offline-strong"
@@ -112,9 +113,8 @@ class World:
         """Measure the floors; see `Environment.floors`."""
         settings = _settings(options, {})
         with _engine(settings) as engine:
-            image = settings.sandbox.image
-            image_id = image if settings.sandbox.image_pinned else find_image(engine.client).image_id
-            return measure_floors(engine.client, image_id, load_recipe("python").python, rounds=rounds)
+            image = image_id(engine.client, settings.sandbox.image)
+            return measure_floors(engine.client, image, load_recipe("python").python, rounds=rounds)
 
     def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:
         """Ask the offline strong model; see `Environment.strong_use`."""

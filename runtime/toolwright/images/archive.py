@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
@@ -46,7 +47,7 @@ def write_image(layer: IO[bytes], content_digest: str, configuration: Configurat
     config = _json(_config(content_digest, configuration))
     config_digest = hashlib.sha256(config).hexdigest()
     manifest = _json([{"Config": f"{config_digest}.json", "RepoTags": [configuration.tag], "Layers": ["layer.tar"]}])
-    output = io.BytesIO()
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - given back open; it goes when it is closed
     with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in ((f"{config_digest}.json", config), ("manifest.json", manifest)):
             tar.addfile(_member(name, Entry("file", 0o644, content)), io.BytesIO(content))

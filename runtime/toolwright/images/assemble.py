@@ -14,6 +14,7 @@ from toolwright.images.lock import Package, differences, format_lock, read_lock
 from toolwright.images.mirror import Mirror
 from toolwright.images.recipe import Recipe
 from toolwright.images.tree import Tree, complete, read_tree, violations
+from toolwright.images.wheels import Wheel, fetched
 
 
 def assemble(
@@ -24,27 +25,29 @@ def assemble(
     *,
     relock: bool = False,
 ) -> IO[bytes]:
-    """Return an archive for `docker load`, at its start.
+    """Return an archive for `docker load`, at its start; it is the caller's to close.
 
     Args:
         recipe: what to make.
         platform: what it will run on.
         mirrors: where packages may come from; the first that serves is used.
         progress: gets a line for people at each step, and each package that differs from the lock.
-        relock: write the packages that come into the recipe's lock.
+        relock: write the packages and wheels that come into the recipe's locks.
 
     Raises:
-        ImageMissing: a program or mirror is missing, or the files would break what an image promises.
-        InvalidInput: the lock is malformed.
+        ImageMissing: a program, mirror or lock of wheels is missing, or the files would break what an image promises.
+        InvalidInput: a lock is malformed.
     """
-    tree, packages = _files(recipe, platform, mirrors, progress)
+    with fetched(recipe, platform.debian, progress, relock=relock) as wheels:
+        tree, packages = _files(recipe, platform, mirrors, progress, wheels)
     if relock:
         recipe.lock_path(platform.debian).write_text(format_lock(packages), encoding="utf-8")
     changed = _compare(recipe, platform, packages, progress)
     digest = recipe.digest(platform.debian)
     with tempfile.TemporaryFile() as layer:
         content_digest = write_layer(tree, layer)
-        origin = Origin(recipe.name, digest, content_digest, packages, not changed, recipe.agent_protocol)
+        everything = (*packages, *(wheel.package for wheel in wheels))
+        origin = Origin(recipe.name, digest, content_digest, everything, not changed, recipe.agent_protocol)
         configuration = Configuration(
             platform.engine,
             recipe.entrypoint,
@@ -56,11 +59,16 @@ def assemble(
 
 
 def _files(
-    recipe: Recipe, platform: Platform, mirrors: Sequence[Mirror], progress: Callable[[str], None]
+    recipe: Recipe,
+    platform: Platform,
+    mirrors: Sequence[Mirror],
+    progress: Callable[[str], None],
+    wheels: Sequence[Wheel],
 ) -> tuple[Tree, tuple[Package, ...]]:
-    with unpacked(recipe, platform.debian, mirrors, progress) as archive, archive.open("rb") as stream:
+    paths = [wheel.path for wheel in wheels]
+    with unpacked(recipe, platform.debian, mirrors, progress, paths) as archive, archive.open("rb") as stream:
         kept, packages = read_tree(stream, recipe)
-    tree = complete(kept, recipe, packages)
+    tree = complete(kept, recipe, (*packages, *(wheel.package for wheel in wheels)))
     if broken := violations(tree, recipe):
         lines = "\n".join(broken[:20])
         message = f"the image {recipe.name!r} would break its promises ({len(broken)}); correct the recipe:\n{lines}"

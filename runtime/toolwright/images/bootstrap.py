@@ -16,10 +16,12 @@ from pathlib import Path
 from toolwright.errors import ImageMissing
 from toolwright.images.mirror import Mirror, find_keyring
 from toolwright.images.recipe import Recipe
+from toolwright.images.wheels import unpack
 
 _LIMIT_S = 900.0
 """Longer than any mirror that still answers; apt gives up on one that does not."""
 _KEPT_LINES = 12
+_SITE = "site-packages"
 
 _APT_OPTIONS = (
     'Acquire::Languages "none"',
@@ -31,9 +33,13 @@ _APT_OPTIONS = (
 
 @contextmanager
 def unpacked(
-    recipe: Recipe, architecture: str, mirrors: Sequence[Mirror], progress: Callable[[str], None]
+    recipe: Recipe,
+    architecture: str,
+    mirrors: Sequence[Mirror],
+    progress: Callable[[str], None],
+    wheels: Sequence[Path] = (),
 ) -> Iterator[Path]:
-    """Give the path of a tar archive with the packages of `recipe` unpacked, and the agent among them, compiled.
+    """Give the path of a tar archive with the packages of `recipe`, the agent and `wheels` unpacked, and compiled.
 
     The architecture is one of Debian's, such as `amd64`; another one than the host's needs an emulator. Each of
     `mirrors` is tried in turn. The archive goes when the context ends.
@@ -46,7 +52,7 @@ def unpacked(
         work = Path(name)
         # In a user namespace mmdebstrap is another user, who must be able to read the hook and the agent.
         work.chmod(0o755)
-        _stage(recipe, work)
+        _stage(recipe, work, wheels)
         archive = work / "root.tar"
         for number, mirror in enumerate(mirrors, start=1):
             progress(f"unpacking {' '.join(recipe.packages)} of Debian {recipe.suite} from {mirror.main}")
@@ -77,16 +83,19 @@ def _requirements(recipe: Recipe) -> tuple[str, Path]:
     return program, keyring
 
 
-def _stage(recipe: Recipe, work: Path) -> None:
+def _stage(recipe: Recipe, work: Path, wheels: Sequence[Path]) -> None:
     shutil.copyfile(recipe.hook, work / "hook.sh")
     for path in recipe.agent_files():
         target = work / "agent" / path.relative_to(recipe.agent)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    for wheel in wheels:
+        unpack(wheel, work / _SITE, recipe)
 
 
 def _options(recipe: Recipe, architecture: str, work: Path) -> list[str]:
-    hook = f'sh {shlex.quote(str(work / "hook.sh"))} "$1" {shlex.quote(str(work / "agent"))}'
+    script, agent, site = (shlex.quote(str(work / name)) for name in ("hook.sh", "agent", _SITE))
+    hook = f'sh {script} "$1" {agent} {site}'
     return [
         "--variant=extract",
         f"--architectures={architecture}",

@@ -47,10 +47,8 @@ def build_image(  # noqa: PLR0913 - the options of one command, by keyword
             return find_image(client, recipe.name, recipe=recipe)
         except ImageMissing:
             progress(f"building the sandbox image {recipe.name!r}")
-    archive = assemble(
-        recipe, engine_platform(client), mirrors or candidate_mirrors(os.environ), progress, relock=relock
-    )
-    with engine_faults():
+    platform, sources = engine_platform(client), mirrors or candidate_mirrors(os.environ)
+    with assemble(recipe, platform, sources, progress, relock=relock) as archive, engine_faults():
         client.images.load(archive)
     info = find_image(client, recipe.name, recipe=recipe)
     progress(f"{info.reference} is in the engine: {info.size_bytes / 1e6:.1f} MB, files {info.content_digest}")

@@ -22,11 +22,11 @@ from toolwright.images.recipe import load_recipe
 def main(name: str) -> int:
     """Write the image; say on standard error what happens. Returns the exit status."""
     try:
-        archive = assemble(load_recipe(name), _platform(), candidate_mirrors(os.environ), _say)
+        with assemble(load_recipe(name), _platform(), candidate_mirrors(os.environ), _say) as archive:
+            shutil.copyfileobj(archive, sys.stdout.buffer)
     except ToolwrightError as error:
         _say(str(error))
         return 3
-    shutil.copyfileobj(archive, sys.stdout.buffer)
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from toolwright.errors import ImageMissing, InvalidInput, NotFound
 
-BUILD_FORM = 1
+BUILD_FORM = 2
 """Counts changes of the build itself: another number makes every image out of date."""
 
 _AGENT = Path("agent") / "toolwright_agent"
@@ -24,8 +24,12 @@ class Recipe:
     """One image. Paths inside the image have no leading slash; patterns are those of `fnmatch`."""
 
     name: str
+    base: str
+    """Name of the recipe that this one adds to; empty for none."""
     suite: str
     packages: tuple[str, ...]
+    wheels: tuple[str, ...]
+    """Python distributions beside the standard library; what they depend on comes with them."""
     python: str
     agent_protocol: int
     entrypoint: tuple[str, ...]
@@ -35,6 +39,10 @@ class Recipe:
     keep: tuple[str, ...]
     drop: tuple[str, ...]
     """Taken out again of what `keep` names."""
+    preload: tuple[str, ...]
+    """Modules that the agent imports before it forks the first call."""
+    reseed: tuple[str, ...]
+    """Functions, as `module:name`, that give each call random numbers of its own."""
     root: Path
     """The `sandbox_images` directory it was read from."""
 
@@ -78,6 +86,15 @@ class Recipe:
         """Return where the packages' digests for a Debian architecture such as `amd64` are kept."""
         return self.directory / f"packages.{architecture}.lock"
 
+    def wheel_lock_path(self, architecture: str) -> Path:
+        """Return where the digests of the wheels for a Debian architecture are kept."""
+        return self.directory / f"wheels.{architecture}.lock"
+
+    @property
+    def python_version(self) -> str:
+        """Version of the interpreter inside, such as `3.13`."""
+        return self.python.rpartition("/python")[2]
+
     def agent_files(self) -> tuple[Path, ...]:
         """Return the agent's source files, sorted.
 
@@ -93,11 +110,12 @@ class Recipe:
         return files
 
     def _inputs(self, architecture: str) -> Iterator[tuple[str, Path]]:
-        yield "recipe", self.directory / "recipe.toml"
+        for name in filter(None, (self.base, self.name)):
+            yield f"recipe {name}", self.root / name / "recipe.toml"
         yield "hook", self.hook
-        lock = self.lock_path(architecture)
-        if lock.is_file():
-            yield "lock", lock
+        for lock in (self.lock_path(architecture), self.wheel_lock_path(architecture)):
+            if lock.is_file():
+                yield lock.name, lock
         for path in self.agent_files():
             yield path.relative_to(self.agent).as_posix(), path
 
@@ -129,21 +147,49 @@ def load_recipe(name: str = "python", root: Path | None = None) -> Recipe:
         InvalidInput: the file is not a recipe; the text names the field.
     """
     root = root or images_root()
+    data = _read(name, root)
+    base = str(data.get("base", ""))
+    if base:
+        below = _read(base, root)
+        if "base" in below:
+            raise InvalidInput(f"{name}/recipe.toml", f"its base {base!r} has a base too", "one that stands alone")
+        data = _added(below, data, name)
+    return _parse(data, name, root)
+
+
+def _read(name: str, root: Path) -> Mapping[str, Any]:
     if name not in recipe_names(root):
         raise NotFound("image recipe", name, f"there are: {', '.join(recipe_names(root)) or 'none'}")
     try:
-        data = tomllib.loads((root / name / "recipe.toml").read_text(encoding="utf-8"))
+        return tomllib.loads((root / name / "recipe.toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{name}/recipe.toml", str(error)) from error
-    return _parse(data, name, root)
+
+
+def _added(base: Mapping[str, Any], own: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return `base` with what `own` adds: lists grow, and nothing but the name is replaced."""
+    data = dict(base) | {"name": own.get("name"), "base": own["base"]}
+    for key, value in own.items():
+        if key in {"name", "base"}:
+            continue
+        there = data.get(key)
+        if isinstance(value, list) and isinstance(there, list | None):
+            data[key] = [*(there or ()), *value]
+        elif isinstance(value, dict) and isinstance(there, dict) and not value.keys() & there.keys():
+            data[key] = there | value
+        else:
+            raise InvalidInput(f"{name}/recipe.toml", f"{key} would replace what its base says", "additions alone")
+    return data
 
 
 def _parse(data: Mapping[str, Any], name: str, root: Path) -> Recipe:
     try:
         recipe = Recipe(
             name=_text(data, "name"),
+            base=str(data.get("base", "")),
             suite=_text(data, "suite"),
             packages=_texts(data, "packages"),
+            wheels=_texts(data, "wheels") if "wheels" in data else (),
             python=_text(data, "python"),
             agent_protocol=int(data["agent_protocol"]),
             entrypoint=_texts(data, "entrypoint"),
@@ -152,6 +198,8 @@ def _parse(data: Mapping[str, Any], name: str, root: Path) -> Recipe:
             directories=_texts(data, "directories"),
             keep=_patterns(data, "keep"),
             drop=_patterns(data, "drop"),
+            preload=_texts(data, "preload"),
+            reseed=_texts(data, "reseed"),
             root=root,
         )
     except KeyError as error:

@@ -16,7 +16,9 @@ from toolwright.images.recipe import Recipe
 PACKAGES_FILE = "toolwright-packages.txt"
 """Where the hook leaves the digests of the archives, in the unpacked tree only."""
 
-_OWN = "usr/lib/toolwright"
+OWN = "usr/lib/toolwright"
+"""What of an image is no Debian package's: the agent, what it reads at start, and libraries."""
+SITE = f"{OWN}/site-packages"
 _ALIASES = ("bin", "lib", "lib64", "sbin")
 _DIRECTORY_MODE, _FILE_MODE, _PROGRAM_MODE = 0o755, 0o644, 0o755
 _MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -52,7 +54,7 @@ def read_tree(archive: IO[bytes], recipe: Recipe) -> tuple[Tree, tuple[Package, 
                 path = normpath(member.name)
                 if path == PACKAGES_FILE:
                     packages = parse_archives(_content(tar, member).decode())
-                elif recipe.wants(path) or path.startswith(f"{_OWN}/toolwright_agent/"):
+                elif recipe.wants(path) or path.startswith(f"{OWN}/toolwright_agent/"):
                     entries[path] = _entry(tar, member, entries, recipe)
     except tarfile.TarError as error:
         message = f"the unpacked packages cannot be read: {error}; build the image again"
@@ -74,7 +76,9 @@ def complete(tree: Tree, recipe: Recipe, packages: Iterable[Package]) -> Tree:
     # Programs ask for the name of uid 0 and of "nobody"; the uids of calls have none.
     entries["etc/passwd"] = _file("root:x:0:0:root:/:/nonexistent\nnobody:x:65534:65534:nobody:/:/nonexistent\n")
     entries["etc/group"] = _file("root:x:0:\nnogroup:x:65534:\n")
-    entries[f"{_OWN}/packages.json"] = _file(
+    start = {"preload": recipe.preload, "reseed": recipe.reseed}
+    entries[f"{OWN}/start.json"] = _file(json.dumps(start, indent=0) + "\n")
+    entries[f"{OWN}/packages.json"] = _file(
         json.dumps([[item.name, item.version, item.architecture, item.sha256] for item in packages], indent=0) + "\n"
     )
     for path in list(entries):

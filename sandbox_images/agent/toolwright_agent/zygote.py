@@ -3,69 +3,14 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
-import random
 import socket
 import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
-from toolwright_agent import callfilter, child, janitor
-
-# What tools import most. Importing `json` in each call costs more than all the rest of the call.
-PRELOADED = [
-    "array",
-    "ast",
-    "base64",
-    "binascii",
-    "bisect",
-    "calendar",
-    "cmath",
-    "collections",
-    "collections.abc",
-    "contextlib",
-    "copy",
-    "csv",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "difflib",
-    "enum",
-    "fractions",
-    "functools",
-    "hashlib",
-    "heapq",
-    "inspect",
-    "io",
-    "ipaddress",
-    "itertools",
-    "json",
-    "keyword",
-    "math",
-    "numbers",
-    "operator",
-    "os.path",
-    "random",
-    "re",
-    "secrets",
-    "statistics",
-    "string",
-    "struct",
-    "sys",
-    "textwrap",
-    "time",
-    "tokenize",
-    "traceback",
-    "types",
-    "typing",
-    "unicodedata",
-    "urllib.parse",
-    "uuid",
-    "warnings",
-    "weakref",
-    "zlib",
-    "zoneinfo",
-]
+from toolwright_agent import callfilter, child, footprint, janitor, preload
 
 REQUEST = struct.Struct(">cIIIIQQQI")
 """Kind, uid, gid, group of the scratch directory, processes, data, address space, file bytes, CPU seconds."""
@@ -78,20 +23,31 @@ FDS = 4
 """Passed with a call: payload to read; result, stdout and stderr to write."""
 
 
+@dataclass(frozen=True)
+class Born:
+    """What every call is born with."""
+
+    reseed: Sequence[preload.Reseed]
+    held: footprint.Footprint
+    program: bytes
+    """The filter of system calls."""
+
+
 def serve(channel: socket.socket, scratch: str) -> NoReturn:
     """Fork on request until the relay is gone."""
-    for name in PRELOADED:
-        importlib.import_module(name)
+    reseed = preload.load()
     program = callfilter.build()
     # Everything alive now is for ever: the collector need not visit it, and so not copy its pages, in a call.
     gc.collect()
     gc.freeze()
+    footprint.compact()
+    born = Born(reseed, footprint.measure(), program)
     channel.send(b"R")
     while True:
         message, fds, _, _ = socket.recv_fds(channel, REQUEST.size, FDS)
         if not message:
             os._exit(0)
-        _serve_one(channel, REQUEST.unpack(message), fds, scratch, program)
+        _serve_one(channel, REQUEST.unpack(message), fds, scratch, born)
 
 
 def _serve_one(
@@ -99,7 +55,7 @@ def _serve_one(
     request: tuple[bytes, int, int, int, int, int, int, int, int],
     fds: list[int],
     scratch: str,
-    program: bytes,
+    born: Born,
 ) -> None:
     kind, uid, gid, group, processes, data_bytes, address_bytes, file_bytes, cpu_s = request
     pid = os.fork()
@@ -107,9 +63,12 @@ def _serve_one(
         try:
             channel.close()
             if kind == CALL:
+                data_bytes += born.held.data_bytes
+                address_bytes += born.held.address_bytes if address_bytes else 0
                 rights = child.Rights(uid, group, scratch, processes, data_bytes, address_bytes, file_bytes, cpu_s)
-                random.seed()  # else every call would draw the same numbers
-                child.run(rights, child.Channels(*fds), program)
+                for reseed in born.reseed:
+                    reseed()  # else every call would draw the same numbers
+                child.run(rights, child.Channels(*fds), born.program)
             else:
                 janitor.run(uid, gid, scratch)
         finally:

@@ -20,6 +20,8 @@ agent_protocol = 1
 entrypoint = ["/usr/bin/python3.13", "/usr/lib/toolwright/toolwright_agent"]
 executables = ["usr/bin/python3.13"]
 directories = ["proc", "tmp"]
+preload = ["json"]
+reseed = ["random:seed"]
 [environment]
 LANG = "C.UTF-8"
 [[keep]]

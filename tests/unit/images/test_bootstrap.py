@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,18 @@ def test_without_mmdebstrap_the_other_way_is_named(
 
     with pytest.raises(ImageMissing, match="Dockerfile"), unpacked(recipe, "amd64", [GOOD], lambda _: None):
         pass
+
+
+def test_wheels_are_laid_beside_the_agent(recipe: Recipe, fake_mmdebstrap: Path, tmp_path: Path) -> None:
+    """The hook is told where they are; of a wheel only what the recipe keeps is there."""
+    kept = replace(recipe, keep=(*recipe.keep, "usr/lib/toolwright/site-packages/six.py"))
+    wheel = tmp_path / "six-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("six.py", "x = 1")
+        archive.writestr("six_tests.py", "x = 1")
+
+    with unpacked(kept, "amd64", [GOOD], lambda _: None, [wheel]) as root:
+        site = root.parent / "site-packages"
+        assert [path.name for path in site.iterdir()] == ["six.py"]
+
+    assert f"{site}" in fake_mmdebstrap.read_text(encoding="utf-8")

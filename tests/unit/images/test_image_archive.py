@@ -62,9 +62,10 @@ def test_the_archive_is_what_an_engine_loads() -> None:
     """Manifest, configuration and layer refer to each other by digest."""
     layer, digest = layer_of(TREE)
 
-    archive = write_image(io.BytesIO(layer), digest, CONFIGURATION)
-
-    with tarfile.open(fileobj=archive) as tar:
+    with (
+        write_image(io.BytesIO(layer), digest, CONFIGURATION) as archive,
+        tarfile.open(fileobj=archive) as tar,
+    ):
         content = {item.name: tar.extractfile(item).read() for item in tar.getmembers()}  # type: ignore[union-attr]
     (manifest,) = json.loads(content["manifest.json"])
     config = content[manifest["Config"]]
@@ -85,6 +86,9 @@ def test_the_archive_is_the_same_twice() -> None:
     """So the image id is the same, too."""
     layer, digest = layer_of(TREE)
 
-    first, second = (write_image(io.BytesIO(layer), digest, CONFIGURATION).read() for _ in range(2))
+    contents = []
+    for _ in range(2):
+        with write_image(io.BytesIO(layer), digest, CONFIGURATION) as archive:
+            contents.append(archive.read())
 
-    assert first == second
+    assert contents[0] == contents[1]

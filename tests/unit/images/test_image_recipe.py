@@ -89,6 +89,7 @@ def test_unknown_recipe_names_those_that_are_there(recipe_root: Path) -> None:
         ('suite = "trixie"', "", "suite is missing"),
         ('name = "tiny"', 'name = "other"', "other"),
         ('name = "tiny"', "name = ", r"recipe\.toml"),
+        ('reseed = ["random:seed"]', "", "reseed is missing"),
     ],
 )
 def test_malformed_recipe_names_the_field(recipe_root: Path, old: str, new: str, field: str) -> None:
@@ -103,3 +104,72 @@ def test_malformed_recipe_names_the_field(recipe_root: Path, old: str, new: str,
 def test_recipes_of_the_checkout_are_found() -> None:
     """In a checkout they are beside the sources."""
     assert (images_root() / "python" / "recipe.toml").is_file()
+
+
+ADDITION = """
+name = "more"
+base = "tiny"
+packages = ["libstdc++6"]
+wheels = ["numpy"]
+preload = ["numpy"]
+[environment]
+OMP_NUM_THREADS = "1"
+[[drop]]
+why = "tests"
+paths = ["usr/lib/toolwright/site-packages/*/tests"]
+"""
+
+
+def added(root: Path, text: str = ADDITION) -> Recipe:
+    """Return a recipe that adds to the one in `root`."""
+    (root / "more").mkdir()
+    (root / "more" / "recipe.toml").write_text(text, encoding="utf-8")
+    return load_recipe("more", root)
+
+
+def test_a_recipe_adds_to_its_base(recipe: Recipe, recipe_root: Path) -> None:
+    """What the base says stays, in its order; what is new comes after it."""
+    more = added(recipe_root)
+
+    assert (more.packages, more.preload) == ((*recipe.packages, "libstdc++6"), (*recipe.preload, "numpy"))
+    assert (recipe.wheels, more.wheels) == ((), ("numpy",))
+    assert more.environment == {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+    assert (more.entrypoint, more.reseed, more.keep) == (recipe.entrypoint, recipe.reseed, recipe.keep)
+    assert not more.wants("usr/lib/toolwright/site-packages/numpy/tests/x.py")
+    assert not more.wants("usr/lib/python3.13/test/support.py")
+
+
+@pytest.mark.parametrize("changed", ["tiny/recipe.toml", "more/recipe.toml", "more/wheels.amd64.lock"])
+def test_digest_of_an_addition_changes_with_base_and_wheels(recipe_root: Path, changed: str) -> None:
+    """A changed base, recipe or lock of wheels makes the image out of date."""
+    before = added(recipe_root).digest("amd64")
+
+    with (recipe_root / changed).open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+
+    assert load_recipe("more", recipe_root).digest("amd64") != before
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ('suite = "sid"', "suite would replace"),
+        ("[environment]\nLANG = 'C'", "environment would replace"),
+        ('python = "/usr/bin/python3.14"', "python would replace"),
+        ("agent_protocol = 2", "agent_protocol would replace"),
+    ],
+)
+def test_a_recipe_replaces_nothing_of_its_base(recipe_root: Path, line: str, field: str) -> None:
+    """An auditor who has read the base need not look for what is taken back."""
+    with pytest.raises(InvalidInput, match=field):
+        added(recipe_root, f'name = "more"\nbase = "tiny"\n{line}\n')
+
+
+def test_bases_do_not_pile_up(recipe_root: Path) -> None:
+    """Two files are all that there is to read of an image."""
+    (recipe_root / "third").mkdir()
+    (recipe_root / "third" / "recipe.toml").write_text('name = "third"\nbase = "more"\n', encoding="utf-8")
+    added(recipe_root)
+
+    with pytest.raises(InvalidInput, match="has a base too"):
+        load_recipe("third", recipe_root)

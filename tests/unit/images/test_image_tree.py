@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Callable
 
@@ -86,6 +87,7 @@ def test_completing_adds_our_own_files(recipe: Recipe, unpacked_tar: MakeTar) ->
     }
     assert tree["bin"] == Entry("link", 0o777, target="usr/bin")
     assert b'"zlib1g"' in tree["usr/lib/toolwright/packages.json"].content
+    assert json.loads(tree["usr/lib/toolwright/start.json"].content) == {"preload": ["json"], "reseed": ["random:seed"]}
     assert violations(tree, recipe) == ()
 
 
