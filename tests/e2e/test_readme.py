@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from toolwright.client import Client
+from toolwright.domain.call import Isolation
 from toolwright.server import open_server
 from toolwright.settings import load_settings
 
@@ -73,14 +74,15 @@ def test_program_of_the_readme_runs(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_readme_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file shown is taken by the strict reader: no name in it is made up."""
-    (text,) = [text for kind, text in BLOCKS if kind == "toml"]
-    (tmp_path / "toolwright.toml").write_text(text, encoding="utf-8")
+    """The files shown are taken by the strict reader: no name in them is made up."""
+    texts = [text for kind, text in BLOCKS if kind == "toml"]
+    (tmp_path / "toolwright.toml").write_text("\n".join(texts), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
     settings = load_settings()
 
     assert settings.models.maker.model == "gpt-4o"
+    assert settings.isolation.policy.level("default", "parse_csv") is Isolation.CALL
 
 
 def test_no_command_escapes_the_tests() -> None:

@@ -15,8 +15,6 @@ class Limits:
 
     wall_time_s: float = 10.0
     """Seconds from the start of the tool's process until it is killed from outside."""
-    load_time_s: float = 5.0
-    """Seconds of these until the source has to be loaded: compiled, and run down to the end of the module."""
     memory_bytes: int = 256 * MIB
     """Memory of the call, its file system included, in bytes."""
     processes: int = 32
@@ -27,6 +25,8 @@ class Limits:
     """Kept bytes of stdout, and of stderr; what comes after is counted and dropped."""
     result_bytes: int = 4 * MIB
     """Largest result, in bytes of JSON."""
+    load_time_s: float = 5.0
+    """Seconds of `wall_time_s` until the source has to be loaded: compiled, and run down to the end of the module."""
 
     def lowered(self, asked: LimitsRequest) -> Limits:
         """Return these ceilings with each one that `asked` names put down to it.
