@@ -56,7 +56,8 @@ def fork_bomb(lab: Lab) -> None:
     refused = lab.fire(_ZOMBIES, arguments_json='{"most": 60, "pause": 0}', destructive=True)
 
     among(shot.status, lab.golden({Status.TIMEOUT}, gvisor={Status.TIMEOUT, Status.OUT_OF_MEMORY}), "verdict")
-    sure(lab.gvisor or shot.survived, "the container was thrown away")
+    # An agent that the bomb starves gives no proof in time; then its container goes with all that is in it.
+    sure(refused.survived, "the container was thrown away although nothing went on in it")
     allowed = refused.execution.limits.processes - lab.golden(1, gvisor=0)
     same(refused.value, [allowed, errno.EAGAIN])
 
