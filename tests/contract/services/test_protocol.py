@@ -85,6 +85,7 @@ def test_calls_not_served_yet_say_so(channel: grpc.Channel, method: Any) -> None
     assert method.name in str(caught.value.details())
 
 
+@pytest.mark.case("AP-22")
 @pytest.mark.parametrize("method", [one for one in DESCRIPTORS if one.name in SERVED], ids=lambda one: one.name)
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff", b"\x0a\xff", b"\x12\x02\xc3\x28\xff"])
 def test_a_request_that_is_no_message_is_the_callers_fault(channel: grpc.Channel, method: Any, raw: bytes) -> None:
@@ -175,6 +176,7 @@ def test_reflection_shows_the_protocol_in_development_only() -> None:
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
+@pytest.mark.case("AP-23")
 def test_compressed_requests_are_refused() -> None:
     """A small request must not unpack to a large one."""
     executor = ScriptedExecutor()

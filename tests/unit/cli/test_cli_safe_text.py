@@ -14,6 +14,7 @@ from toolwright.domain.shown import shown, shown_line
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.case("AP-24")
 @pytest.mark.parametrize(
     ("hostile", "harmless"),
     [

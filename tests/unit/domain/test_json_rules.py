@@ -84,6 +84,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
 }
 
 
+@pytest.mark.case("PR-10", "PR-11", "PR-12", "PR-13", "PR-14", "PR-15", "PR-34")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_breaks_a_rule_is_refused_by_name(name: str) -> None:
     """The message says which rule, and is short however long the text was."""
@@ -93,6 +94,7 @@ def test_what_breaks_a_rule_is_refused_by_name(name: str) -> None:
     assert len(str(refused.value)) < 250
 
 
+@pytest.mark.case("PR-13", "PR-15")
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -120,6 +122,7 @@ def test_what_keeps_the_rules_comes_through_exactly(text: str | bytes, value: ob
     assert RULES.parse(text) == value
 
 
+@pytest.mark.case("PR-12")
 def test_minus_zero_is_kept() -> None:
     """PR-12: its sign survives."""
     assert math.copysign(1, RULES.parse("-0.0")) == -1
@@ -168,6 +171,7 @@ def test_every_honest_value_comes_through(value: Any, ascii_only: bool) -> None:
 alphabet = st.sampled_from(list('[]{},:"\\/truefalsnbNaI0123456789.-+eE \n\x00ud8c\ud800é\U0001f600'))
 
 
+@pytest.mark.case("PR-42")
 @settings(max_examples=1_500, deadline=None)
 @given(st.text(alphabet, max_size=80) | st.binary(max_size=80) | st.text(max_size=40))
 @example('"\\')
@@ -184,6 +188,7 @@ def test_any_text_is_a_value_or_refused(text: str | bytes) -> None:
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
 
 
+@pytest.mark.case("PR-42")
 @settings(max_examples=300, deadline=None)
 @given(json_values, st.data())
 def test_a_mutated_value_is_a_value_or_refused(value: Any, data: st.DataObject) -> None:
@@ -220,6 +225,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.case("PR-13", "PR-14")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_time_is_linear_in_the_text(name: str) -> None:
     """PR-14: two megabytes of anything take about as long as of anything else."""

@@ -77,10 +77,10 @@ def breaches() -> Callable[[Path], list[Any]]:
 
 
 @pytest.mark.unit
-@pytest.mark.case("IM-14", "IM-15")
+@pytest.mark.case("IM-14", "IM-15", "PR-34")
 @pytest.mark.parametrize("source", BREACHES.values(), ids=BREACHES.keys())
 def test_a_seeded_breach_is_found(breaches: Callable[[Path], list[Any]], tmp_path: Path, source: str) -> None:
-    """IM-14, IM-15: each rule fails on code that breaks it, and names file and line."""
+    """IM-14, IM-15, PR-34: each rule fails on code that breaks it, and names file and line."""
     module = tmp_path / "making" / "seeded.py"
     module.parent.mkdir()
     module.write_text(source, encoding="utf-8")
@@ -124,7 +124,7 @@ def test_the_program_fails_on_a_breach_alone(tmp_path: Path, source: str, status
 
 
 @pytest.mark.unit
-@pytest.mark.case("IM-14", "IM-15")
+@pytest.mark.case("IM-14", "IM-15", "PR-34")
 def test_the_code_as_it_is_has_no_breach(breaches: Callable[[Path], list[Any]]) -> None:
-    """IM-14, IM-15: the server's code passes, so the gate can stand in `make lint`."""
+    """IM-14, IM-15, PR-34: the server's code passes, so the gate can stand in `make lint`."""
     assert breaches(ROOT / "runtime" / "toolwright") == []

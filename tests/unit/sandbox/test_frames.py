@@ -64,6 +64,7 @@ def test_frames_come_out_as_they_went_in_however_they_are_cut(frames: list[Frame
     assert decoder.empty
 
 
+@pytest.mark.case("FT-20")
 def test_two_frames_split_at_every_byte() -> None:
     """FT-20: wherever the cut falls, the first frame comes when it is whole and not before."""
     first, second = Frame(FrameType.STDOUT, 1, b"one"), Frame(FrameType.RESULT, 1, b"two")
@@ -77,6 +78,7 @@ def test_two_frames_split_at_every_byte() -> None:
         assert decoder.empty
 
 
+@pytest.mark.case("PR-08")
 @pytest.mark.parametrize("kind", FROM_AGENT)
 def test_each_type_takes_its_cap_and_not_a_byte_more(kind: FrameType) -> None:
     """PR-08: a body of exactly the cap is a frame; one byte more is refused."""
@@ -87,6 +89,7 @@ def test_each_type_takes_its_cap_and_not_a_byte_more(kind: FrameType) -> None:
         FrameDecoder().feed(header(kind=kind, length=cap + 1))
 
 
+@pytest.mark.case("PR-08")
 @pytest.mark.parametrize("length", [65_537, 2**31 - 1, 2**31, 2**32 - 1])
 def test_a_huge_length_is_refused_from_the_header_alone(length: int) -> None:
     """PR-08: no body is waited for, and nothing of that size is allocated."""
@@ -116,6 +119,7 @@ BAD_HEADERS = {
 }
 
 
+@pytest.mark.case("PR-34", "PR-39", "FT-20")
 @pytest.mark.parametrize("name", BAD_HEADERS)
 def test_a_bad_header_is_refused_before_its_body(name: str) -> None:
     """PR-34, PR-39, FT-20: what is no frame of this protocol is refused at its header's last byte."""
@@ -133,6 +137,7 @@ def test_a_bad_frame_after_a_good_one_is_refused_as_well() -> None:
         FrameDecoder().feed(pack(FrameType.STARTED, 1) + header(kind=99))
 
 
+@pytest.mark.case("PR-42")
 @settings(max_examples=600, deadline=None)
 @given(st.binary(max_size=400), st.lists(bodies, max_size=3), st.lists(st.integers(0, 700), max_size=8), st.data())
 @example(b"TWFR", [], [], None)
@@ -177,6 +182,7 @@ def test_streams_are_told_apart_however_they_are_cut(pieces: list[tuple[int, byt
     assert decoder.stderr == b"".join(piece for stream, piece in pieces if stream == 2)
 
 
+@pytest.mark.case("FT-20")
 def test_a_mux_header_split_at_every_byte() -> None:
     """FT-20: the eight bytes before a piece may come in any two parts, and an empty piece is none."""
     data = mux(1, b"abc") + mux(2, b"oops") + mux(1, b"") + mux(1, b"def")
@@ -187,6 +193,7 @@ def test_a_mux_header_split_at_every_byte() -> None:
         assert decoder.stderr == b"oops"
 
 
+@pytest.mark.case("FT-20")
 @pytest.mark.parametrize("stream", [0, 3, 255])
 def test_a_stream_of_another_number_is_refused(stream: int) -> None:
     """FT-20: Docker's stdin echo or system error streams are no part of the channel."""

@@ -52,6 +52,7 @@ def read(stream: bytes, cut: int) -> None:
     judge(transcript, LIMITS, None)
 
 
+@pytest.mark.case("PR-42")
 @pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_a_mutated_stream_has_a_verdict_or_broken_framing(count: int) -> None:
     """PR-42: no other exception, no hang, and no memory that stays; the seed is fixed."""

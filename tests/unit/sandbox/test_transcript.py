@@ -213,6 +213,7 @@ def test_output_counts_what_was_dropped(fresh: Transcript, hear: Callable[..., N
 numbers = st.integers() | st.floats() | st.booleans() | st.none() | st.text(max_size=5)
 
 
+@pytest.mark.case("PR-42")
 @given(st.dictionaries(st.sampled_from(["status", "wall_ms", "cpu_ms", "ooms", "clean", "stdout_bytes"]), numbers))
 def test_no_report_raises_anything_else(fields: dict[str, Any]) -> None:
     """PR-42: a report is an `Exit` or `FramingBroken`, and an `Exit`'s status can be read by `os`."""

@@ -250,6 +250,7 @@ def test_what_was_lost_has_a_verdict_without_an_end(outcome: Outcome, status: St
     assert outcome.failure.message in {"frame of type 9", "gone"}
 
 
+@pytest.mark.case("PR-42")
 @given(st.binary(max_size=60), st.integers(0, 0xFFFF), st.integers(0, 2), st.booleans(), st.sampled_from([None, *Stop]))
 def test_whatever_was_sent_there_is_one_verdict(
     sent: bytes,
