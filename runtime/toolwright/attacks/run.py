@@ -58,7 +58,7 @@ def run_case(case: Case, lab: Lab) -> Result:
     else:
         verdict, detail = _fire(case.attack, lab)
         control, why = _control(case, lab)
-    if verdict is Verdict.PASS and control is Verdict.FAIL:
+    if verdict is Verdict.PASS and why:
         verdict, detail = Verdict.SKIPPED, f"its control shows nothing: {why}"
     known = case.known.get(lab.runtime)
     if verdict is Verdict.FAIL and known is not None:

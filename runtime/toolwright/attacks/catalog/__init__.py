@@ -6,8 +6,11 @@ from typing import Final
 
 from toolwright.attacks.case import Case, Catalog
 from toolwright.attacks.catalog import (
+    calls_left,
     descriptors,
     expansion,
+    files_left,
+    kernel_objects_left,
     memory,
     output,
     priorities,
@@ -25,6 +28,9 @@ CATALOGS: Final[tuple[Catalog, ...]] = (
     time_limits.CASES,
     expansion.CASES,
     priorities.CASES,
+    files_left.CASES,
+    kernel_objects_left.CASES,
+    calls_left.CASES,
 )
 """The sections, in the order of the matrix."""
 
