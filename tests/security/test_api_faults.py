@@ -77,6 +77,7 @@ BAD_ARGUMENTS: Final = {
 }
 
 
+@pytest.mark.case("AP-01")
 @pytest.mark.parametrize("name", BAD_ARGUMENTS)
 def test_ap_01_bad_arguments(server: ServerProcess, client: Client, channel: grpc.Channel, name: str) -> None:
     """AP-01: arguments off the schema are INVALID_ARGUMENT with the field's path; no container is used."""
@@ -95,6 +96,7 @@ def test_ap_01_bad_arguments(server: ServerProcess, client: Client, channel: grp
     assert _uid(_sleep(client, 0)) == before + 1
 
 
+@pytest.mark.case("AP-01")
 def test_ap_01_control(client: Client) -> None:
     """AP-01, control: the same tool takes good arguments."""
     assert client.execute("add", {"a": 1, "b": 2}).outcome.result_json == "3"
@@ -104,6 +106,7 @@ def _processes_of_calls(observer: Observer, container: str) -> int:
     return len(observer.processes(container)) - 2
 
 
+@pytest.mark.case("AP-09")
 def test_ap_09_deadline_in_a_call(server: ServerProcess, client: Client, observer: Observer) -> None:
     """AP-09: when the caller's deadline passes, its call is killed, whatever limit it would have had."""
     container = _sleep(client, 0).provenance.container_id
@@ -138,6 +141,7 @@ def _stub(channel: grpc.Channel) -> Any:
     return execution_pb2_grpc.ExecutionServiceStub(channel)
 
 
+@pytest.mark.case("AP-10")
 def test_ap_10_cancel_in_a_call(
     server: ServerProcess, client: Client, channel: grpc.Channel, observer: Observer
 ) -> None:
@@ -158,6 +162,7 @@ def test_ap_10_cancel_in_a_call(
     assert server.executions() == recorded + 2
 
 
+@pytest.mark.case("AP-10")
 def test_ap_10_cancel_in_the_queue(
     server: ServerProcess, client: Client, channel: grpc.Channel, observer: Observer
 ) -> None:
@@ -178,6 +183,7 @@ def test_ap_10_cancel_in_the_queue(
     assert _uid(following) == _uid(first) + 2
 
 
+@pytest.mark.case("AP-10")
 def test_ap_10_cancel_in_the_start_of_a_container(server: ServerProcess, client: Client, channel: grpc.Channel) -> None:
     """AP-10: a call that is cancelled while its container starts leaves no container and no call behind."""
     old = _sleep(client, 0).provenance.container_id
@@ -196,6 +202,7 @@ def test_ap_10_cancel_in_the_start_of_a_container(server: ServerProcess, client:
     assert len(server.containers()) <= 1
 
 
+@pytest.mark.case("AP-10")
 def test_ap_10_cancel_after_the_result(server: ServerProcess, client: Client, channel: grpc.Channel) -> None:
     """AP-10: cancelling a call that has ended, unread, changes nothing, and strikes nobody who comes after."""
     recorded = server.executions()

@@ -18,8 +18,8 @@ from google.rpc import (  # type: ignore[import-untyped]  # it ships stubs, but 
 )
 
 from toolwright import errors
+from toolwright.domain.shown import shown
 from toolwright.errors import InvalidInput, NotFound, Overloaded, ToolwrightError
-from toolwright.services.convert.text import wire_text
 
 DOMAIN: Final = "toolwright"
 DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -72,15 +72,18 @@ def code_of(fault: ToolwrightError) -> grpc.StatusCode:
 
 
 def to_status(fault: ToolwrightError) -> status_pb2.Status:
-    """Return `fault` as a status with details."""
+    """Return `fault` as a status with details.
+
+    What callers sent may be quoted in it, and many programs print it as it is: what could act on a terminal is escaped.
+    """
     status = status_pb2.Status(code=code_of(fault).value[0], message=_short(str(fault)))
     info = error_details_pb2.ErrorInfo(reason=fault.reason, domain=DOMAIN)
     for name, fact in fault.metadata.items():
-        info.metadata[name] = wire_text(fact)[:_MAX_FACT_CHARS]
+        info.metadata[name] = shown(fact)[:_MAX_FACT_CHARS]
     status.details.add().Pack(info)
     if isinstance(fault, InvalidInput):
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=wire_text(fault.field)[:_MAX_FACT_CHARS], description=_short(fault.problem, _MAX_ENCODED_MESSAGE // 2)
+            field=shown(fault.field)[:_MAX_FACT_CHARS], description=_short(fault.problem, _MAX_ENCODED_MESSAGE // 2)
         )
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     retry_after_s = fault.retry_after_s if isinstance(fault, Overloaded) else _RETRY_AFTER_S.get(type(fault))
@@ -200,7 +203,7 @@ def _details(fault: grpc.RpcError) -> status_pb2.Status:
 
 def _short(text: str, limit: int = _MAX_ENCODED_MESSAGE) -> str:
     """Return `text`, cut so that it takes at most `limit` bytes percent-encoded."""
-    text = wire_text(text)[:limit]
+    text = shown(text[:limit])[:limit]
     while len(quote(text, safe=" ")) > limit:
         text = text[: min(len(text) - 1, len(text) * limit // len(quote(text, safe=" ")))]
     return text

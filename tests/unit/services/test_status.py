@@ -114,7 +114,18 @@ def test_trailers_stay_small(field: str, problem: str, limit: str) -> None:
 
 def test_a_text_that_is_no_unicode_does_not_break_the_status() -> None:
     """A fault about bad text must not fail for the same text."""
-    assert "\ufffd" in to_status(InvalidInput("a\ud800", "b\ud800")).message
+    assert to_status(InvalidInput("a\ud800", "b\ud800")).message == "a\\ud800: b\\ud800"
+
+
+@pytest.mark.case("PR-31")
+def test_pr_31_what_a_caller_sent_cannot_act_on_a_terminal() -> None:
+    """PR-31: control and bidi characters in a fault's text, field and facts are escaped, in all its details."""
+    hostile = "a\x1b]52;c;eA==\x07\x9b31m\u202e\r\x00"
+    for fault in (InvalidInput(hostile, hostile, hostile), NotFound("tool", hostile), errors.NotReady(hostile)):
+        status = to_status(fault)
+        told = f"{status.message}{status.SerializeToString().decode('utf-8', 'replace')}"
+        assert not set("\x1b\x9b\u202e\x07") & set(told)
+        assert "\\x1b]52" in status.message
 
 
 @pytest.mark.parametrize(
