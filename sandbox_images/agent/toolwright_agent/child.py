@@ -19,7 +19,6 @@ SETUP_FAILED = 97
 
 _ENVIRONMENT = {"PATH": "/nonexistent", "LANG": "C.UTF-8", "TZ": "UTC", "PYTHON_DISABLE_REMOTE_DEBUG": "1"}
 _MIB = 1024 * 1024
-_LOWEST_PRIORITY = 19
 _PAYLOAD_FD, _RESULT_FD, _FIRST_FREE_FD, _ASIDE = 3, 4, 5, 64
 
 
@@ -58,8 +57,6 @@ def run(rights: Rights, channels: Channels, call_filter: bytes) -> NoReturn:
     try:
         os.setsid()
         _write("/proc/self/oom_score_adj", b"1000")  # root-owned once the ids change: now or never
-        # The agent shares the container's CPU with the call, and has to come first to end it.
-        os.setpriority(os.PRIO_PROCESS, 0, _LOWEST_PRIORITY)
         _place_channels(channels)
         _set_limits(rights)
         os.umask(0o077)

@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,12 @@ FLOOD_FACTOR = 8
 """A stream may carry this many times its cap before the call is ended; up to there the excess is dropped."""
 OVERDUE_S = 0.1
 """A call ends this long after its time limit even if nobody says so: the controller may be stopped or stalled."""
+YIELD_S = 0.1
+"""A call that is older gets the lowest priority, so that it cannot starve the agent that has to end it.
+
+Not before: the kernel weighs a container by what runs in it, so a short call would come off badly beside others.
+"""
+LOWEST_PRIORITY = 19
 _FLUSH_BYTES = 32 * 1024
 _FLUSH_S = 0.02
 _KILL_AGAIN_S = 0.005
@@ -86,6 +92,8 @@ class Call:
     started: float = 0.0
     due: float = math.inf
     """When we end it ourselves."""
+    yields: bool = False
+    """Whether it was given the lowest priority."""
     announced: bool = False
     flooded: bool = False
     doomed: bool = False
@@ -124,6 +132,8 @@ class Relay:
             "uid_base": self._settings.uid_base,
             "counts_oom": self._oom_fd is not None,
         }
+        # So that orphans, all of which PID 1 inherits, leave no zombies that would count as processes of the call.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         self._send(FrameType.HELLO, 0, json.dumps(hello).encode())
         try:
             while True:
@@ -200,6 +210,7 @@ class Relay:
             if self._oom_fd is None:
                 self._watch_memory(call)
             self._watch_time(call)
+            self._make_it_yield(call)
             if call.doomed:
                 self._kill(call.uid)
         if call.payload_fd >= 0:
@@ -219,7 +230,7 @@ class Relay:
     def _patience_ms(self, call: Call) -> float:
         if call.doomed:
             return _KILL_AGAIN_S * 1000
-        left_s = max(0.0, call.due - time.monotonic())
+        left_s = max(0.0, (call.due if call.yields else call.started + YIELD_S) - time.monotonic())
         if self._oom_fd is None:
             left_s = min(left_s, _WATCH_S)
         return 1000 * (min(left_s, _FLUSH_S) if call.pending else left_s)
@@ -293,16 +304,29 @@ class Relay:
 
     # --- its end --------------------------------------------------------------------------
 
+    def _make_it_yield(self, call: Call) -> None:
+        """Give every process of a call that has lasted a while the lowest priority; its children inherit it."""
+        if call.yields or time.monotonic() < call.started + YIELD_S:
+            return
+        call.yields = True
+        if self._oom_fd is not None:  # gVisor knows no priorities of users, and schedules by itself
+            with self._as_call(call.uid), suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_USER, call.uid, LOWEST_PRIORITY)
+
     def _kill(self, uid: int) -> None:
         """Send SIGKILL to every process of `uid`.
 
         As `uid` itself, kill(-1) reaches exactly its own processes, at once, with no list to race with.
-        Real uid is the shield's meanwhile, so that none of them may signal back.
         """
+        with self._as_call(uid), suppress(ProcessLookupError, PermissionError):
+            os.kill(-1, signal.SIGKILL)
+
+    @contextmanager
+    def _as_call(self, uid: int) -> Iterator[None]:
+        """Be `uid`. Real uid is the shield's meanwhile, so that none of its processes may signal us."""
         os.setresuid(self._settings.uid_base, uid, 0)
         try:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(-1, signal.SIGKILL)
+            yield
         finally:
             os.setresuid(0, 0, 0)
 
