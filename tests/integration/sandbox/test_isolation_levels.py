@@ -145,7 +145,7 @@ def test_a_request_tightens_and_never_loosens(small_pool: OpenPool) -> None:
 @pytest.mark.security
 def test_xl_25_tenants_never_share_a_container(small_pool: OpenPool) -> None:
     """XL-25: tenants' mixed calls at all levels from one warm pool: no container id serves two tenants."""
-    calls = mixed_calls(executor_over(small_pool(ready=1, most=4)), 60, seed=25)
+    calls = mixed_calls(executor_over(small_pool(ready=1, most=8)), 60, seed=25)
 
     assert shared_by_tenants(calls) == set()
     assert shared_against_their_level(calls) == set()
