@@ -553,7 +553,7 @@ def test_ap_25_beyond_the_ceiling(stub: Any, name: str) -> None:
 
 @pytest.mark.case("AP-25")
 @pytest.mark.usefixtures("nothing_ran")
-@pytest.mark.parametrize("name", ["processes", "file_bytes"])
+@pytest.mark.parametrize("name", ["processes", "file_bytes", "load_time_s"])
 def test_ap_25_what_cannot_be_asked_for(stub: Any, name: str) -> None:
     """AP-25: what the policy alone sets is refused, whatever the value."""
     request = _request(limits=_limits(name, 1))

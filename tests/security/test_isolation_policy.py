@@ -132,7 +132,7 @@ def test_ap_26_isolation_control(client: Client) -> None:
     assert usual.container_id != strict.container_id
 
 
-@pytest.mark.parametrize("field", ["processes", "file_bytes"])
+@pytest.mark.parametrize("field", ["processes", "file_bytes", "load_time_s"])
 def test_ap_26_limits_of_the_policy(raw: Any, field: str) -> None:
     """AP-26: limits that are the policy's alone are INVALID_ARGUMENT even where they would lower it."""
     request = execution_pb2.ExecuteToolRequest(source=types_pb2.ToolSource(code=_SOURCE.code, function="f"))

@@ -19,6 +19,7 @@ from toolwright.execution.idempotency import OnceOnly
 from toolwright.execution.record import Record, begun
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
+from toolwright.sandbox.verdict import LOAD_TIME_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class SandboxExecutor:
         job.record.end(ran.outcome)
         if ran.outcome is None:
             raise CallCancelled("The call was cancelled; its processes are dead.")
-        if ran.hurried and ran.outcome.status is Status.TIMEOUT:
+        if ran.hurried and _ran_out_of_time(ran.outcome):
             raise DeadlineExceeded("The caller's deadline passed; the tool was killed.")
         timing = Timing(ran.queue_ms, ran.acquire_ms, ran.run_ms, collect_ms=(time.monotonic() - ended_at) * 1000)
         info = ran.info
@@ -188,6 +189,12 @@ class SandboxExecutor:
                     raise DeadlineExceeded("The deadline passed in the queue; the tool did not run.") from None
                 raise
             yield lease
+
+
+def _ran_out_of_time(outcome: Outcome) -> bool:
+    """Whether the limit on wall time ended the call, and not that on loading, which no deadline of a caller lowers."""
+    failure = outcome.failure
+    return outcome.status is Status.TIMEOUT and failure is not None and failure.type != LOAD_TIME_LIMIT
 
 
 def _prepare(job: _Job) -> tuple[ToolCall, bool]:

@@ -52,6 +52,8 @@ class LimitSettings(_Section):
 
     wall_time_s: Annotated[float, Field(ge=0.05, le=120, allow_inf_nan=False)] = _DEFAULT.wall_time_s
     """Seconds until the call is killed: 0.05 to 120."""
+    load_time_s: Annotated[float, Field(ge=0.05, le=120, allow_inf_nan=False)] = _DEFAULT.load_time_s
+    """Seconds of these until the source is loaded, its imports included, else it is killed: 0.05 to 120."""
     memory_bytes: Annotated[int, Field(ge=32 * MIB, le=2048 * MIB)] = _DEFAULT.memory_bytes
     """Memory of a call, its files included: 32 MiB to 2 GiB."""
     processes: Annotated[int, Field(ge=1, le=128)] = _DEFAULT.processes

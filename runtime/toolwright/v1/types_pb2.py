@@ -24,35 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/types.proto\x12\rtoolwright.v1\",\n\nToolSource\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08\x66unction\x18\x02 \x01(\t\"\x86\x01\n\x06Limits\x12\x13\n\x0bwall_time_s\x18\x01 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x14\n\x0coutput_bytes\x18\x03 \x01(\x03\x12\x14\n\x0cresult_bytes\x18\x04 \x01(\x03\x12\x11\n\tprocesses\x18\x05 \x01(\x05\x12\x12\n\nfile_bytes\x18\x06 \x01(\x03\"?\n\x0bToolFailure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\"C\n\x05Usage\x12\x0f\n\x07wall_ms\x18\x01 \x01(\x01\x12\x0e\n\x06\x63pu_ms\x18\x02 \x01(\x01\x12\x19\n\x11peak_memory_bytes\x18\x03 \x01(\x03\"R\n\x06Timing\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x12\n\nacquire_ms\x18\x02 \x01(\x01\x12\x0e\n\x06run_ms\x18\x03 \x01(\x01\x12\x12\n\ncollect_ms\x18\x04 \x01(\x01\"\xa4\x01\n\nProvenance\x12\x13\n\x0btool_digest\x18\x01 \x01(\t\x12\x14\n\x0cimage_digest\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontainer_id\x18\x04 \x01(\t\x12\x17\n\x0fverification_id\x18\x05 \x01(\t\x12+\n\tisolation\x18\x06 \x01(\x0e\x32\x18.toolwright.v1.Isolation\"7\n\x07\x45xample\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"z\n\x08TokenUse\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x03\x12\x15\n\rprompt_tokens\x18\x04 \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x05 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\x06 \x01(\x01*\x88\x02\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_SUCCESS\x10\x01\x12\x15\n\x11STATUS_TOOL_ERROR\x10\x02\x12\x12\n\x0eSTATUS_TIMEOUT\x10\x03\x12\x18\n\x14STATUS_OUT_OF_MEMORY\x10\x04\x12\x12\n\x0eSTATUS_CRASHED\x10\x05\x12\x17\n\x13STATUS_OUTPUT_LIMIT\x10\x06\x12\x19\n\x15STATUS_RESULT_INVALID\x10\x07\x12\x15\n\x11STATUS_LOAD_ERROR\x10\x08\x12\x13\n\x0fSTATUS_PROTOCOL\x10\t\x12\x19\n\x15STATUS_INFRASTRUCTURE\x10\n*d\n\tIsolation\x12\x19\n\x15ISOLATION_UNSPECIFIED\x10\x00\x12\x12\n\x0eISOLATION_CALL\x10\x01\x12\x12\n\x0eISOLATION_TOOL\x10\x02\x12\x14\n\x10ISOLATION_TENANT\x10\x03*o\n\nAnswerKind\x12\x1b\n\x17\x41NSWER_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41NSWER_KIND_CHOICE\x10\x01\x12\x16\n\x12\x41NSWER_KIND_NUMBER\x10\x02\x12\x14\n\x10\x41NSWER_KIND_TEXT\x10\x03*\xa1\x01\n\tToolState\x12\x1a\n\x16TOOL_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOOL_STATE_DRAFT\x10\x01\x12\x17\n\x13TOOL_STATE_VERIFIED\x10\x02\x12\x15\n\x11TOOL_STATE_ACTIVE\x10\x03\x12\x1a\n\x16TOOL_STATE_QUARANTINED\x10\x04\x12\x16\n\x12TOOL_STATE_RETIRED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/types.proto\x12\rtoolwright.v1\",\n\nToolSource\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08\x66unction\x18\x02 \x01(\t\"\x9b\x01\n\x06Limits\x12\x13\n\x0bwall_time_s\x18\x01 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x14\n\x0coutput_bytes\x18\x03 \x01(\x03\x12\x14\n\x0cresult_bytes\x18\x04 \x01(\x03\x12\x11\n\tprocesses\x18\x05 \x01(\x05\x12\x12\n\nfile_bytes\x18\x06 \x01(\x03\x12\x13\n\x0bload_time_s\x18\x07 \x01(\x01\"?\n\x0bToolFailure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\"C\n\x05Usage\x12\x0f\n\x07wall_ms\x18\x01 \x01(\x01\x12\x0e\n\x06\x63pu_ms\x18\x02 \x01(\x01\x12\x19\n\x11peak_memory_bytes\x18\x03 \x01(\x03\"R\n\x06Timing\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x12\n\nacquire_ms\x18\x02 \x01(\x01\x12\x0e\n\x06run_ms\x18\x03 \x01(\x01\x12\x12\n\ncollect_ms\x18\x04 \x01(\x01\"\xa4\x01\n\nProvenance\x12\x13\n\x0btool_digest\x18\x01 \x01(\t\x12\x14\n\x0cimage_digest\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontainer_id\x18\x04 \x01(\t\x12\x17\n\x0fverification_id\x18\x05 \x01(\t\x12+\n\tisolation\x18\x06 \x01(\x0e\x32\x18.toolwright.v1.Isolation\"7\n\x07\x45xample\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"z\n\x08TokenUse\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x03\x12\x15\n\rprompt_tokens\x18\x04 \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x05 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\x06 \x01(\x01*\x88\x02\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_SUCCESS\x10\x01\x12\x15\n\x11STATUS_TOOL_ERROR\x10\x02\x12\x12\n\x0eSTATUS_TIMEOUT\x10\x03\x12\x18\n\x14STATUS_OUT_OF_MEMORY\x10\x04\x12\x12\n\x0eSTATUS_CRASHED\x10\x05\x12\x17\n\x13STATUS_OUTPUT_LIMIT\x10\x06\x12\x19\n\x15STATUS_RESULT_INVALID\x10\x07\x12\x15\n\x11STATUS_LOAD_ERROR\x10\x08\x12\x13\n\x0fSTATUS_PROTOCOL\x10\t\x12\x19\n\x15STATUS_INFRASTRUCTURE\x10\n*d\n\tIsolation\x12\x19\n\x15ISOLATION_UNSPECIFIED\x10\x00\x12\x12\n\x0eISOLATION_CALL\x10\x01\x12\x12\n\x0eISOLATION_TOOL\x10\x02\x12\x14\n\x10ISOLATION_TENANT\x10\x03*o\n\nAnswerKind\x12\x1b\n\x17\x41NSWER_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41NSWER_KIND_CHOICE\x10\x01\x12\x16\n\x12\x41NSWER_KIND_NUMBER\x10\x02\x12\x14\n\x10\x41NSWER_KIND_TEXT\x10\x03*\xa1\x01\n\tToolState\x12\x1a\n\x16TOOL_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOOL_STATE_DRAFT\x10\x01\x12\x17\n\x13TOOL_STATE_VERIFIED\x10\x02\x12\x15\n\x11TOOL_STATE_ACTIVE\x10\x03\x12\x1a\n\x16TOOL_STATE_QUARANTINED\x10\x04\x12\x16\n\x12TOOL_STATE_RETIRED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toolwright.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATUS']._serialized_start=794
-  _globals['_STATUS']._serialized_end=1058
-  _globals['_ISOLATION']._serialized_start=1060
-  _globals['_ISOLATION']._serialized_end=1160
-  _globals['_ANSWERKIND']._serialized_start=1162
-  _globals['_ANSWERKIND']._serialized_end=1273
-  _globals['_TOOLSTATE']._serialized_start=1276
-  _globals['_TOOLSTATE']._serialized_end=1437
+  _globals['_STATUS']._serialized_start=815
+  _globals['_STATUS']._serialized_end=1079
+  _globals['_ISOLATION']._serialized_start=1081
+  _globals['_ISOLATION']._serialized_end=1181
+  _globals['_ANSWERKIND']._serialized_start=1183
+  _globals['_ANSWERKIND']._serialized_end=1294
+  _globals['_TOOLSTATE']._serialized_start=1297
+  _globals['_TOOLSTATE']._serialized_end=1458
   _globals['_TOOLSOURCE']._serialized_start=44
   _globals['_TOOLSOURCE']._serialized_end=88
   _globals['_LIMITS']._serialized_start=91
-  _globals['_LIMITS']._serialized_end=225
-  _globals['_TOOLFAILURE']._serialized_start=227
-  _globals['_TOOLFAILURE']._serialized_end=290
-  _globals['_USAGE']._serialized_start=292
-  _globals['_USAGE']._serialized_end=359
-  _globals['_TIMING']._serialized_start=361
-  _globals['_TIMING']._serialized_end=443
-  _globals['_PROVENANCE']._serialized_start=446
-  _globals['_PROVENANCE']._serialized_end=610
-  _globals['_EXAMPLE']._serialized_start=612
-  _globals['_EXAMPLE']._serialized_end=667
-  _globals['_TOKENUSE']._serialized_start=669
-  _globals['_TOKENUSE']._serialized_end=791
+  _globals['_LIMITS']._serialized_end=246
+  _globals['_TOOLFAILURE']._serialized_start=248
+  _globals['_TOOLFAILURE']._serialized_end=311
+  _globals['_USAGE']._serialized_start=313
+  _globals['_USAGE']._serialized_end=380
+  _globals['_TIMING']._serialized_start=382
+  _globals['_TIMING']._serialized_end=464
+  _globals['_PROVENANCE']._serialized_start=467
+  _globals['_PROVENANCE']._serialized_end=631
+  _globals['_EXAMPLE']._serialized_start=633
+  _globals['_EXAMPLE']._serialized_end=688
+  _globals['_TOKENUSE']._serialized_start=690
+  _globals['_TOKENUSE']._serialized_end=812
 # @@protoc_insertion_point(module_scope)

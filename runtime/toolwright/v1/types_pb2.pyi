@@ -214,6 +214,7 @@ class Limits(_message.Message):
     RESULT_BYTES_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
     FILE_BYTES_FIELD_NUMBER: _builtins.int
+    LOAD_TIME_S_FIELD_NUMBER: _builtins.int
     wall_time_s: _builtins.float
     """Seconds from the start of the tool's process until it is killed. Default ceiling 10."""
     memory_bytes: _builtins.int
@@ -226,6 +227,10 @@ class Limits(_message.Message):
     """Processes and threads together. Output only; the policy sets it."""
     file_bytes: _builtins.int
     """Bytes of the largest file. Output only; the policy sets it."""
+    load_time_s: _builtins.float
+    """Seconds of `wall_time_s` until the source is loaded, its imports included, else it is killed. Output only; the
+    policy sets it.
+    """
     def __init__(
         self,
         *,
@@ -235,10 +240,11 @@ class Limits(_message.Message):
         result_bytes: _builtins.int = ...,
         processes: _builtins.int = ...,
         file_bytes: _builtins.int = ...,
+        load_time_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_bytes", b"file_bytes", "memory_bytes", b"memory_bytes", "output_bytes", b"output_bytes", "processes", b"processes", "result_bytes", b"result_bytes", "wall_time_s", b"wall_time_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_bytes", b"file_bytes", "load_time_s", b"load_time_s", "memory_bytes", b"memory_bytes", "output_bytes", b"output_bytes", "processes", b"processes", "result_bytes", b"result_bytes", "wall_time_s", b"wall_time_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,7 +112,7 @@ def limits_request_from_wire(message: types_pb2.Limits) -> LimitsRequest:
     Raises:
         InvalidInput: one is negative or not finite, or may not be asked for.
     """
-    for name in ("processes", "file_bytes"):
+    for name in ("processes", "file_bytes", "load_time_s"):
         if getattr(message, name):
             raise InvalidInput(f"limits.{name}", "cannot be asked for", "0: the server's policy sets it")
     asked: dict[str, float | int | None] = {}
@@ -133,6 +133,7 @@ def limits_to_wire(limits: Limits) -> types_pb2.Limits:
         result_bytes=limits.result_bytes,
         processes=limits.processes,
         file_bytes=limits.file_bytes,
+        load_time_s=limits.load_time_s,
     )
 
 
@@ -143,6 +144,7 @@ def limits_from_wire(message: types_pb2.Limits) -> Limits:
         memory_bytes=message.memory_bytes,
         processes=message.processes,
         file_bytes=message.file_bytes,
+        load_time_s=message.load_time_s,
         output_bytes=message.output_bytes,
         result_bytes=message.result_bytes,
     )
