@@ -36,7 +36,7 @@ class HostCheck:
         """Why no tool may run here, each reason with its advisories, and what to do; empty if tools may run."""
         if not self.unfit:
             return ""
-        reasons = "; ".join(f"{one.name} is {one.value} ({one.advice})" for one in self.unfit)
+        reasons = "; ".join(f"{one.name}: {one.value} ({one.advice})" for one in self.unfit)
         return (
             f"no tool is run: this host is not fit for production: {reasons}. Mend the host; or name in accepted_risks "
             "what your distribution has fixed or you can do without. `toolwright doctor` shows everything"
