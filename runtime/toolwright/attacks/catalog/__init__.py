@@ -15,6 +15,8 @@ from toolwright.attacks.catalog import (
     output,
     priorities,
     processes,
+    result_channel,
+    result_values,
     scratch,
     time_limits,
 )
@@ -28,6 +30,8 @@ CATALOGS: Final[tuple[Catalog, ...]] = (
     time_limits.CASES,
     expansion.CASES,
     priorities.CASES,
+    result_channel.CASES,
+    result_values.CASES,
     files_left.CASES,
     kernel_objects_left.CASES,
     calls_left.CASES,
