@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import queue
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -22,15 +20,13 @@ from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
+from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
 from toolwright.solving.solver import Solver
-
-_LONGEST_DIRECTORY: Final = 80
-"""The path of a socket has 107 bytes on Linux."""
 
 _IN_PROCESS_GRACE_S: Final = 0.5
 """Whoever closes a server of its own has read what it wanted."""
@@ -137,7 +133,7 @@ def open_server(
             candid=address is None,
         )
         if address is None:
-            place, grace_s = f"unix:{stack.enter_context(_private_directory())}/server.sock", _IN_PROCESS_GRACE_S
+            place, grace_s = f"unix:{stack.enter_context(private_directory())}/server.sock", _IN_PROCESS_GRACE_S
         else:
             place, grace_s = _checked(address), settings.grpc.drain_s
             for setting, reason in rules_without_effect(settings.isolation.policy, parts.store):
@@ -203,15 +199,6 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             solver=ConfiguredSolver(solver, models),
             source_allowed=settings.source_allowed,
         )
-
-
-@contextmanager
-def _private_directory() -> Iterator[Path]:
-    """Make a directory for this user alone, with a path short enough for a socket in it."""
-    usual = tempfile.gettempdir()
-    place = usual if len(usual) <= _LONGEST_DIRECTORY else "/tmp"  # noqa: S108 - what is made in it is private
-    with tempfile.TemporaryDirectory(prefix="toolwright-", dir=place) as directory:
-        yield Path(directory)
 
 
 def _checked(address: str) -> str:
