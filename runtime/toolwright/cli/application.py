@@ -85,6 +85,7 @@ def run_process() -> ExitStatus:
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every answer
     _set_up_logs(sys.argv[1:])
     status = execute(sys.argv[1:], _real_world)
+    _ignore_signals()  # all is cleaned up: a late one must not change how this ends
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -135,8 +136,12 @@ def _usage(fault: TyperException, screen: Screen) -> ExitStatus:
     return ExitStatus.USAGE
 
 
+def _ignore_signals() -> None:
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _terminate(_number: int, _frame: FrameType | None) -> None:
     """Leave by the same road as an exception, so that containers and files are cleaned up."""
-    for number in _ENDING:  # a second one must not cut that short
-        signal.signal(number, signal.SIG_IGN)
+    _ignore_signals()  # a second one must not cut that short
     raise SystemExit(ExitStatus.TERMINATED)
