@@ -18,13 +18,13 @@ from toolwright.images.catalog import ImageInfo
 
 def build_image(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which image.")] = "python",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which image: python or science.")] = "python",
     force: Annotated[bool, typer.Option("--force", help="Build even if it is there.")] = False,
     relock: Annotated[
-        bool, typer.Option("--relock", help="Accept the packages that come into the recipe's lock file.")
+        bool, typer.Option("--relock", help="Accept the packages and wheels that come into the recipe's lock files.")
     ] = False,
 ) -> ExitStatus:
-    """Build a sandbox image from Debian packages, unless the engine has it. Needs no registry."""
+    """Build a sandbox image, unless the engine has it: from Debian packages; science from wheels by pip as well."""
     with session.environment.images(session.options) as images:
         image = images.build(name, progress=lambda line: session.screen.note(shown(line)), force=force, relock=relock)
     session.screen.document(image_document(image))

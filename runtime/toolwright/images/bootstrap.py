@@ -73,7 +73,7 @@ def _requirements(recipe: Recipe) -> tuple[str, Path]:
         message = (
             "the sandbox image is not in the engine, and mmdebstrap, which builds it, is not installed: on Debian or "
             "Ubuntu run `make images` or `apt-get install mmdebstrap`; elsewhere build "
-            f"{recipe.directory / 'Dockerfile'} (its first lines say how)"
+            f"{recipe.root / 'python' / 'Dockerfile'} (its first lines say how)"
         )
         raise ImageMissing(message)
     keyring = find_keyring()

@@ -94,8 +94,8 @@ class SandboxSettings(_Section):
     """Where tool code runs."""
 
     image: Annotated[str, Field(pattern=_IMAGE, max_length=300)] = "toolwright-sandbox-python"
-    """Image name, `name@sha256:…` or image id. A tag is refused: it could move. A bare name means the image that
-    `toolwright images build` made, and is resolved to its id once, at start."""
+    """Image name, `name@sha256:…` or image id. A tag is refused: it could move. A bare name (`python`, `science`)
+    means the image that `toolwright images build` made, and is resolved to its id once, at start."""
     runtime: Annotated[str, Field(pattern=_RUNTIME)] = "runc"
     """OCI runtime that the engine knows: `runc`, `runsc`, `crun`, …. There is no fall-back to another."""
     max_calls: Annotated[int, Field(ge=1, le=CALLS)] = 1000

@@ -29,6 +29,8 @@ def main() -> int:
         zygote.serve(theirs, scratch)
     theirs.close()
     if ours.recv(1) != b"R":
+        # What it said itself, if it could, stands before this.
+        os.write(2, b"what the image imports ahead did not load: its memory limit may be too low for it")
         return 1
     gc.freeze()
     relay.Relay(relay.Settings(uid_base, group, scratch), ours).serve()

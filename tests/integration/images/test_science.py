@@ -16,17 +16,22 @@ from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import MIB, Limits, LimitsRequest
 from toolwright.domain.outcome import Execution, Status
 from toolwright.domain.source import ToolSource
+from toolwright.errors import SandboxUnavailable
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.images.build import build_image
 from toolwright.images.catalog import ImageInfo, list_images
 from toolwright.registry.memory import MemoryStore
+from toolwright.sandbox.container import started
 from toolwright.sandbox.docker_pool import open_pool
 from toolwright.sandbox.engine import Engine
+from toolwright.sandbox.owner import owner_label
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.pool import PoolSize
 from toolwright.sandbox.selfcheck.check import check_sandbox
+from toolwright.sandbox.uids import UidRanges
 
-pytestmark = pytest.mark.integration
+# Building the image takes half a minute on a machine of two cores, if nothing else runs there.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 RunScience = Callable[..., Execution]
 """(code, **limits) → Execution of its function `f`."""
@@ -334,6 +339,17 @@ def test_a_lowered_memory_limit_counts_what_the_call_adds(run_science: RunScienc
     assert large.outcome.status is Status.TOOL_ERROR
     assert large.outcome.failure is not None
     assert large.outcome.failure.type == "MemoryError"
+
+
+def test_too_little_memory_for_the_libraries_is_said(engine: Engine, science_policy: SandboxPolicy) -> None:
+    """A container that cannot hold them does not start, and the reason is in the error."""
+    starved = replace(science_policy, limits=Limits(memory_bytes=48 * MIB))
+
+    with (
+        pytest.raises(SandboxUnavailable, match="memory limit may be too low"),
+        started(engine, starved, uid_base=UidRanges(remapped=engine.remaps_users).take(), owner=owner_label()),
+    ):
+        pass
 
 
 def test_it_says_what_it_is(engine: Engine, image: ImageInfo) -> None:
