@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,10 @@ import requests
 from docker.errors import APIError, NotFound
 
 from tests.unit.sandbox.fake_agent import FakeAgent, Rig, make_rig
+from toolwright.domain.call import ToolCall
+from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Status
+from toolwright.domain.source import ToolSource
 from toolwright.errors import CallCancelled, SandboxUnavailable
 from toolwright.sandbox import container
 from toolwright.sandbox.base import Cancellation
@@ -215,6 +219,45 @@ def test_a_silent_agent_is_killed_whole(rig: Rig) -> None:
     assert time.monotonic() - begun < 0.1 + container.KILL_GRACE_S + 1
 
 
+def test_a_call_that_ended_before_its_kill_came_keeps_its_verdict(rig: Rig, make_report: MakeReport) -> None:
+    """RX-35: the agent saw which came first, and its word of the end crossed ours on the way."""
+    rig.agent.report = make_report(cut_off=False)
+
+    def script() -> None:
+        call_id = rig.agent.hear()
+        assert rig.agent.hear() == call_id
+        rig.agent.end(call_id)
+
+    assert rig.run(script, wall_time_s=0.1).status is Status.SUCCESS
+    assert rig.agent.seen[-1][0] is FrameType.KILL
+    assert rig.sandbox.usable
+
+
+def test_loading_ends_at_its_own_limit(rig: Rig, make_report: MakeReport) -> None:
+    """CO-09: the kill goes out long before the call's own limit, and the verdict names the limit."""
+    rig.agent.report = make_report(status=9, cut_off=True)
+
+    def script() -> None:
+        call_id = rig.agent.hear()
+        rig.agent.say(pack(S, call_id) + pack(R, call_id, CONFINED))
+        rig.agent.hear()
+        rig.agent.say(pack(X, call_id, rig.agent.report))
+
+    begun = time.monotonic()
+    outcome = rig.run(script, wall_time_s=30, load_time_s=0.2)
+
+    assert 0.2 <= time.monotonic() - begun < 2
+    assert (outcome.status, outcome.failure and outcome.failure.type) == (Status.TIMEOUT, "LoadTimeLimit")
+
+
+def test_what_is_in_doubt_is_dead_when_the_verdict_is_given(rig: Rig, make_report: MakeReport) -> None:
+    """Broken framing, or no proof of the end: nothing of the call outlives its verdict."""
+    rig.agent.report = make_report(clean=False)
+    rig.run(lambda: rig.agent.end(rig.agent.hear()))
+
+    assert rig.api.killed == 1
+
+
 def test_too_large_a_result_is_stopped_at_its_header(rig: Rig, make_report: MakeReport) -> None:
     """RX-18: decided from the announced length; its bytes are not waited for."""
     rig.agent.report = make_report(status=9, cut_off=True)
@@ -277,6 +320,21 @@ def test_a_cancel_that_nobody_answers_kills_the_container(rig: Rig) -> None:
         rig.run(script, cancellation=cancellation)
     assert time.monotonic() - begun < container.KILL_GRACE_S + 1
     assert rig.api.killed == 1
+    assert not rig.sandbox.usable
+
+
+def test_a_cancel_is_heard_while_the_call_is_sent(rig: Rig) -> None:
+    """An agent that takes nothing in holds up no caller that goes away; what it has is no call, so nothing ran."""
+    cancellation = Cancellation()
+    timer = threading.Timer(0.2, cancellation.cancel)
+    timer.start()
+    code = f"def f(): ...\n{('#' * 9_000 + chr(10)) * 28}"
+    begun = time.monotonic()
+    with pytest.raises(CallCancelled, match="did not run"):
+        rig.sandbox.run(ToolCall(ToolSource(code, "f"), json.dumps({"a": "x" * 900_000}), Limits()), cancellation)
+    timer.join()
+
+    assert 0.2 <= time.monotonic() - begun < 2
     assert not rig.sandbox.usable
 
 
