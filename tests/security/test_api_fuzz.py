@@ -41,12 +41,13 @@ from toolwright.services.convert.execution import MAX_IDEMPOTENCY_KEY_CHARS
 from toolwright.services.options import client_options
 from toolwright.services.status import from_status
 from toolwright.services.testing import ScriptedExecutor, parts, serving
-from toolwright.v1 import execution_pb2
+from toolwright.v1 import execution_pb2, tools_pb2, types_pb2
 
 pytestmark = pytest.mark.security
 
 _BROKEN: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT})
 _NAMES: Final = [method.name for method in METHODS]
+_MAKE: Final = METHODS[_NAMES.index("MakeTool")]
 _EXECUTE: Final = METHODS[_NAMES.index("ExecuteTool")]
 _ADD: Final = execution_pb2.ExecuteToolRequest(tool="add", arguments_json='{"a": 1, "b": 2}').SerializeToString()
 
@@ -322,13 +323,19 @@ def test_ap_24_the_registry_and_the_log_after_it_all(server: FuzzedServer) -> No
     for method, path in _FIELDS:
         for text in ("SQL", "line ends", "terminal", "right to left"):
             check(server.channel, method, _request(method, path, HOSTILE_TEXTS[text]))
+    for text in HOSTILE_TEXTS.values():
+        # An answer that is no choice: the making ends early, and the log names the example.
+        task = tools_pb2.Task(name="sums", description=text, answer_kind=types_pb2.ANSWER_KIND_CHOICE)
+        task.training.add(id=f"t{text[:100]}", question=f"{text}?", answer=f"{text}.")
+        task.held_out.add(id=f"h{text[:100]}", question=f"{text}!", answer=f"{text}.")
+        check(server.channel, _MAKE, tools_pb2.MakeToolRequest(task=task).SerializeToString())
 
     with closing(sqlite3.connect(f"file:{server.state}/registry.db?mode=ro", uri=True)) as registry:
         assert registry.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         tables = {name for (name,) in registry.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {"tasks", "tool_versions", "executions"} <= tables
     lines = server.log.read_text(encoding="utf-8").splitlines()
-    assert lines, "making was refused now and then, and the log tells of it"
+    assert sum('"example ' in line for line in lines) >= len(HOSTILE_TEXTS) - 1, "NOT PROVEN: the log names no example"
     for line in lines:
         assert line.isascii()
         assert line.isprintable()
