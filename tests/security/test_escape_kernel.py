@@ -297,7 +297,8 @@ def test_es_42_other_users(lab: Lab, sabotage: Sabotage) -> None:
     arguments = _arguments(others=[0, base, base + 1, 65_533, 65_534])
 
     shot = lab.fire(_IDS, arguments_json=arguments)
-    with sabotage(Layer.USER) as rooted:
+    # Without the profile as well: it leaves only what the agent needs of these calls.
+    with sabotage(Layer.USER | Layer.PROFILE) as rooted:
         uid, allowed = _answers(rooted.run(_IDS, arguments_json=arguments).result_json)
 
     own, answers = shot.value

@@ -137,8 +137,10 @@ SABOTAGE: Mapping[str, tuple[Change, set[str]]] = {
     "cap_add CHOWN": (lambda o: o["cap_add"].append("CHOWN"), {"capabilities"}),
     "cap_drop nothing": (without("cap_drop"), {"capabilities"}),
     "cap_drop one": (put(cap_drop=["NET_RAW"]), {"capabilities"}),
-    "new privileges": (security("no-new-privileges", None), {"no new privileges"}),
-    "new privileges false": (security("no-new-privileges", "no-new-privileges:false"), {"no new privileges"}),
+    "new privileges, no profile": (
+        lambda o: o.update(security_opt=["seccomp=unconfined"]),
+        {"no new privileges", "seccomp profile"},
+    ),
     "seccomp unconfined": (security("seccomp=", "seccomp=unconfined"), {"seccomp profile"}),
     "seccomp default": (security("seccomp=", None), {"seccomp profile"}),
     "seccomp one rule more": (profile('"names": [', '"names": ["landlock_create_ruleset", '), {"seccomp profile"}),
@@ -180,7 +182,7 @@ SABOTAGE: Mapping[str, tuple[Change, set[str]]] = {
         agent("from toolwright_agent import kernel; kernel.install_filter = lambda _: None\n"),
         {"agent", "call filter", "seccomp profile"},
     ),
-    "user kept": (agent(STAY_ROOT), {"agent", "user", "groups", "capabilities", "scratch space", "ipc"}),
+    "user kept": (agent(STAY_ROOT), {"agent", "user", "groups", "capabilities", "scratch space", "ipc", "terminal"}),
     "call limits": (
         agent("from toolwright_agent import child; child._set_limits = lambda _: None\n"),
         {"agent", "limits"},
@@ -244,6 +246,9 @@ UNSTARTABLE: Mapping[str, tuple[Change, set[str]]] = {
     "ipc host": (put(ipc_mode="host"), {"ipc"}),
     "channel": (put(stdin_open=False), {"channel"}),
     "terminal": (put(tty=True), {"terminal"}),
+    # The runtime then loads the profile first, and needs more than it allows to give up its own rights.
+    "new privileges": (security("no-new-privileges", None), {"no new privileges"}),
+    "new privileges false": (security("no-new-privileges", "no-new-privileges:false"), {"no new privileges"}),
     "agent without its user": (put(user="65532:65532"), {"user"}),
 }
 """Some engines do not start these at all, and some of these take no call."""

@@ -54,8 +54,8 @@ RULES = (
     Rule(("clone3",), "its flags are behind a pointer; ENOSYS makes libc use clone", error=errno.ENOSYS),
     Rule(
         _names(
-            "mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree move_mount mount_setattr"
-            " statmount listmount"
+            "mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree open_tree_attr move_mount"
+            " mount_setattr statmount listmount"
         ),
         "changes or maps the file tree",
     ),
@@ -80,9 +80,9 @@ RULES = (
         ),
         "the machine's own business",
     ),
-    Rule(("personality",), "switches off address randomisation", unless=0xFFFFFFFF),
+    Rule(("personality",), "switches off address randomisation"),
     Rule(("mknod", "mknodat"), "devices; mkfifo goes with it, as a fifo can hold up a cleaner"),
-    Rule(("setxattr", "lsetxattr", "fsetxattr"), "attributes hide what statfs does not count"),
+    Rule(("setxattr", "lsetxattr", "fsetxattr", "setxattrat"), "attributes hide what statfs does not count"),
     Rule(("mlock", "mlock2", "mlockall"), "memory that can't be taken back"),
     Rule(("mmap",), "the host's huge pages, which no memory limit counts", argument=3, if_bits=_MAP_HUGETLB),
     Rule(
@@ -110,7 +110,8 @@ _X86_64 = {
     "kexec_file_load": 320, "bpf": 321, "execveat": 322, "userfaultfd": 323, "mlock2": 325, "io_uring_setup": 425,
     "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429, "fsopen": 430,
     "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442,
-    "quotactl_fd": 443, "memfd_secret": 447, "statmount": 457, "listmount": 458,
+    "quotactl_fd": 443, "memfd_secret": 447, "statmount": 457, "listmount": 458, "setxattrat": 463,
+    "open_tree_attr": 467,
 }  # fmt: skip
 _AARCH64 = {
     "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "lookup_dcookie": 18, "ioprio_set": 30, "mknodat": 33,
@@ -130,7 +131,8 @@ _AARCH64 = {
     "mlock2": 284, "kexec_file_load": 294, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
     "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
     "clone3": 435, "pidfd_getfd": 438, "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447,
-    "statmount": 457, "listmount": 458,
+    "statmount": 457, "listmount": 458, "setxattrat": 463,
+    "open_tree_attr": 467,
 }  # fmt: skip
 _MACHINES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
