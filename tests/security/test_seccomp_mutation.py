@@ -157,7 +157,9 @@ def test_im_07_arguments_of_the_profile(profile: Bench, record_property: Record)
         f"clone: any {name}": with_argument(text, "clone", value=_NAMESPACE_BITS & ~flag)
         for name, flag in NAMESPACES.items()
     }
-    mutants |= {f"{name}: any": allowing(text, name) for name in ("clone", "socketpair", "clone3", "mmap", "setpriority")}
+    mutants |= {
+        f"{name}: any": allowing(text, name) for name in ("clone", "socketpair", "clone3", "mmap", "setpriority")
+    }
     mutants |= {
         "socketpair: internet as well": also(text, "socketpair", value=2),
         "socketpair: netlink as well": also(text, "socketpair", value=16),

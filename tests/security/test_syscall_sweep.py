@@ -62,7 +62,12 @@ def test_es_22_without_filters(swept: Answers, engine: Engine, policy: SandboxPo
 
     opened = {name for name, words in open_door.items() if words != swept[name] and "-" in words}
     assert {"socket", "ptrace", "unshare", "bpf", "keyctl", "userfaultfd", "memfd_create", "execve"} <= opened
-    assert {"socketpair of internet", "mmap of huge pages", "clone with a user namespace", "prlimit64 by number"} <= opened
+    assert {
+        "socketpair of internet",
+        "mmap of huge pages",
+        "clone with a user namespace",
+        "prlimit64 by number",
+    } <= opened
     assert len(opened) > 120, sorted(opened)
     assert set(differences(Golden.of("runc").read(), open_door)) >= opened
 
