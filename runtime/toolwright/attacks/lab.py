@@ -20,7 +20,7 @@ from toolwright.attacks.observer import Observer, Seen, observing
 from toolwright.attacks.proof import Broken, not_proven, same, shown, sure
 from toolwright.attacks.sabotage import Layer, Sabotaged, sabotaged
 from toolwright.attacks.shot import Shot
-from toolwright.domain.call import ExecutionRequest, Isolation
+from toolwright.domain.call import ExecutionRequest, Isolation, Operation
 from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import Execution
@@ -140,9 +140,18 @@ class Lab:
         sure(execution.outcome.result_json == expected, f"a harmless call ended with {execution.outcome}")
         return execution
 
-    def execute(self, code: str, *, arguments_json: str = "{}", tenant: str = TENANT, **limits: Any) -> Execution:
-        """Run the function `f` of `code` and check nothing."""
-        request = ExecutionRequest(ToolSource(code, "f"), arguments_json, LimitsRequest(**limits), tenant=tenant)
+    def execute(
+        self,
+        code: str,
+        *,
+        arguments_json: str = "{}",
+        tenant: str = TENANT,
+        operation: Operation = Operation.CALL,
+        **limits: Any,
+    ) -> Execution:
+        """Run the function `f` of `code`, or only describe it, and check nothing."""
+        asked = LimitsRequest(**limits)
+        request = ExecutionRequest(ToolSource(code, "f"), arguments_json, asked, tenant=tenant, operation=operation)
         execution = self._of.executor.execute(request)
         self._executed.append(execution.execution_id)
         return execution
@@ -152,6 +161,7 @@ class Lab:
         code: str,
         *,
         arguments_json: str = "{}",
+        operation: Operation = Operation.CALL,
         destructive: bool = False,
         during: Callable[[str], None] | None = None,
         **limits: Any,
@@ -161,6 +171,7 @@ class Lab:
         Args:
             code: defines `f`.
             arguments_json: for `f`.
+            operation: call `f`, or only describe it.
             destructive: check first that the limits are in force.
             during: called with the container's id while the attack runs.
             limits: fields of `LimitsRequest`.
@@ -175,7 +186,7 @@ class Lab:
             self.require_limits(container)
         begun = time.monotonic()
         with ThreadPoolExecutor(1) as threads:
-            call = threads.submit(self.execute, code, arguments_json=arguments_json, **limits)
+            call = threads.submit(self.execute, code, arguments_json=arguments_json, operation=operation, **limits)
             if during is not None:
                 _watch(call, lambda: during(container))
             execution = call.result()

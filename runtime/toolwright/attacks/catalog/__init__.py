@@ -10,7 +10,9 @@ from toolwright.attacks.catalog import (
     descriptors,
     expansion,
     files_left,
+    interpreter,
     kernel_objects_left,
+    loading,
     memory,
     output,
     priorities,
@@ -35,6 +37,8 @@ CATALOGS: Final[tuple[Catalog, ...]] = (
     files_left.CASES,
     kernel_objects_left.CASES,
     calls_left.CASES,
+    loading.CASES,
+    interpreter.CASES,
 )
 """The sections, in the order of the matrix."""
 
