@@ -41,7 +41,7 @@ FROM_INSIDE: Final[Mapping[str, str]] = {
     "internet sockets": "cannot be made",
     "kernel crypto sockets": "cannot be made",
     "user namespaces": "cannot be made",
-    "mounts": "cannot be made",
+    "mounting": "cannot be made",
     "tracing": "not even one's own child",
     "other programs": "cannot be executed",
     "memory as a file": "cannot be made, and so not executed",
@@ -49,7 +49,7 @@ FROM_INSIDE: Final[Mapping[str, str]] = {
     "kernel keyrings": "cannot be reached",
     "shared memory": "neither /dev/shm nor SysV segments",
     "core dumps": "the limit is 0",
-    "devices": "only null, zero, full, random and urandom",
+    "device files": "only null, zero, full, random and urandom",
     "environment": "nothing of the host's or the image's beyond a few fixed names",
 }
 """What the probe finds out from inside: limit → what holds if it is in force."""
@@ -407,7 +407,7 @@ PROBES = {
     "internet sockets": lambda: no_socket(socket.AF_INET, socket.SOCK_STREAM),
     "kernel crypto sockets": lambda: no_socket(38, socket.SOCK_SEQPACKET),
     "user namespaces": lambda: in_child(lambda: refused(number["unshare"], 0x10000000)),
-    "mounts": lambda: in_child(lambda: refused(number["mount"], b"none", b"/proc", b"tmpfs", 0, None)),
+    "mounting": lambda: in_child(lambda: refused(number["mount"], b"none", b"/proc", b"tmpfs", 0, None)),
     "tracing": lambda: in_child(traces),
     "other programs": lambda: in_child(executes),
     "memory as a file": lambda: refused(number["memfd"], b"x", 0),
@@ -415,7 +415,7 @@ PROBES = {
     "kernel keyrings": lambda: refused(number["keyctl"], 0, -3, 0),
     "shared memory": lambda: not made("/dev/shm/probe") and refused(number["shmget"], 0, 4096, 0o600 | 0o1000),
     "core dumps": lambda: resource.getrlimit(resource.RLIMIT_CORE) == (0, 0),
-    "devices": lambda: not [name for name in os.listdir("/dev") if name not in DEVICES and opened(name)],
+    "device files": lambda: not [name for name in os.listdir("/dev") if name not in DEVICES and opened(name)],
     "environment": lambda: len(os.environ) <= 8 and "HOSTNAME" not in os.environ,
 }
 
