@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -15,18 +15,28 @@ from tests.security.kit.profiles import allowed, changed, rules, without
 from tests.security.kit.sweep import GOLDEN
 from toolwright.attacks.sabotage import Layer, Sabotaged, sabotaged
 from toolwright.attacks.twins import TWINS, Twin
+from toolwright.domain.call import ExecutionRequest, Isolation
+from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Outcome, Status
+from toolwright.domain.source import ToolSource
 from toolwright.errors import SandboxUnavailable
+from toolwright.execution.executor import SandboxExecutor
+from toolwright.images.build import build_image
 from toolwright.images.recipe import images_root
+from toolwright.registry.memory import MemoryStore
+from toolwright.sandbox.docker_pool import open_pool
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
+from toolwright.sandbox.pool import PoolSize
 
 pytestmark = pytest.mark.security
 
 BY_NAME: Final = {twin.name: twin for twin in TWINS}
 PROFILE: Final = load_seccomp_profile(images_root())
 PLAIN: Final = [twin for twin in TWINS if twin.image == "python"]
+SCIENCE: Final = [twin for twin in TWINS if twin.image == "science"]
+RunTwin = Callable[[Twin], Outcome]
 KEPT: Final[dict[str, str]] = json.loads((GOLDEN / "seccomp-kept.json").read_text(encoding="utf-8"))
 """Calls that the profile allows and no twin needs on this machine, and why they are allowed all the same."""
 EVERY_CALL: Final = {"execve", "arch_prctl", "prctl", "fstat", "setresuid", "setresgid", "setgroups"}
@@ -74,9 +84,36 @@ def test_honest_work_is_done_under_gvisor(twin: Twin, gvisor: Sabotaged) -> None
         check(twin, outcome)
 
 
+@pytest.fixture(scope="module", params=["runc", "runsc"])
+def run_science(request: pytest.FixtureRequest, engine: Engine, policy: SandboxPolicy) -> Iterator[RunTwin]:
+    """Run a twin in the image that has the scientific libraries, on the production road."""
+    if request.param not in engine.info["Runtimes"]:
+        pytest.skip(f"NOT PROVEN under {request.param}: the engine has no runtime of that name")
+    image = build_image(engine.client, "science", progress=lambda _: None)
+    libraries = replace(policy, image_id=image.image_id, runtime=request.param)
+    pool = open_pool(engine, libraries, PoolSize(ready=1, most=1))
+    executor = SandboxExecutor(pool, MemoryStore(), Limits(), isolation=IsolationPolicy(Isolation.TENANT))
+
+    def run(twin: Twin) -> Outcome:
+        source = ToolSource(twin.source, "f")
+        return executor.execute(ExecutionRequest(source, json.dumps(twin.arguments), tenant="tests")).outcome
+
+    yield run
+    pool.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("twin", SCIENCE, ids=ids(SCIENCE))
+def test_scientific_work_is_done(twin: Twin, run_science: RunTwin) -> None:
+    """NumPy, pandas, SymPy and SciPy come to exactly what is written down, under either runtime."""
+    check(twin, run_science(twin))
+
+
 def test_the_set_is_large_and_each_name_stands_for_one() -> None:
     """A set that shrinks, or a name that hides another, would prove less than it says."""
-    assert len(TWINS) >= 60
+    assert len(PLAIN) >= 60
+    assert len(SCIENCE) >= 6
     assert len(BY_NAME) == len(TWINS)
     assert all(twin.expected is not None for twin in TWINS)
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from toolwright.attacks.twins import arithmetic, bounds, data, descriptors, files, language, processes, text, waiting
+from toolwright.attacks.twins import (
+    arithmetic,
+    bounds,
+    data,
+    descriptors,
+    files,
+    language,
+    processes,
+    science,
+    text,
+    waiting,
+)
 from toolwright.attacks.twins.twin import Twin
 
 __all__ = ["TWINS", "Twin"]
@@ -19,5 +30,6 @@ TWINS: Final[tuple[Twin, ...]] = (
     *processes.TWINS,
     *waiting.TWINS,
     *bounds.TWINS,
+    *science.TWINS,
 )
 """All of them; a name stands for one."""
