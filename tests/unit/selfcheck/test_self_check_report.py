@@ -10,9 +10,9 @@ from toolwright.domain.limits import MIB, Limits
 from toolwright.domain.outcome import Failure, Outcome, Status
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.selfcheck.attacks import Attack, attacks
-from toolwright.sandbox.selfcheck.check import SelfCheck
+from toolwright.sandbox.selfcheck.check import SelfCheck, repeated
 from toolwright.sandbox.selfcheck.facts import GVISOR
-from toolwright.sandbox.selfcheck.finding import compare
+from toolwright.sandbox.selfcheck.finding import Finding, compare
 
 pytestmark = pytest.mark.unit
 
@@ -41,6 +41,37 @@ def test_each_broken_layer_is_named_once_and_first() -> None:
     assert check.explain().startswith("network, memory (network: interfaces is 'eth0,lo', not 'lo'; memory: limit is")
     assert len(check.explain()) < 300
     assert "not in force: network, memory (" in check.refusal
+
+
+LOST = compare("wall clock", "forks without end: container", "", "gave no proof that the call ended")
+
+LATE = compare("wall clock", "forks without end: ended in time", expected=True, found=False)
+
+
+@pytest.mark.parametrize(
+    ("seen", "tries", "layers"),
+    [
+        ([(GOOD,)], 1, ()),
+        ([(GOOD, LOST), (GOOD, GOOD)], 2, ()),
+        ([(LOST,), (LOST,), (GOOD, LOST)], 3, ("wall clock",)),
+        ([(GOOD, BAD)], 1, ("network",)),
+        ([(LOST, BAD)], 1, ("network", "wall clock")),
+        ([(LOST,), (BAD,)], 2, ("network",)),
+        ([(LATE, LOST), (LATE, BAD)], 2, ("network", "wall clock")),
+        ([()], 1, ()),
+    ],
+)
+def test_only_what_was_late_is_tried_again(
+    seen: list[tuple[Finding, ...]], tries: int, layers: tuple[str, ...]
+) -> None:
+    """A late clean-up may be the machine's; a layer that fails is told at once, and so is one that fails each time."""
+    checks = iter([SelfCheck(findings, 1.0) for findings in seen])
+
+    check = repeated(lambda: next(checks))
+
+    assert set(check.broken_layers) == set(layers)
+    assert check.seconds == tries
+    assert next(checks, None) is None
 
 
 def outcome(status: Status, result_json: str | None = None) -> Outcome:
