@@ -165,7 +165,7 @@ def test_the_mark_is_seen_outside_a_sandbox(tmp_path: Path) -> None:
     [
         refusing("no space left on device"),
         EOF,
-        OTHER_JSON,
+        pytest.param(OTHER_JSON, marks=pytest.mark.slow),
         pytest.param(MALFORMED, marks=pytest.mark.slow),
         pytest.param(CUT, marks=pytest.mark.slow),
         pytest.param(NO_HTTP, marks=pytest.mark.slow),
@@ -313,8 +313,13 @@ _HALF_MADE: Final[dict[str, Callable[[Asked], Fault | None]]] = {
 }
 
 
+_QUICK: Final = ("made, and nobody hears of it", "no stream", "not started, not removed")
+
+
 @pytest.mark.case("FT-10")
-@pytest.mark.parametrize("name", _HALF_MADE)
+@pytest.mark.parametrize(
+    "name", [name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow) for name in _HALF_MADE]
+)
 def test_ft_10_a_start_that_fails_half_way(site: Site, name: str) -> None:
     """FT-10: wherever a start breaks off, the caller gets UNAVAILABLE, and soon no half-made container is left."""
     site.recovers()
@@ -389,7 +394,7 @@ def test_ft_19_an_agent_that_breaks_at_once(engine: Engine, policy: SandboxPolic
             refusal, _ = site.refusal()
             site.goes_down()
             begun, used = time.monotonic(), sum(process.cpu_times()[:2])
-            time.sleep(5)
+            time.sleep(3)
             used, seconds = sum(process.cpu_times()[:2]) - used, time.monotonic() - begun
             asked = site.proxy.made_since(begun)
             again, waited = site.refusal()
@@ -403,6 +408,7 @@ def test_ft_19_an_agent_that_breaks_at_once(engine: Engine, policy: SandboxPolic
     assert "the agent broke at once" in Path(site.server.state_dir.parent / "state.log").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.case("FT-19")
 def test_ft_19_an_agent_that_breaks_from_the_start(engine: Engine, policy: SandboxPolicy, tmp_path: Path) -> None:
     """FT-19: a server whose first container dies at once does not start, and shows the agent's last words."""

@@ -355,7 +355,7 @@ def test_ft_11_the_wall_clock_jumps(
         serving(engine, tmp_path / "state", SANDBOX__IMAGE=policy.image_id, **_ONE) as server,
         server.client() as client,
     ):
-        for jump in (_HOUR_S, -_HOUR_S, _TEN_YEARS_S, -_TEN_YEARS_S):
+        for jump in (-_HOUR_S, _TEN_YEARS_S):
             for seconds, status in ((0.3, Status.SUCCESS), (20.0, Status.TIMEOUT)):
                 timer = threading.Timer(0.15, clock.write_text, (str(jump),))
                 timer.start()

@@ -137,7 +137,7 @@ def _usage(fault: TyperException, screen: Screen) -> ExitStatus:
 
 
 def _ignore_signals() -> None:
-    for number in _ENDING:
+    for number in (*_ENDING, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
 
