@@ -100,6 +100,8 @@ def _set_limits(rights: Rights) -> None:
         resource.RLIMIT_NICE: 0,
         resource.RLIMIT_RTPRIO: 0,
     }
+    if rights.address_bytes:
+        kernel.share_one_heap()
     for which, wanted in limits.items():
         soft, hard = resource.getrlimit(which)
         # A runtime may have set a lower one already; only root outside could raise it again.

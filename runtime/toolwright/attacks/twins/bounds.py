@@ -129,9 +129,6 @@ def f(count):
 """,
         [29, 1],
         {"count": 28},
-        not_under={
-            "runsc": "a thread reserves far more addresses than it uses, and there addresses are what is limited"
-        },
     ),
     Twin(
         "a file of sixty mebibytes and a thousand small ones",
