@@ -42,7 +42,7 @@ class Recipe:
     preload: tuple[str, ...]
     """Modules that the agent imports before it forks the first call."""
     reseed: tuple[str, ...]
-    """Functions, as `module:name`, that give each call random numbers of its own."""
+    """Functions, as `module:name`, that take a seed and so give each call random numbers of its own."""
     root: Path
     """The `sandbox_images` directory it was read from."""
 
@@ -199,7 +199,7 @@ def _parse(data: Mapping[str, Any], name: str, root: Path) -> Recipe:
             keep=_patterns(data, "keep"),
             drop=_patterns(data, "drop"),
             preload=_texts(data, "preload"),
-            reseed=_texts(data, "reseed"),
+            reseed=_texts(data, "reseed") if "reseed" in data else (),
             root=root,
         )
     except KeyError as error:

@@ -11,15 +11,17 @@ from typing import Any
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _START = f"{_HOME}/start.json"
-"""As read-only as this file. `preload`: modules; `reseed`: functions, as `module:name`."""
+"""As read-only as this file. `preload`: modules; `reseed`: functions of a seed, as `module:name`."""
 _LIBRARIES = f"{_HOME}/site-packages"
 """Libraries of the image, if it has any."""
 
-Reseed = Callable[[], Any]
+Reseed = Callable[[int], Any]
+_SEED_BYTES = 4
+"""As many as numpy.random takes for a seed; more would cost each call a millisecond there."""
 
 
 def load() -> Sequence[Reseed]:
-    """Import what the image says; return what has to be called in each new process, so that no two draw the same.
+    """Import what the image says; return what `draw_anew` needs.
 
     Raises:
         RuntimeError: a library started a thread: it would not live through a fork, and a lock that it held would
@@ -36,6 +38,15 @@ def load() -> Sequence[Reseed]:
     if threads != 1:
         raise RuntimeError(f"{threads} threads after the imports; a process that forks calls may have one")
     return reseed
+
+
+def draw_anew(reseed: Sequence[Reseed]) -> None:
+    """Give this process random numbers of its own, else all that are forked from one would draw the same.
+
+    Python's own `random` does it by itself at each fork.
+    """
+    for function in reseed:
+        function(int.from_bytes(os.urandom(_SEED_BYTES), "little"))
 
 
 def _function(name: str) -> Reseed:

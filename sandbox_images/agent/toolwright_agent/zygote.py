@@ -66,8 +66,7 @@ def _serve_one(
                 data_bytes += born.held.data_bytes
                 address_bytes += born.held.address_bytes if address_bytes else 0
                 rights = child.Rights(uid, group, scratch, processes, data_bytes, address_bytes, file_bytes, cpu_s)
-                for reseed in born.reseed:
-                    reseed()  # else every call would draw the same numbers
+                preload.draw_anew(born.reseed)
                 child.run(rights, child.Channels(*fds), born.program)
             else:
                 janitor.run(uid, gid, scratch)

@@ -21,7 +21,7 @@ entrypoint = ["/usr/bin/python3.13", "/usr/lib/toolwright/toolwright_agent"]
 executables = ["usr/bin/python3.13"]
 directories = ["proc", "tmp"]
 preload = ["json"]
-reseed = ["random:seed"]
+reseed = ["numbers:seed"]
 [environment]
 LANG = "C.UTF-8"
 [[keep]]

@@ -89,7 +89,7 @@ def test_unknown_recipe_names_those_that_are_there(recipe_root: Path) -> None:
         ('suite = "trixie"', "", "suite is missing"),
         ('name = "tiny"', 'name = "other"', "other"),
         ('name = "tiny"', "name = ", r"recipe\.toml"),
-        ('reseed = ["random:seed"]', "", "reseed is missing"),
+        ('preload = ["json"]', "", "preload is missing"),
     ],
 )
 def test_malformed_recipe_names_the_field(recipe_root: Path, old: str, new: str, field: str) -> None:

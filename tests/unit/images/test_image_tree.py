@@ -87,7 +87,10 @@ def test_completing_adds_our_own_files(recipe: Recipe, unpacked_tar: MakeTar) ->
     }
     assert tree["bin"] == Entry("link", 0o777, target="usr/bin")
     assert b'"zlib1g"' in tree["usr/lib/toolwright/packages.json"].content
-    assert json.loads(tree["usr/lib/toolwright/start.json"].content) == {"preload": ["json"], "reseed": ["random:seed"]}
+    assert json.loads(tree["usr/lib/toolwright/start.json"].content) == {
+        "preload": ["json"],
+        "reseed": ["numbers:seed"],
+    }
     assert violations(tree, recipe) == ()
 
 
