@@ -332,10 +332,11 @@ def test_ft_10_a_start_that_fails_half_way(site: Site, name: str) -> None:
 
     assert type(refusal) is SandboxUnavailable
     site.settles()
-    states = [
-        site.server.engine.client.api.inspect_container(one)["State"]["Status"] for one in site.server.containers()
-    ]
-    assert set(states) <= {"running"}
+    wait_until(
+        lambda: {one.status for one in site.server._owned()} <= {"running"},  # what is being made just now
+        _RECOVERED_S,
+        "no container is half made",
+    )
     site.check_nothing_ran()
 
 
