@@ -22,7 +22,7 @@ from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.v1 import execution_pb2, execution_pb2_grpc, types_pb2
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-API-01", "T-DOS-05")]
 
 _SLEEP: Final = "import os, time\ndef f(seconds: float):\n    time.sleep(seconds)\n    return os.getuid()\n"
 """Each call in a container has the next user id, so consecutive ones prove that no other call ran between."""

@@ -43,7 +43,7 @@ from toolwright.services.status import from_status
 from toolwright.services.testing import ScriptedExecutor, parts, serving
 from toolwright.v1 import execution_pb2, tools_pb2, types_pb2
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-API-01", "T-API-03")]
 
 _BROKEN: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT})
 _NAMES: Final = [method.name for method in METHODS]

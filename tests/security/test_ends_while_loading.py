@@ -7,7 +7,7 @@ import pytest
 from toolwright.attacks.lab import Lab
 from toolwright.domain.outcome import Status
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-LIE-02")]
 
 
 @pytest.mark.case("CO-02")

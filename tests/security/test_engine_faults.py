@@ -42,7 +42,7 @@ from toolwright.sandbox.frames import PROTOCOL_VERSION
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.pool import PoolSize
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-OPS-01")]
 
 MARK: Final = ToolSource(
     """

@@ -19,7 +19,7 @@ from toolwright.errors import SandboxUnavailable
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 
-pytestmark = [pytest.mark.security, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.security, pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.threat("T-OPS-01")]
 
 SLEEP: Final = ToolSource("import time\ndef f(seconds: float):\n    time.sleep(seconds)\n    return 'done'\n", "f")
 _RECOVERED_S: Final = 30.0

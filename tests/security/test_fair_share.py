@@ -17,7 +17,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-DOS-03")]
 
 _CONTAINERS: Final = 8
 _SPINNERS: Final = 16

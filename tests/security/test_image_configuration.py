@@ -26,7 +26,7 @@ from toolwright.images.catalog import list_images
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import LABEL_OWNER, LABEL_ROLE, SandboxPolicy
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-IMG-01", "T-IMG-02", "T-IMG-03")]
 
 Inspected = dict[str, Any]
 

@@ -20,7 +20,7 @@ from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.v1 import audit_pb2, execution_pb2, execution_pb2_grpc, solve_pb2, tools_pb2, types_pb2
 
-pytestmark = [pytest.mark.security, pytest.mark.case("AP-26")]
+pytestmark = [pytest.mark.security, pytest.mark.case("AP-26"), pytest.mark.threat("T-API-02")]
 
 _SOURCE: Final = ToolSource("def f(**asked):\n    return sorted(asked)\n", "f")
 _HELD_BY_THE_POLICY: Final = re.compile(

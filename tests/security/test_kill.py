@@ -36,7 +36,7 @@ from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.selfcheck.facts import GVISOR
 from toolwright.sandbox.uids import UidRanges
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-DOS-03", "T-LAT-01")]
 
 KILL_S: Final = 0.3
 """From the limit, or the cancel, to the death of the last process."""

@@ -35,7 +35,7 @@ from toolwright.sandbox.policy import LABEL_OWNER, SandboxPolicy
 from toolwright.server.places import sweep_places
 from toolwright.v1 import execution_pb2, execution_pb2_grpc, types_pb2
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-DOS-06")]
 
 _SLEEP: Final = "import time\ndef f(seconds: float):\n    time.sleep(seconds)\n    return 'done'\n"
 _SHARED: Final = {"ISOLATION__DEFAULT": "tenant", "SANDBOX__POOL__MAX_CONTAINERS": "4"}

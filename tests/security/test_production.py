@@ -26,7 +26,7 @@ from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.server import Server, open_server
 from toolwright.settings import Settings
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-OPS-03")]
 
 _ADD: Final = "def add(a: int, b: int) -> int:\n    return a + b\n"
 _DEBUGGING: Final = (

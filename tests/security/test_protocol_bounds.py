@@ -47,7 +47,7 @@ from toolwright.services.log import service_log
 from toolwright.services.testing import sample_execution as sample_reply
 from toolwright.v1 import execution_pb2
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-LIE-03")]
 
 _CALL: Final = 7
 _CAP: Final = MAX_BODY[FrameType.STDOUT]

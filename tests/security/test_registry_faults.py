@@ -32,7 +32,7 @@ from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.server import open_server
 from toolwright.settings import Settings
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-OPS-02", "T-LIE-04")]
 
 ADD: Final = sample_version()
 EVIL: Final = sample_version(code="def add(a, b):\n    return 'never verified'\n")

@@ -31,7 +31,7 @@ from toolwright.server.sandboxes import sandbox_policy
 from toolwright.settings import SandboxSettings, Settings
 from toolwright.v1 import execution_pb2, execution_pb2_grpc
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-OPS-03")]
 
 Options = dict[str, Any]
 Change = Callable[[Options], None]

@@ -28,7 +28,7 @@ from toolwright.errors import Overloaded, SandboxUnavailable
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 
-pytestmark = [pytest.mark.security, pytest.mark.case("FT-22")]
+pytestmark = [pytest.mark.security, pytest.mark.case("FT-22"), pytest.mark.threat("T-DOS-02", "T-LAT-05")]
 
 _CALLERS: Final = 4
 _MOST_CONTAINERS: Final = 6

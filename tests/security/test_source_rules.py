@@ -39,7 +39,7 @@ from toolwright.solving import prompts as solving_prompts
 from toolwright.solving.choices import Choice
 from toolwright.v1 import execution_pb2, tools_pb2, tools_pb2_grpc, types_pb2
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-LIE-04", "T-LEAK-03")]
 
 CODE: Final = "def f():\n    return 1\n"
 

@@ -32,7 +32,7 @@ from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.v1 import execution_pb2, execution_pb2_grpc, types_pb2
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-API-03")]
 
 COLOUR: Final = "\x1b[7;8;5m"
 """A colour that is none of ours: invisible, blinking text."""

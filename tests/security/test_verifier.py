@@ -36,7 +36,7 @@ from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.pool import PoolSize
 
-pytestmark = pytest.mark.security
+pytestmark = [pytest.mark.security, pytest.mark.threat("T-LIE-05")]
 
 LIMITS: Final = Limits(wall_time_s=2.0)
 HONEST: Final = "    return a + b"

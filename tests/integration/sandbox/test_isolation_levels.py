@@ -25,7 +25,7 @@ from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
 from toolwright.sandbox.engine import Engine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.threat("T-LAT-05")]
 
 TOOLS = {name: ToolSource(f"def f():\n    return {name!r}\n", "f") for name in ("parse", "sort", "count")}
 POLICY = IsolationPolicy(
