@@ -6,7 +6,6 @@ Nothing of a wheel is installed or run while the image is built.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
 from toolwright.errors import ImageMissing, InvalidInput
@@ -145,9 +145,11 @@ def _require(recipe: Recipe, architecture: str, lock: Path, *, relock: bool) -> 
             "look at it before you trust the image"
         )
         raise ImageMissing(message)
-    if importlib.util.find_spec("pip") is None:
+    try:
+        version("pip")
+    except PackageNotFoundError:
         message = f"the image {recipe.name!r} needs pip for its wheels: run `{sys.executable} -m ensurepip`"
-        raise ImageMissing(message)
+        raise ImageMissing(message) from None
 
 
 def _download(recipe: Recipe, architecture: str, wanted: Sequence[str], target: Path) -> None:

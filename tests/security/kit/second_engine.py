@@ -44,6 +44,9 @@ class SecondEngine:
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
+                    # Without a network namespace of its own it takes the machine's bridge away from the first engine.
+                    "unshare",
+                    "--net",
                     "dockerd",
                     f"--config-file={self.directory}/daemon.json",
                     f"--data-root={self.directory}/data",
