@@ -11,7 +11,7 @@ from pathlib import Path
 from toolwright.sandbox.engine import ENGINE_FAULTS, Engine
 
 GONE_S = 0.5
-"""Longest wait for it to be gone once it was killed, in seconds. It takes a few milliseconds, more on a busy machine."""
+"""Longest wait for it to be gone once it was killed, in seconds. It takes a few milliseconds on an idle machine."""
 
 
 class InitProcess:
