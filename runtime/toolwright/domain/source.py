@@ -20,7 +20,8 @@ _RESERVED = frozenset(
     {"none", "unknown", "tool", "tools", "latest", "stable", "canary", "sha256", "os", "sys", "json", "builtins"}
 )
 # Bidi controls, zero-width characters, blank letters, tags and selectors show a reviewer another text than the one that
-# runs, or hide any bytes (the two selectors that follow an emoji may stay); \r, \f, \v, NEL and U+2028/9 make line counts of tools differ; C1 controls steer terminals.
+# runs, or hide any bytes (the two selectors that follow an emoji may stay); \r, \f, \v, NEL and U+2028/9
+# make line counts of tools differ; C1 controls steer terminals.
 _DECEPTIVE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069"
     "\u3164\ufe00-\ufe0d\ufeff\uffa0\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
