@@ -329,7 +329,7 @@ def test_server_without_a_layer_serves_nothing(
         assert list(client.list_tools()) == []
         with pytest.raises(NotFound):
             client.get_tool("nonesuch")
-    told = [record.getMessage() for record in caplog.records if record.name == "toolwright.server"]
+    told = [one.getMessage() for one in caplog.records if (one.name, one.levelname) == ("toolwright.server", "ERROR")]
     assert len(told) == 1
     assert json.loads(told[0])["layers"] == list(server.check.broken_layers)
 
