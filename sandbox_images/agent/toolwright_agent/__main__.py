@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from toolwright_agent import kernel, relay, zygote
 
-_SHARED = ("/dev/fuse", "/dev/mqueue", "/dev/ptmx", "/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - named to be shut
+_SHARED = ("/dev/fuse", "/dev/mqueue", "/dev/net", "/dev/ptmx", "/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - shut
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def _close_shared_places() -> None:
     """Shut places that engine or runtime open to everyone: what a call left there, the next would find.
 
     Docker mounts /dev/mqueue writable by all, and a /dev/ptmx that makes terminals, which no tool needs; gVisor
-    adds /dev/fuse, /dev/shm and a /tmp of its own.
+    adds /dev/fuse, a device for networks, /dev/shm and a /tmp of its own.
     """
     for path in _SHARED:
         try:

@@ -22,6 +22,7 @@ _NAMESPACES = 0x7E020080
 """CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET."""
 _AF_UNIX = 1
 _MAP_HUGETLB = 0x40000
+_PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Rule:
     """Which argument decides, where not all calls are denied; 0 is the first."""
     unless: int | None = None
     """Allowed when that argument has exactly this value."""
+    only: int | None = None
+    """Denied only when that argument has exactly this value."""
     if_bits: int = 0
     """Denied only when that argument has one of these bits."""
 
@@ -81,6 +84,12 @@ RULES = (
         "the machine's own business",
     ),
     Rule(("personality",), "switches off address randomisation"),
+    Rule(
+        ("prctl",),
+        "dumpable again, it would own its files in /proc, its score for the OOM killer among them, and its core image"
+        " could go to a program of the host's, which no limit on core files bounds",
+        only=_PR_SET_DUMPABLE,
+    ),
     Rule(("mknod", "mknodat"), "devices; mkfifo goes with it, as a fifo can hold up a cleaner"),
     Rule(("setxattr", "lsetxattr", "fsetxattr", "setxattrat"), "attributes hide what statfs does not count"),
     Rule(("mlock", "mlock2", "mlockall"), "memory that can't be taken back"),
@@ -97,7 +106,7 @@ _X86_64 = {
     "bind": 49, "listen": 50, "socketpair": 53, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65,
     "semctl": 66, "shmdt": 67, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mknod": 133, "personality": 135,
     "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "mlock": 149, "mlockall": 151,
-    "vhangup": 153, "modify_ldt": 154, "pivot_root": 155, "adjtimex": 159, "chroot": 161, "acct": 163,
+    "vhangup": 153, "modify_ldt": 154, "pivot_root": 155, "prctl": 157, "adjtimex": 159, "chroot": 161, "acct": 163,
     "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169,
     "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173, "init_module": 175, "delete_module": 176,
     "quotactl": 179, "nfsservctl": 180, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "lookup_dcookie": 212,
@@ -119,7 +128,7 @@ _AARCH64 = {
     "vmsplice": 75, "splice": 76, "tee": 77, "acct": 89, "personality": 92, "unshare": 97, "kexec_load": 104,
     "init_module": 105, "delete_module": 106, "clock_settime": 112, "syslog": 116, "ptrace": 117,
     "sched_setparam": 118, "sched_setscheduler": 119, "setpriority": 140, "reboot": 142, "sethostname": 161,
-    "setdomainname": 162, "settimeofday": 170, "adjtimex": 171, "mq_open": 180, "mq_unlink": 181,
+    "setdomainname": 162, "prctl": 167, "settimeofday": 170, "adjtimex": 171, "mq_open": 180, "mq_unlink": 181,
     "mq_timedsend": 182, "mq_timedreceive": 183, "mq_notify": 184, "mq_getsetattr": 185, "msgget": 186,
     "msgctl": 187, "msgrcv": 188, "msgsnd": 189, "semget": 190, "semctl": 191, "semtimedop": 192, "semop": 193,
     "shmget": 194, "shmctl": 195, "shmat": 196, "shmdt": 197, "socket": 198, "socketpair": 199, "bind": 200,
@@ -163,10 +172,14 @@ def build(machine: str | None = None) -> bytes:
 def _check(number: int, rule: Rule) -> list[bytes]:
     """Return the ops for one system call; the accumulator holds its number before and after."""
     deny = _op(_RET, _ERRNO | rule.error)
-    if rule.unless is None and not rule.if_bits:
+    if rule.unless is not None:
+        test = _op(_JEQ, rule.unless, 1, 0)
+    elif rule.only is not None:
+        test = _op(_JEQ, rule.only, 0, 1)
+    elif rule.if_bits:
+        test = _op(_JSET, rule.if_bits, 0, 1)
+    else:
         return [_op(_JEQ, number, 0, 1), deny]
-    allowed = rule.unless
-    test = _op(_JSET, rule.if_bits, 0, 1) if allowed is None else _op(_JEQ, allowed, 1, 0)
     # Not this call: skip the four ops below. They leave by a return or reload the number.
     return [
         _op(_JEQ, number, 0, 4),

@@ -84,6 +84,10 @@ def test_each_rule_denies_with_its_error(machine: str, name: str, number: int, r
         assert verdict(machine, number, rule.unless, rule.argument) == ALLOW
         assert verdict(machine, number, rule.unless ^ 1, rule.argument) == denied
         assert verdict(machine, number, rule.unless ^ 0x80, rule.argument) == denied
+    elif rule.only is not None:
+        assert verdict(machine, number, rule.only, rule.argument) == denied
+        assert verdict(machine, number, rule.only ^ 1, rule.argument) == ALLOW
+        assert verdict(machine, number, rule.only, rule.argument + 1) == ALLOW
     elif rule.if_bits:
         assert verdict(machine, number, 0, rule.argument) == ALLOW
         for bit in (1 << shift for shift in range(32)):
@@ -101,7 +105,9 @@ def test_every_other_call_is_left_to_the_containers_own_filter(machine: str) -> 
 
     allowed = {number for number in range(520) if evaluate(program, number, 0, ARCH[machine]) == ALLOW}
 
-    conditional = {number for name, number in NUMBERS[machine].items() if name in {"clone", "mmap", "prlimit64"}}
+    conditional = {
+        number for name, number in NUMBERS[machine].items() if name in {"clone", "mmap", "prctl", "prlimit64"}
+    }
     assert allowed == (set(range(520)) - denied) | conditional
 
 
