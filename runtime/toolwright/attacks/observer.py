@@ -22,7 +22,7 @@ from toolwright.sandbox.owner import owner_label
 from toolwright.sandbox.policy import LABEL_OWNER, LABEL_ROLE
 
 _PROGRAM = r"""
-import json, os, sys
+import hashlib, json, os, sys
 
 def processes(init):
     space = os.readlink(f"/proc/{init}/ns/pid")
@@ -52,6 +52,10 @@ def tree(root):
 def read(path):
     with open(path, "rb") as file:
         return file.read(1 << 20).decode("utf-8", "backslashreplace")
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 def links(path):
     return {name: os.readlink(os.path.join(path, name)) for name in os.listdir(path)}
@@ -132,6 +136,22 @@ class Observer:
     def host_setting(self, name: str) -> str:
         """Return a value of the host's /proc/sys."""
         return str(self._ask("read", f"/proc/sys/{name}"))
+
+    def host_digest(self, container_id: str, path: str) -> str:
+        """Return the SHA-256 of a file of the host, as the engine's process that holds the container sees it.
+
+        Returns:
+            Hexadecimal; empty if there is no such file.
+        """
+        holder = self._ask("status", self.init_pid(container_id))["PPid"]
+        try:
+            return str(self._ask("digest", f"/proc/{holder}/root{path}"))
+        except OSError:
+            return ""
+
+    def host_text(self, name: str) -> str:
+        """Return a file below the host's /proc, at most 1 MiB of it."""
+        return str(self._ask("read", f"/proc/{name}"))
 
     def init_pid(self, container_id: str) -> int:
         """Return the host's number of the container's PID 1; fails the test if the container is gone."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import platform
-from typing import Final
+from typing import Any, Final
 
 from toolwright.attacks.proof import not_proven
 
@@ -52,7 +53,15 @@ _NUMBERS: Final = {
         "userfaultfd": 323, "fanotify_init": 300, "io_uring_setup": 425, "socket": 41, "socketpair": 53,
         "setuid": 105, "setreuid": 113, "setresuid": 117, "setfsuid": 122, "setgid": 106, "setregid": 114,
         "setresgid": 119, "setgroups": 116, "kill": 62, "tkill": 200, "tgkill": 234, "rt_sigqueueinfo": 129,
-        "rt_tgsigqueueinfo": 297, "pidfd_open": 434, "pidfd_send_signal": 424,
+        "rt_tgsigqueueinfo": 297, "pidfd_open": 434, "pidfd_send_signal": 424, "clone": 56, "clone3": 435, "setns": 308,
+        "pidfd_getfd": 438, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "process_madvise": 440,
+        "keyctl": 250, "add_key": 248, "request_key": 249, "kexec_load": 246, "kexec_file_load": 320,
+        "init_module": 175, "finit_module": 313, "delete_module": 176, "reboot": 169, "swapon": 167, "swapoff": 168,
+        "acct": 163, "quotactl": 179, "settimeofday": 164, "clock_settime": 227, "adjtimex": 159, "clock_adjtime": 305,
+        "iopl": 172, "ioperm": 173, "syslog": 103, "vhangup": 153, "lookup_dcookie": 212, "nfsservctl": 180,
+        "sethostname": 170, "setdomainname": 171, "personality": 135, "arch_prctl": 158, "modify_ldt": 154,
+        "chroot": 161, "pivot_root": 155, "name_to_handle_at": 303, "open_by_handle_at": 304, "memfd_create": 319,
+        "execveat": 322, "mknodat": 259, "capset": 126, "landlock_create_ruleset": 444,
     },
     "aarch64": {
         "ptrace": 117, "unshare": 97, "mount": 40, "umount2": 39, "fsopen": 430, "fsmount": 432, "fsconfig": 431,
@@ -60,7 +69,15 @@ _NUMBERS: Final = {
         "userfaultfd": 282, "fanotify_init": 262, "io_uring_setup": 425, "socket": 198, "socketpair": 199,
         "setuid": 146, "setreuid": 145, "setresuid": 147, "setfsuid": 151, "setgid": 144, "setregid": 143,
         "setresgid": 149, "setgroups": 159, "kill": 129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138,
-        "rt_tgsigqueueinfo": 240, "pidfd_open": 434, "pidfd_send_signal": 424,
+        "rt_tgsigqueueinfo": 240, "pidfd_open": 434, "pidfd_send_signal": 424, "clone": 220, "clone3": 435,
+        "setns": 268, "pidfd_getfd": 438, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
+        "process_madvise": 440, "keyctl": 219, "add_key": 217, "request_key": 218, "kexec_load": 104,
+        "kexec_file_load": 294, "init_module": 105, "finit_module": 273, "delete_module": 106, "reboot": 142,
+        "swapon": 224, "swapoff": 225, "acct": 89, "quotactl": 60, "settimeofday": 170, "clock_settime": 112,
+        "adjtimex": 171, "clock_adjtime": 266, "syslog": 116, "vhangup": 58, "lookup_dcookie": 18, "nfsservctl": 42,
+        "sethostname": 161, "setdomainname": 162, "personality": 92, "chroot": 51, "pivot_root": 41,
+        "name_to_handle_at": 264, "open_by_handle_at": 265, "memfd_create": 279, "execveat": 281, "mknodat": 33,
+        "capset": 91, "landlock_create_ruleset": 444,
     },
 }  # fmt: skip
 
@@ -71,3 +88,8 @@ def numbers() -> dict[str, int]:
     if machine not in _NUMBERS:
         not_proven(f"no numbers of system calls for {machine}")
     return _NUMBERS[machine]
+
+
+def numbered(**values: Any) -> str:
+    """Return the arguments of a probe that makes raw system calls: their `numbers`, and `values`."""
+    return json.dumps({"numbers": numbers()} | values)

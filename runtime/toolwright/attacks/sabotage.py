@@ -40,12 +40,21 @@ class Layer(Flag):
     """The read-only root."""
     NETWORK = auto()
     """No network: the host's instead."""
+    NO_EXEC = auto()
+    """That nothing in the scratch space can be run."""
+    MACHINE = auto()
+    """Capabilities over the machine itself: its clock, modules, devices, log. With it only calls are made whose
+    arguments change nothing."""
 
 
 FILTERS = Layer.PROFILE | Layer.CALL_FILTER
 POWERS = FILTERS | Layer.USER | Layer.CAPABILITIES
 
 _CAPABILITIES = ("SYS_ADMIN", "SYS_PTRACE", "SYS_NICE", "IPC_LOCK")
+_OVER_THE_MACHINE = (
+    *("SYS_BOOT", "SYS_MODULE", "SYS_TIME", "SYS_RAWIO", "SYS_PACCT", "SYS_TTY_CONFIG", "SYS_CHROOT"),
+    *("SYSLOG", "MKNOD", "NET_RAW", "DAC_READ_SEARCH"),
+)
 _START = "import sys; sys.path.insert(0, '/usr/lib/toolwright')\n"
 NO_RULES = "from toolwright_agent import callfilter; callfilter.RULES = ()\n"
 STAY_ROOT = """
@@ -81,6 +90,10 @@ class SabotagedPolicy(SandboxPolicy):
         options["security_opt"] = security
         if Layer.CAPABILITIES in self.without:
             options["cap_add"] = [*options["cap_add"], *_CAPABILITIES]
+        if Layer.MACHINE in self.without:
+            options["cap_add"] = [*options["cap_add"], *_OVER_THE_MACHINE]
+        if Layer.NO_EXEC in self.without:
+            options["tmpfs"] = {path: text.replace("noexec", "exec") for path, text in options["tmpfs"].items()}
         if Layer.READ_ONLY in self.without:
             options["read_only"] = False
         if Layer.NETWORK in self.without:
