@@ -110,7 +110,7 @@ class Bench:
         return Survey(len(mutants) - len(empty), [mutant for mutant in alive if mutant not in empty], empty)
 
 
-_HALF = {"clone", "mmap", "socketpair", "prlimit64", "setpriority"}
+_HALF = {"clone", "mmap", "prctl", "prlimit64", "setpriority", "socketpair"}
 """Allowed with some arguments."""
 
 

@@ -101,7 +101,7 @@ def f(numbers, probes, gate):
     return found
 '''
 
-_CLONE, _SOCKETPAIR, _PRLIMIT, _MMAP, _GETPID, _X32 = 56, 53, 302, 9, 39, 0x40000000
+_CLONE, _SOCKETPAIR, _PRLIMIT, _PRCTL, _MMAP, _GETPID, _X32 = 56, 53, 302, 157, 9, 39, 0x40000000
 NAMESPACES: Final = {
     "time": 0x80, "mount": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000,
     "pid": 0x20000000, "network": 0x40000000,
@@ -115,6 +115,7 @@ PROBES: Final[dict[str, tuple[int, list[Any]]]] = {
     "socketpair of netlink": (_SOCKETPAIR, [16, 3, 0, 0]),
     "mmap of huge pages": (_MMAP, [0, 1 << 21, 3, 0x40022, -1, 0]),
     "prlimit64 by number": (_PRLIMIT, ["self", 7, 0, 0]),
+    "prctl to be dumpable": (_PRCTL, [4, 1, 0, 0, 0]),
     "getpid by its x32 number": (_X32 + _GETPID, [0]),
 }
 """Calls whose answer hangs on an argument: number and arguments. `self` is the caller's process."""

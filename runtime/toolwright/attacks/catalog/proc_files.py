@@ -269,7 +269,7 @@ _LATER: Final = (
     "/sys/devices/virtual/powercap",
     "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle",
 )
-"""What engines cover since versions 25 to 28: counters that tell a little of what others do."""
+"""What only newer engines cover: counters that tell a little of what others do."""
 _NOTHING: Final = frozenset({"0 bytes", "0 entries", "ENOENT", "EACCES", "EPERM"})
 
 
