@@ -45,13 +45,14 @@ Tests = Mapping[str, list[dict[str, Any]]]
 
 
 def main() -> int:
-    """Write the page; the argument is the file of results."""
-    found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    """Write the page; the arguments are files of results, of runs that each fired a part."""
+    runs = [json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]
     by_id: dict[str, list[dict[str, Any]]] = {}
-    for test in found["tests"]:
+    for test in (test for run in runs for test in run["tests"]):
         for one in test["ids"]:
             by_id.setdefault(one, []).append(test)
-    _PAGE.write_text("\n".join(_page(found["date"], by_id)) + "\n", encoding="utf-8")
+    dates = ", ".join(sorted({run["date"] for run in runs}))
+    _PAGE.write_text("\n".join(_page(dates, by_id)) + "\n", encoding="utf-8")
     return 0
 
 

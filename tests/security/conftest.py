@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from toolwright.attacks.lab import Lab, open_lab
+from toolwright.attacks.lab import Lab
 from toolwright.attacks.observer import Observer, observing
+from toolwright.attacks.open import open_lab
 from toolwright.attacks.sabotage import Sabotaged
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy

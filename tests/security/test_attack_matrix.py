@@ -10,7 +10,8 @@ import pytest
 from tests.attack_results import RESULT
 from toolwright.attacks.case import RUNTIMES, Case
 from toolwright.attacks.catalog import all_cases
-from toolwright.attacks.lab import Lab, open_lab
+from toolwright.attacks.lab import Lab
+from toolwright.attacks.open import open_lab
 from toolwright.attacks.run import Verdict, run_case
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import json
 import statistics
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import psutil
-
-from toolwright.attacks.canaries import Canaries, planted
-from toolwright.attacks.observer import Observer, Seen, observing
+from toolwright.attacks.canaries import Canaries
+from toolwright.attacks.observer import Observer, Seen
+from toolwright.attacks.own import Own
 from toolwright.attacks.proof import Broken, not_proven, same, shown, sure
 from toolwright.attacks.sabotage import Layer, Sabotaged, sabotaged
 from toolwright.attacks.shot import Shot
-from toolwright.domain.call import ExecutionRequest, Isolation, Operation
-from toolwright.domain.isolation import IsolationPolicy
-from toolwright.domain.limits import Limits, LimitsRequest
+from toolwright.domain.call import ExecutionRequest, Operation
+from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.registry.base import Store
-from toolwright.registry.memory import MemoryStore
-from toolwright.sandbox.docker_pool import open_pool
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
-from toolwright.sandbox.pool import PoolSize
 from toolwright.sandbox.selfcheck.check import SelfCheck, check_sandbox
 from toolwright.sandbox.selfcheck.facts import GVISOR
 
@@ -51,8 +44,6 @@ _CALLS_FOR_MEDIAN = 15
 _SETTLE_S = 3.0
 _NOISE_S = 0.01
 """Below this a difference in latency says more about the machine than about us."""
-_SPARE_FDS, _SPARE_THREADS, _SPARE_BYTES = 16, 8, 96 * 1024 * 1024
-_SIZE: Final = PoolSize(ready=1, most=4)
 _DEADLY: Final = {
     "one process takes twice its memory",
     "as many processes as it gets",
@@ -94,7 +85,7 @@ class Lab:
         self._proof: SelfCheck | None = None
         self.benign(NEIGHBOUR, source=f"# {of.canaries.neighbours_source}\n{_BENIGN}")
         self._median_s = statistics.median(self._timed_benign()[1] for _ in range(_CALLS_FOR_MEDIAN))
-        self._own = _Own.measure()
+        self._own = Own.measure()
 
     # --- where it is ------------------------------------------------------------------------
 
@@ -379,57 +370,6 @@ def _pids(looked: Execution) -> list[int]:
     if looked.outcome.result_json is None:
         not_proven(f"the look from inside ended with {looked.outcome}")
     return [int(pid) for pid in json.loads(looked.outcome.result_json)]
-
-
-@contextmanager
-def open_lab(engine: Engine, policy: SandboxPolicy, directory: Path) -> Iterator[Lab]:
-    """Open a range of its own: no other call comes between an attack and its checks.
-
-    Args:
-        engine: where.
-        policy: of the containers that are attacked.
-        directory: a secret file is planted here until the end.
-
-    Raises:
-        SandboxUnavailable, ImageMissing, EngineUnavailable: no container can be started.
-    """
-    with ExitStack() as stack:
-        observer = stack.enter_context(observing(engine, policy.image_id))
-        canaries = stack.enter_context(planted(directory))
-        pool = open_pool(engine, policy, _SIZE)
-        stack.callback(pool.close)
-        store = MemoryStore()
-
-        def containers() -> int:
-            counts = pool.counts()
-            return sum(counts[kind] for kind in ("blank", "idle", "leased", "starting"))
-
-        executor = SandboxExecutor(pool, store, Limits(), isolation=IsolationPolicy(Isolation.TENANT))
-        yield Lab(Range(engine, policy, executor, store, observer, canaries, containers, _SIZE.most))
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """What this process uses: it stands for the server."""
-
-    fds: int
-    threads: int
-    resident: int
-
-    @classmethod
-    def measure(cls) -> _Own:
-        process = psutil.Process()
-        return cls(process.num_fds(), threading.active_count(), process.memory_info().rss)
-
-    def growth(self) -> str:
-        """Return what is used beyond this and a little; empty if nothing."""
-        now = _Own.measure()
-        grown = {
-            "descriptors": now.fds - self.fds - _SPARE_FDS,
-            "threads": now.threads - self.threads - _SPARE_THREADS,
-            "bytes": now.resident - self.resident - _SPARE_BYTES,
-        }
-        return ", ".join(f"{beyond} {name} too many" for name, beyond in grown.items() if beyond > 0)
 
 
 def _watch(call: Future[Execution], look: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from toolwright.attacks.case import RUNTIMES, Case
-from toolwright.attacks.lab import open_lab
+from toolwright.attacks.open import open_lab
 from toolwright.attacks.report import Report
 from toolwright.attacks.run import Result, run_cases
 from toolwright.attacks.sabotage import sabotaged
