@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +12,8 @@ import jsonschema_rs
 from toolwright.domain.call import MAX_ARGUMENTS_BYTES
 from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.errors import InvalidInput
+from toolwright.execution.mismatch import FIELD, MAX_PROBLEM_CHARS, first_mismatch, is_too_much
 
-FIELD = "arguments_json"
-MAX_PROBLEM_CHARS = 300
 COMPILED_SCHEMAS = 256
 
 _RULES = JsonRules(max_bytes=MAX_ARGUMENTS_BYTES)
@@ -44,48 +43,17 @@ def check_arguments(parameters: Mapping[str, Any], arguments_json: str) -> None:
         InvalidInput: names the path of the first problem (`arguments_json.words[2]`).
     """
     arguments = parse_arguments(arguments_json)
-    validator = _compiled(json.dumps(parameters, sort_keys=True))
-    if validator.is_valid(arguments):
+    if is_too_much(parameters, arguments, len(arguments_json)):
+        raise InvalidInput(FIELD, "holds too many values for types of so many alternatives", "fewer values in one call")
+    if _compiled(json.dumps(parameters, sort_keys=True)).is_valid(arguments):
         return
-    raise _first_problem(next(validator.iter_errors(arguments)), parameters)
+    raise first_mismatch(parameters, arguments).raised()
 
 
 @lru_cache(maxsize=COMPILED_SCHEMAS)
 def _compiled(schema_json: str) -> jsonschema_rs.Draft202012Validator:
     # Registered schemas were whittled down to harmless keywords; `offline` still rules out any fetch.
     return jsonschema_rs.Draft202012Validator(json.loads(schema_json), offline=True)
-
-
-def _first_problem(error: jsonschema_rs.ValidationError, parameters: Mapping[str, Any]) -> InvalidInput:
-    path = _path(error.instance_path)
-    match error.kind:
-        case jsonschema_rs.ValidationErrorKind.Required(property=name):
-            return InvalidInput(f"{path}.{name}"[:MAX_PROBLEM_CHARS], "is missing")
-        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
-            known = ", ".join(parameters.get("properties", {})) if not error.instance_path else ""
-            return InvalidInput(f"{path}.{names[0]}"[:MAX_PROBLEM_CHARS], "is no parameter", known[:MAX_PROBLEM_CHARS])
-        case jsonschema_rs.ValidationErrorKind.AnyOf(context=branches):
-            nested = [errors[0] for errors in branches if errors]
-            # The alternative that got furthest into the value is the one that was meant.
-            deepest = max(nested, key=lambda one: len(one.instance_path), default=error)
-            if len(deepest.instance_path) > len(error.instance_path):
-                return _first_problem(deepest, parameters)
-            return InvalidInput(path, "; ".join(dict.fromkeys(_cut(one.message) for one in nested[:4])))
-        case _:
-            return InvalidInput(path, _cut(error.message))
-
-
-def _path(steps: Sequence[str | int]) -> str:
-    written = FIELD + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return written[:MAX_PROBLEM_CHARS]
-
-
-def _cut(message: str) -> str:
-    # The message starts with the offending value, which may be long; what it should have been stands at the end.
-    if len(message) <= MAX_PROBLEM_CHARS:
-        return message
-    half = MAX_PROBLEM_CHARS // 2
-    return f"{message[:half]} … {message[-half:]}"
 
 
 def _json_type(value: object) -> str:
