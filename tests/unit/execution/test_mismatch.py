@@ -64,7 +64,7 @@ def test_what_does_not_fit_is_named_at_a_bounded_price(schema: dict[str, Any], v
     tracemalloc.stop()
 
     assert caught.value.field == field
-    assert len(str(caught.value)) < 1_000
+    assert len(str(caught.value)) < 1_500  # four alternatives are told
     assert took_s < _SOON_S
     assert most < _FEW_BYTES
 
