@@ -36,6 +36,7 @@ def test_a_layer_that_is_taken_away_is_missed(sabotage: Sabotage) -> None:
         missing = _missing(score_sandbox("weak", weak))
 
     assert {"internet sockets", "other programs", "memory as a file", "tracing", "user namespaces"} <= missing
+    assert {"kernel crypto sockets", "kernel keyrings", "shared memory"} <= missing
     assert {"memory", "open files", "network", "core dumps", "time", "output", "user"} <= set(TITLES) - missing
 
 
@@ -44,6 +45,8 @@ def test_plain_docker_run(engine: Engine, policy: SandboxPolicy) -> None:
     score = score_docker_run(engine, policy.image_id)
 
     assert {"memory", "processes", "disk", "time", "output", "user", "root file system", "CPU"} <= _missing(score)
+    assert {"threads", "open files", "file names", "capabilities", "network", "core dumps"} <= _missing(score)
+    assert {"no new privileges", "device files", "environment", "other programs"} <= _missing(score)
     assert {"system call filter", "mounting", "left behind"} <= set(TITLES) - _missing(score)
 
 

@@ -57,7 +57,7 @@ FROM_INSIDE: Final[Mapping[str, str]] = {
 FROM_OUTSIDE: Final[Mapping[str, str]] = {
     "time": "what sleeps beyond its time is ended",
     "output": "of 20 MiB printed, not all is kept",
-    "left behind": "a process and a file that one call leaves are not there for the next in the same container",
+    "left behind": "a process and a file that one run leaves are not there for the next",
 }
 """What is found out from outside."""
 TITLES: Final = {**FROM_INSIDE, **FROM_OUTSIDE}
@@ -125,8 +125,7 @@ def _held(limit: str, outcome: Outcome) -> bool:
 def score_docker_run(engine: Engine, image: str) -> Score:
     """Try every limit on the container of a plain `docker run`, which has no option but the command.
 
-    What it leaves is looked for by a second program in the same container, as `docker exec` would run it; nothing of
-    it is ever put into a container of a pool.
+    Each run has a container of its own, as `docker run` gives it; nothing of it is ever put into one of a pool.
 
     Args:
         engine: where.
@@ -155,8 +154,12 @@ def _outside(engine: Engine, image: str) -> dict[str, bool]:
     with _plain(engine, image, PRINT + "f()") as container:
         container.wait(timeout=_WAIT_S)
         kept = sum(len(chunk) for chunk in container.logs(stdout=True, stderr=False, stream=True))
-    # A container of one's own for each run leaves nothing for the next one.
-    return {"time": slept != b"slept\n", "output": kept < PRINTED, "left behind": True}
+    with _plain(engine, image, LEAVE + "f()") as container:
+        container.wait(timeout=_WAIT_S)
+        with _plain(engine, image, FIND + "print(f())") as following:
+            following.wait(timeout=_WAIT_S)
+            found = following.logs(stdout=True, stderr=False)
+    return {"time": slept != b"slept\n", "output": kept < PRINTED, "left behind": found == b"[]\n"}
 
 
 @contextmanager

@@ -55,15 +55,20 @@ def refused(number, *arguments):
     return made < 0 and ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ENOSYS)
 
 def in_child(function):
-    """Whether `function`, in a process of its own, is true; also if it does not come to its end."""
+    """Whether `function`, in a process of its own, is true; also if memory ends it. Any other end shows nothing."""
     pid = os.fork()
     if pid == 0:
-        held = 1
+        code = 4
         try:
-            held = int(bool(function()))
+            code = 0 if function() else 3
+        except MemoryError:
+            code = 0
         finally:
-            os._exit(0 if held else 3)
-    return os.waitpid(pid, 0)[1] != 3 << 8
+            os._exit(code)
+    ended = os.waitpid(pid, 0)[1]
+    if ended not in (0, 3 << 8, 9):  # 9: the kernel's kill
+        raise RuntimeError("the probe broke: " + str(ended))
+    return ended != 3 << 8
 
 def memory():
     kept = []
