@@ -18,7 +18,7 @@ import docker
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
-from tests.integration.sandbox.test_sandbox_inspect import GOLDEN_CONFIG, GOLDEN_HOST, GOLDEN_ULIMITS, NOTHING
+from tests.integration.sandbox.golden import GOLDEN_CONFIG, GOLDEN_ULIMITS, unlike
 from tests.security.kit.server_process import ServerProcess, serving
 from toolwright.attacks.observer import Observer
 from toolwright.domain.source import ToolSource
@@ -82,31 +82,43 @@ def _read(archive: tarfile.TarFile, path: str) -> bytes:
     return member.read()
 
 
+def _powerful(members: list[tarfile.TarInfo]) -> list[str]:
+    """Return those with a mode that gives rights, devices, and those with attributes, such as capabilities."""
+    return [
+        one.name
+        for one in members
+        if (not one.issym() and one.mode & 0o7022)
+        or one.isdev()
+        or any("xattr" in name.lower() for name in one.pax_headers)
+    ]
+
+
 @pytest.mark.case("IM-01")
 def test_im_01_layers_as_stored(engine: Engine, policy: SandboxPolicy) -> None:
     """IM-01: no layer holds a setuid, setgid, world-writable or device file, nor one with capabilities."""
     members = _layers(engine, policy.image_id)
 
-    odd = [one.name for one in members if (not one.issym() and one.mode & 0o7022) or one.isdev()]
-    attributes = [one.name for one in members if any("xattr" in name.lower() for name in one.pax_headers)]
-
     assert len(members) > 1_000, "NOT PROVEN: hardly a file was seen"
-    assert (odd, attributes) == ([], [])
+    assert _powerful(members) == []
+
+
+_CAPABILITY: Final = "SCHILY.xattr.security.capability"
 
 
 @pytest.mark.case("IM-01")
 def test_im_01_control(tmp_path: Path) -> None:
     """IM-01, control: such files are seen in an archive that has them."""
+    odd = {"su": (0o4755, {}), "wall": (0o2755, {}), "open": (0o666, {}), "ping": (0o755, {_CAPABILITY: "x"})}
     with tarfile.open(tmp_path / "layer.tar", "w", format=tarfile.PAX_FORMAT) as tar:
-        for name, mode, headers in (("su", 0o4755, {}), ("ping", 0o755, {"SCHILY.xattr.security.capability": "x"})):
+        for name, (mode, headers) in {**odd, "fine": (0o755, {})}.items():
             member = tarfile.TarInfo(name)
             member.mode, member.pax_headers = mode, headers
             tar.addfile(member)
+        disk = tarfile.TarInfo("disk")
+        disk.type = tarfile.BLKTYPE
+        tar.addfile(disk)
     with tarfile.open(tmp_path / "layer.tar") as tar:
-        su, ping = tar.getmembers()
-
-    assert su.mode & 0o7022
-    assert any("xattr" in name.lower() for name in ping.pax_headers)
+        assert _powerful(tar.getmembers()) == [*odd, "disk"]
 
 
 @pytest.mark.case("IM-03")
@@ -317,12 +329,7 @@ def test_im_06_control(engine: Engine, policy: SandboxPolicy) -> None:
 @pytest.mark.case("IM-06")
 def test_im_06_a_servers_container_is_golden(live: Live, policy: SandboxPolicy) -> None:
     """IM-06: a live container of a server has the golden options, and nothing where nothing was decided on."""
-    host, config = live.container["HostConfig"], live.container["Config"]
-
-    assert {name: host[name] for name in GOLDEN_HOST} == GOLDEN_HOST
-    assert {name: config[name] for name in GOLDEN_CONFIG} == GOLDEN_CONFIG
-    assert {name: host.get(name) for name in NOTHING if host.get(name)} == {}
-    assert live.container["Image"] == config["Image"] == policy.image_id
+    assert unlike(live.container, policy) == []
 
 
 @pytest.mark.case("IM-10")

@@ -16,6 +16,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.integration.sandbox.golden import unlike
 from toolwright.attacks.sabotage import NO_RULES, STAY_ROOT, agent_with
 from toolwright.client import Client
 from toolwright.domain.limits import MIB
@@ -23,6 +24,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.errors import NotFound, SandboxUnavailable
 from toolwright.registry.testing import sample_task
 from toolwright.sandbox.engine import Engine, find_engine
+from toolwright.sandbox.owner import owner_label
 from toolwright.sandbox.policy import SCRATCH, SandboxPolicy
 from toolwright.sandbox.selfcheck.check import check_sandbox
 from toolwright.sandbox.selfcheck.facts import GVISOR
@@ -218,9 +220,10 @@ def test_nothing_taken_away_passes(engine: Engine, policy: SandboxPolicy) -> Non
     assert unchanged.passed, unchanged.explain()
 
 
+@pytest.mark.case("IM-08")
 @pytest.mark.parametrize("name", SABOTAGE)
 def test_what_is_taken_away_is_named(engine: Engine, policy: SandboxPolicy, name: str) -> None:
-    """One option less or weaker: the check fails, and names that layer and no other."""
+    """IM-08: one option less or weaker: the check fails, and names that layer and no other."""
     change, layers = SABOTAGE[name]
     check = check_sandbox(engine, weakened(policy, change), attack=False)
     assert not check.passed
@@ -237,6 +240,30 @@ def test_what_only_an_attack_shows_is_named(engine: Engine, policy: SandboxPolic
 
     whole = check_sandbox(engine, weakened(policy, change))
     assert layers <= set(whole.broken_layers), whole.explain()  # what is left behind may be in others' way
+
+
+@pytest.mark.case("IM-08")
+@pytest.mark.parametrize("name", SABOTAGE)
+def test_what_is_taken_away_is_no_golden_container(engine: Engine, policy: SandboxPolicy, name: str) -> None:
+    """IM-08: with the same option less or weaker the test of golden options is red too."""
+    change, _ = SABOTAGE[name]
+    assert _made(engine, weakened(policy, change), policy) != []
+
+
+@pytest.mark.case("IM-08")
+def test_nothing_taken_away_is_a_golden_container(engine: Engine, policy: SandboxPolicy) -> None:
+    """IM-08, control: with nothing to change it is green."""
+    assert _made(engine, weakened(policy, lambda _options: None), policy) == []
+
+
+def _made(engine: Engine, weak: SandboxPolicy, policy: SandboxPolicy) -> list[str]:
+    """Make a container, which is not started; return what of it is not golden."""
+    containers: Any = engine.client.containers  # its types know less than it takes
+    container = containers.create(**weak.container_options(65_536, owner_label()))
+    try:
+        return unlike(engine.client.api.inspect_container(container.id), policy)
+    finally:
+        container.remove(force=True, v=True)
 
 
 UNSTARTABLE: Mapping[str, tuple[Change, set[str]]] = {

@@ -2,96 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Any
 
 import pytest
 
 from tests.integration.sandbox.conftest import Start
+from tests.integration.sandbox.golden import unlike
 from tests.integration.sandbox.helpers import call
 from toolwright.attacks.observer import Observer
-from toolwright.domain.limits import MIB
 from toolwright.sandbox.base import Cancellation
 from toolwright.sandbox.container import DockerSandbox
 from toolwright.sandbox.policy import SandboxPolicy
 
 pytestmark = pytest.mark.integration
-
-GOLDEN_HOST: dict[str, Any] = {
-    "AutoRemove": True,
-    "CapAdd": ["SETUID", "SETGID", "KILL"],
-    "CapDrop": ["ALL"],
-    "CgroupnsMode": "private",
-    "CpuQuota": 0,
-    "CpusetCpus": "",
-    "Init": False,
-    "IpcMode": "none",
-    "LogConfig": {"Type": "none", "Config": {}},
-    "Memory": 256 * MIB,
-    "MemorySwap": 256 * MIB,
-    "NanoCpus": 1_000_000_000,
-    "NetworkMode": "none",
-    "OomScoreAdj": 500,
-    "PidMode": "",
-    "PidsLimit": 64,
-    "Privileged": False,
-    "PublishAllPorts": False,
-    "ReadonlyRootfs": True,
-    "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
-    "Runtime": "runc",
-    "Sysctls": {
-        "fs.mqueue.queues_max": "0",
-        "kernel.msgmni": "0",
-        "kernel.shmmni": "0",
-        "kernel.sem": "0 0 0 0",
-    },
-    "Tmpfs": {"/call": "rw,noexec,nosuid,nodev,size=67108864,nr_inodes=4096,mode=1731,gid=65533"},
-    "UTSMode": "",
-    "UsernsMode": "",
-}
-NOTHING = (
-    "Binds",
-    "ContainerIDFile",
-    "DeviceCgroupRules",
-    "DeviceRequests",
-    "Devices",
-    "ExtraHosts",
-    "GroupAdd",
-    "Links",
-    "Mounts",
-    "PortBindings",
-    "VolumeDriver",
-    "VolumesFrom",
-    "Dns",
-    "CgroupParent",
-    "OomKillDisable",
-)
-GOLDEN_CONFIG: dict[str, Any] = {
-    "User": "0:0",
-    "Hostname": "sandbox",
-    "Tty": False,
-    "OpenStdin": True,
-    "StdinOnce": True,
-    "AttachStdin": True,
-    "AttachStdout": True,
-    "AttachStderr": True,
-    "WorkingDir": "/",
-    "Healthcheck": {"Test": ["NONE"]},
-    "Env": ["HOME=/", "LANG=C.UTF-8", "PATH=/usr/bin", "PYTHON_DISABLE_REMOTE_DEBUG=1"],
-    "Entrypoint": ["/usr/bin/python3.13", "-I", "-S", "-B", "-X", "utf8", "/usr/lib/toolwright/toolwright_agent"],
-}
-GOLDEN_ULIMITS = {
-    "core": 0,
-    "nofile": 256,
-    "fsize": 64 * MIB,
-    "memlock": 0,
-    "sigpending": 64,
-    "msgqueue": 0,
-    "stack": 8 * MIB,
-    "rtprio": 0,
-    "nice": 0,
-}
 
 
 @pytest.fixture
@@ -106,30 +29,7 @@ def test_the_live_container_is_as_the_policy_has_it(
     live: DockerSandbox, observer: Observer, policy: SandboxPolicy
 ) -> None:
     """Field by field, and nothing where nothing was decided on."""
-    seen = observer.inspect(live.info.container_id)
-    host, config = seen["HostConfig"], seen["Config"]
-
-    assert {name: host[name] for name in GOLDEN_HOST} == GOLDEN_HOST
-    assert {name: config[name] for name in GOLDEN_CONFIG} == GOLDEN_CONFIG
-    assert {name: host.get(name) for name in NOTHING if host.get(name)} == {}
-    assert {one["Name"]: (one["Soft"], one["Hard"]) for one in host["Ulimits"]} == {
-        name: (value, value) for name, value in GOLDEN_ULIMITS.items()
-    }
-    assert seen["Image"] == config["Image"] == policy.image_id
-    assert seen["Mounts"] == []
-    assert seen["ExecIDs"] is None
-    assert config["Cmd"][1:] == ["65533", "/call"]
-
-
-def test_its_filter_is_ours_to_the_letter(live: DockerSandbox, observer: Observer, policy: SandboxPolicy) -> None:
-    """Both security options, and no third one."""
-    options = observer.inspect(live.info.container_id)["HostConfig"]["SecurityOpt"]
-
-    assert options[0] == "no-new-privileges:true"
-    name, _, text = options[1].partition("=")
-    assert name == "seccomp"
-    assert json.loads(text) == json.loads(policy.seccomp_profile)
-    assert len(options) == 2
+    assert unlike(observer.inspect(live.info.container_id), policy) == []
 
 
 def test_its_network_is_none(live: DockerSandbox, observer: Observer) -> None:
