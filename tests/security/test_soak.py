@@ -95,10 +95,9 @@ def _soak(engine: Engine, state_dir: Path, count: int) -> tuple[_Seen, str]:
     seen, kinds = _Seen(), drawn(count, hostile=0.3, seed=_SEED)
     settings = {"SANDBOX__POOL__MAX_CONTAINERS": str(_MOST_CONTAINERS), "ISOLATION__DEFAULT": "tenant"}
     with serving(engine, state_dir, **settings) as server:
-        lazily = kinds
         with ThreadPoolExecutor(_CALLERS) as threads:
             clients = [server.client() for _ in range(_CALLERS)]
-            calls = [threads.submit(_calls, one, lazily, seen, server, max(1, count // 40)) for one in clients]
+            calls = [threads.submit(_calls, one, kinds, seen, server, max(1, count // 40)) for one in clients]
             for call in calls:
                 call.result()
         assert server.executions() == count

@@ -14,7 +14,6 @@ from toolwright.domain.limits import MIB, Limits
 SCRATCH = "/call"
 SCRATCH_GROUP = 65_533
 """May make directories in the scratch space; a call has it only while it makes its own."""
-AGENT = "/usr/lib/toolwright/toolwright_agent"
 LABEL_OWNER = "org.toolwright.owner"
 """Which server process a container belongs to; see `owner.py`."""
 LABEL_ROLE = "org.toolwright.role"

@@ -21,22 +21,13 @@ from toolwright.services.status import DETAILS_KEY, from_status
 from toolwright.services.testing import ScriptedExecutor, endpoint, parts, sample_execution, serving
 from toolwright.v1 import (
     audit_pb2,
-    audit_pb2_grpc,
     execution_pb2,
     execution_pb2_grpc,
     solve_pb2,
-    solve_pb2_grpc,
     tools_pb2,
-    tools_pb2_grpc,
     types_pb2,
 )
 
-STUBS: dict[str, Any] = {
-    "ExecutionService": execution_pb2_grpc.ExecutionServiceStub,
-    "ToolService": tools_pb2_grpc.ToolServiceStub,
-    "SolveService": solve_pb2_grpc.SolveServiceStub,
-    "AuditService": audit_pb2_grpc.AuditServiceStub,
-}
 DESCRIPTORS = [
     method
     for module in (execution_pb2, tools_pb2, solve_pb2, audit_pb2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from tests.integration.sandbox.helpers import eventually, exists
 from toolwright.domain.call import ExecutionRequest, Isolation
 from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits
-from toolwright.domain.outcome import Execution, Status
+from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
 from toolwright.errors import PermissionDenied
 from toolwright.execution.executor import SandboxExecutor
@@ -33,7 +33,6 @@ POLICY = IsolationPolicy(
     {"b": Isolation.TOOL, "careful": Isolation.CALL},
     {"parse": Isolation.CALL, "sort": Isolation.TOOL},
 )
-Execute = Callable[..., Execution]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,6 @@ from typing import Final
 from toolwright.attacks.twins.twin import Twin
 from toolwright.domain.limits import MIB
 
-_DEEPEST: Final = 64
-"""Levels of nesting that a result may have."""
-
 
 def _nested(depth: int) -> object:
     """Return lists in lists, `depth` of them."""
