@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from toolwright.domain.call import ExecutionRequest, Isolation
 from toolwright.domain.isolation import IsolationPolicy
@@ -27,6 +28,10 @@ from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
 from toolwright.sandbox.pool import PoolSize, WarmPool
 
 pytest_plugins = ["tests.attack_results"]
+
+# That a machine is busy is no fault of what is tested.
+settings.register_profile("toolwright", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("toolwright")
 
 PUBLIC_DATA = "TOOLWRIGHT_LATM_TASKS"
 RunSource = Callable[..., Execution]
