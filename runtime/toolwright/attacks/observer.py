@@ -7,7 +7,6 @@ own /proc, which shows nothing where the engine is on another machine or these t
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
+from toolwright.attacks.outpost import Outpost, manned
 from toolwright.attacks.proof import not_proven, shown
 from toolwright.sandbox.engine import Engine
-from toolwright.sandbox.frames import MuxDecoder
-from toolwright.sandbox.owner import owner_label
-from toolwright.sandbox.policy import LABEL_OWNER, LABEL_ROLE
 
 _PROGRAM = r"""
 import hashlib, json, os, sys
@@ -88,12 +85,10 @@ class Seen:
 class Observer:
     """Answers questions about containers from the host's point of view."""
 
-    def __init__(self, engine: Engine, channel: socket.socket) -> None:
-        """Speak to the program in the observing container over `channel`."""
+    def __init__(self, engine: Engine, outpost: Outpost) -> None:
+        """Speak to the program in the observing container."""
         self._engine = engine
-        self._channel = channel
-        self._mux = MuxDecoder()
-        self._buffer = b""
+        self._outpost = outpost
 
     def is_there(self, container_id: str) -> bool:
         """Whether the container exists and runs."""
@@ -168,60 +163,16 @@ class Observer:
         return None
 
     def _ask(self, name: str, argument: object) -> Any:
-        self._channel.sendall(json.dumps([name, argument]).encode() + b"\n")
-        answer = json.loads(self._line())
+        self._outpost.send([name, argument])
+        answer = json.loads(self._outpost.line())
         if "value" not in answer:
             raise OSError(answer["errno"], answer["text"])
         return answer["value"]
-
-    def _line(self) -> bytes:
-        while b"\n" not in self._buffer:
-            data = self._channel.recv(65_536)
-            if not data:
-                not_proven(f"the observer ended: {self._mux.stderr.decode(errors='backslashreplace')}")
-            self._buffer += self._mux.feed(data)
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line
-
-    def await_ready(self) -> None:
-        """Wait until the program answers."""
-        shown(self._line() == b"ready", "the observer did not start")
 
 
 @contextmanager
 def observing(engine: Engine, image: str) -> Iterator[Observer]:
     """Start an observer from the sandbox image; it ends with the `with`, or with this process."""
-    containers: Any = engine.client.containers  # its types know less than it takes
-    container = containers.create(
-        image,
-        entrypoint=["/usr/bin/python3.13", "-I", "-S", "-c", _PROGRAM],
-        command=[],
-        user="0:0",
-        pid_mode="host",
-        userns_mode="host",
-        network_mode="none",
-        read_only=True,
-        cap_drop=["ALL"],
-        # To read other processes' descriptors, root directories and namespaces.
-        cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
-        mem_limit="64m",
-        pids_limit=8,
-        stdin_open=True,
-        auto_remove=True,
-        log_config={"Type": "none", "Config": {}},
-        labels={LABEL_OWNER: owner_label(), LABEL_ROLE: "observer"},
-    )
-    try:
-        # docker-py hides the socket in a read-only file.
-        response: Any = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        channel: socket.socket = response._sock.dup()  # noqa: SLF001 - as above
-        response._response.close()  # noqa: SLF001 - as above
-        channel.settimeout(10)
-        with channel:
-            container.start()
-            observer = Observer(engine, channel)
-            observer.await_ready()
-            yield observer
-    finally:
-        with suppress(NotFound, APIError):
-            container.remove(force=True)
+    with manned(engine, image, _PROGRAM, timeout_s=10) as outpost:
+        shown(outpost.line() == b"ready", "the observer did not start")
+        yield Observer(engine, outpost)

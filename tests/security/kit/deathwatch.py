@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from docker.errors import APIError, NotFound
-
-from toolwright.attacks.proof import not_proven, shown
+from toolwright.attacks.outpost import Outpost, manned
+from toolwright.attacks.proof import shown
 from toolwright.sandbox.engine import Engine
-from toolwright.sandbox.frames import MuxDecoder
-from toolwright.sandbox.owner import owner_label
-from toolwright.sandbox.policy import LABEL_OWNER, LABEL_ROLE
 
 # A look is no snapshot: a process that forks and ends while it is taken may be missed once, but not three times.
 _PROGRAM = r"""
@@ -67,11 +61,9 @@ class Death:
 class Deathwatch:
     """Watches one call at a time."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        """Speak to the program in the watching container over `channel`."""
-        self._channel = channel
-        self._mux = MuxDecoder()
-        self._buffer = b""
+    def __init__(self, outpost: Outpost) -> None:
+        """Speak to the program in the watching container."""
+        self._outpost = outpost
 
     def begin(self, init: int, agent: list[int]) -> None:
         """Watch the container whose first process has the host's number `init`, from before the call.
@@ -80,65 +72,21 @@ class Deathwatch:
             init: of the container's PID 1.
             agent: numbers, in the container, of what lives there between calls.
         """
-        self._channel.sendall(json.dumps([init, agent]).encode() + b"\n")
+        self._outpost.send([init, agent])
 
     def end(self) -> Death:
         """Wait until everything of the call is gone."""
-        most, at = json.loads(self._line())
+        most, at = json.loads(self._outpost.line())
         return Death(most, at)
-
-    def await_ready(self) -> None:
-        """Wait until the program answers.
-
-        Raises:
-            NotProven: its clock is another than ours: the engine is on another machine.
-        """
-        shown(abs(time.monotonic() - float(self._line())) < 1, "the engine's machine has another clock")
-
-    def _line(self) -> bytes:
-        while b"\n" not in self._buffer:
-            data = self._channel.recv(65_536)
-            if not data:
-                not_proven(f"the watch ended: {self._mux.stderr.decode(errors='backslashreplace')}")
-            self._buffer += self._mux.feed(data)
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line
 
 
 @contextmanager
 def watching(engine: Engine, image: str) -> Iterator[Deathwatch]:
-    """Start a watch from the sandbox image; it ends with the `with`, or with this process."""
-    containers: Any = engine.client.containers  # its types know less than it takes
-    container = containers.create(
-        image,
-        entrypoint=["/usr/bin/python3.13", "-I", "-S", "-c", _PROGRAM],
-        command=[],
-        user="0:0",
-        pid_mode="host",
-        userns_mode="host",
-        network_mode="none",
-        read_only=True,
-        cap_drop=["ALL"],
-        # To look into another container's /proc.
-        cap_add=["SYS_PTRACE", "DAC_READ_SEARCH"],
-        mem_limit="64m",
-        pids_limit=8,
-        stdin_open=True,
-        auto_remove=True,
-        log_config={"Type": "none", "Config": {}},
-        labels={LABEL_OWNER: owner_label(), LABEL_ROLE: "observer"},
-    )
-    try:
-        # docker-py hides the socket in a read-only file.
-        response: Any = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        channel: socket.socket = response._sock.dup()
-        response._response.close()
-        channel.settimeout(20)
-        with channel:
-            container.start()
-            watch = Deathwatch(channel)
-            watch.await_ready()
-            yield watch
-    finally:
-        with suppress(NotFound, APIError):
-            container.remove(force=True)
+    """Start a watch from the sandbox image; it ends with the `with`, or with this process.
+
+    Raises:
+        NotProven: its clock is another than ours: the engine is on another machine.
+    """
+    with manned(engine, image, _PROGRAM, timeout_s=20) as outpost:
+        shown(abs(time.monotonic() - float(outpost.line())) < 1, "the engine's machine has another clock")
+        yield Deathwatch(outpost)
