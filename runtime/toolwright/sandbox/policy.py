@@ -50,8 +50,8 @@ class SandboxPolicy:
         """Return the arguments of docker-py's `containers.create` for one sandbox.
 
         Args:
-            uid_base: first of this container's own user ids, which no other container on the host has:
-                the kernel counts processes, signals and pipes by user id, across containers.
+            uid_base: first of this container's own user ids, which no other container of this server has, and hardly
+                one of another's: the kernel counts processes, signals and pipes by user id, across containers.
             owner: label by which a later server finds what a killed one left.
         """
         memory = self.limits.memory_bytes
