@@ -7,7 +7,7 @@ import socket
 from typing import Final
 
 from toolwright.attacks.case import Catalog
-from toolwright.attacks.lab import Lab
+from toolwright.attacks.lab import NEIGHBOUR, Lab
 from toolwright.attacks.probes import PRELUDE
 from toolwright.attacks.proof import same, shown, sure
 from toolwright.attacks.sabotage import POWERS, Layer
@@ -46,7 +46,7 @@ _SECRET_FREE: Final = {"PATH", "LANG", "TZ", "PYTHON_DISABLE_REMOTE_DEBUG", "HOM
 )
 def identity(lab: Lab) -> None:
     own = lab.benign().provenance.container_id
-    neighbour = lab.benign(tenant="neighbour").provenance.container_id
+    neighbour = lab.benign(NEIGHBOUR).provenance.container_id
     shown(own != neighbour, "there is no neighbour")
 
     texts, name, kernel, environment = lab.fire(_IDENTITY).value

@@ -34,10 +34,14 @@ def f():
             threads, answers[f"{name} task"] = [], errno.errorcode[fault.errno]
         for thread in [name, *threads]:
             for kind in HANDLES:
-                path = f"/proc/{thread}/{kind}"
-                if attempt(os.readlink, path) == "ok":
-                    answers[f"{thread} {kind} is"] = os.readlink(path)
-                answers[f"{thread} {kind}"] = attempt(lambda: os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK)))
+                try:
+                    own = os.open(f"/proc/{thread}/{kind}", os.O_RDONLY | os.O_NONBLOCK)
+                except OSError as fault:
+                    answers[f"{thread} {kind}"] = errno.errorcode[fault.errno]
+                    continue
+                answers[f"{thread} {kind}"] = "ok"
+                answers[f"{thread} {kind} is"] = os.readlink(f"/proc/self/fd/{own}")
+                os.close(own)
             for kind in CONTENT:
                 try:
                     with open(f"/proc/{thread}/{kind}", "rb") as file:
@@ -73,9 +77,11 @@ def other_processes(lab: Lab) -> None:
     answers, bytes_read = lab.fire(_OTHERS).value
 
     handles = {name.removesuffix(" is"): answers.pop(name) for name in list(answers) if name.endswith(" is")}
-    harmless = {name for name, answer in answers.items() if answer == "ok" and handles.get(name) != _NULL}
+    # The relay reads what /proc shows to all of a call, to know its memory; the null device is everyone's.
+    public = {name for name, path in handles.items() if path == _NULL or path.startswith("/proc")}
+    harmless = {name for name, answer in answers.items() if answer == "ok"} - lab.golden(set(), gvisor=public)
     opened = {name.split()[1] for name in harmless}
-    sure(opened <= lab.golden({"timers"}, gvisor=_SHOWN_BY_GVISOR), f"opened: {harmless}")
+    sure(opened <= lab.golden({"timers"}, gvisor=_SHOWN_BY_GVISOR), f"opened: {harmless}, among them {handles}")
     refused = {answer for name, answer in answers.items() if answer != "ok"}
     sure(refused <= {"EACCES", "EPERM", "ENOENT"} | lab.golden(set(), gvisor={"ENXIO"}), f"answers: {answers}")
     for name in lab.golden(("mem", "environ", "fd", "root", "fd/0", "fd/1"), gvisor=("mem", "root", "fd/0", "fd/1")):
@@ -292,8 +298,8 @@ def covered(lab: Lab) -> None:
     allowed |= set(_LATER[1:]) if old and not lab.gvisor else set()
     open_ones = {path: seen for path, seen in looked.items() if not _NOTHING.issuperset(seen)}
     same({path: seen for path, seen in open_ones.items() if path not in allowed}, {}, "what could be read")
-    missing = set(_MASKED) - set(covers)
-    same(missing, set(), "what the engine does not cover")
+    if covers:  # an engine need not say
+        same(set(_MASKED) - set(covers), set(), "what the engine does not cover")
 
 
 @CASES.control("ES-14", runtimes=("runc",))

@@ -6,7 +6,7 @@ import signal
 from typing import Any, Final
 
 from toolwright.attacks.case import Catalog
-from toolwright.attacks.lab import Lab
+from toolwright.attacks.lab import NEIGHBOUR, Lab
 from toolwright.attacks.probes import PRELUDE, numbered
 from toolwright.attacks.proof import same, shown, sure
 from toolwright.attacks.sabotage import FILTERS, POWERS, Layer
@@ -174,7 +174,7 @@ def interpreter(lab: Lab) -> None:
 
     def meanwhile(_: str) -> None:
         for _again in range(3):
-            lab.benign(tenant="neighbour")
+            lab.benign(NEIGHBOUR)
 
     arguments = lab.golden('{"seconds": 0.3}', gvisor='{"seconds": 0}')
     answers = lab.fire(_INTERPRETER, arguments_json=arguments, during=meanwhile).value

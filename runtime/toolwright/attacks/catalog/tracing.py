@@ -127,7 +127,10 @@ def f():
     answers = {"switched off": os.environ.get("PYTHON_DISABLE_REMOTE_DEBUG")}
     for pid in others():
         if remote:
-            answers[f"{pid} remote_exec"] = attempt(remote, pid, os.path.abspath("script.py"))
+            try:
+                answers[f"{pid} remote_exec"] = attempt(remote, pid, os.path.abspath("script.py"))
+            except RuntimeError:
+                answers[f"{pid} remote_exec"] = "EPERM"  # it does not even try, as it is switched off here
         # How it is done where the interpreter has no such call: its state is found in the maps and written.
         answers[f"{pid} maps"] = attempt(lambda: open(f"/proc/{pid}/maps").close())
         answers[f"{pid} mem"] = attempt(lambda: open(f"/proc/{pid}/mem", "r+b").close())
