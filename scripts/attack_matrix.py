@@ -133,7 +133,7 @@ def _rows(case: str, tests: list[dict[str, Any]]) -> Iterator[str]:
     for title, test in named:
         mine = [one for one in tests if one["test"].partition("[")[0] == test]
         many = f" ({len(mine)} variants)" if len(mine) > 1 else ""
-        yield f"| {case} | {_cell(title)}{many} | {_worst(mine)} | | |"
+        yield f"| {case} | {_cell(title)}{many} `{test}` | {_worst(mine)} | | |"
 
 
 def _cell(text: str) -> str:

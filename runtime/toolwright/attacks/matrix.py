@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from toolwright.attacks.case import RUNTIMES, Case
+from toolwright.attacks.catalog import all_cases
 from toolwright.attacks.open import open_lab
 from toolwright.attacks.report import Report
 from toolwright.attacks.run import Result, run_cases
@@ -16,6 +17,7 @@ from toolwright.attacks.sabotage import sabotaged
 from toolwright.attacks.score import Score, score_docker_run, score_sandbox
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
+from toolwright.sandbox.selfcheck.check import check_sandbox
 
 Tell = Callable[[Result], None]
 """Told of each case as it ends."""
@@ -48,8 +50,16 @@ def fire_matrix(
             for result in _fired(engine, policy, cases, seed, Path(directory)):
                 results.append(result)
                 tell(result)
-    scores = tuple(_scores(engine, policies))
-    return Report(begun, versions(engine), policies[0].image_id, seed, tuple(results), scores)
+    return Report(
+        begun,
+        versions(engine),
+        policies[0].image_id,
+        seed,
+        len(all_cases()),
+        tuple(results),
+        tuple(_scores(engine, policies)),
+        {policy.runtime: refusal for policy in policies if (refusal := check_sandbox(engine, policy).refusal)},
+    )
 
 
 def versions(engine: Engine) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -35,8 +35,17 @@ class Report:
     """Digest of the sandbox image."""
     seed: int
     """The order of the cases was drawn by it."""
+    of: int
+    """How many cases there are; fewer may have been chosen."""
     results: tuple[Result, ...]
     scores: tuple[Score, ...] = ()
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Runtime → why a server would run no tool under it on this machine. Cases may hold there all the same."""
+
+    @property
+    def fired(self) -> int:
+        """How many different cases were fired."""
+        return len({result.id for result in self.results})
 
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -63,6 +72,9 @@ class Report:
             "image": self.image,
             "seed": self.seed,
             "passed": self.passed,
+            "fired": self.fired,
+            "of": self.of,
+            "refusals": dict(self.refusals),
             "counts": {runtime: dict(counts) for runtime, counts in self.counts.items()},
             "results": [asdict(result) for result in self.results],
             "scores": [

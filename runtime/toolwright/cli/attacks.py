@@ -51,7 +51,8 @@ def attack(session: Session, ids: str, seed: int | None, directory: Path | None)
         (directory / "attacks.json").write_text(json_text(report.document(), indent=2) + "\n", encoding="utf-8")
         (directory / "attacks.html").write_text(report.page(), encoding="utf-8")
     _show(session, report, directory)
-    return ExitStatus.DONE if report.passed else ExitStatus.FAULT
+    usable = set(report.counts) - set(report.refusals)
+    return ExitStatus.DONE if report.passed and usable else ExitStatus.FAULT
 
 
 def _chosen(ids: str) -> Sequence[Case]:
@@ -59,7 +60,8 @@ def _chosen(ids: str) -> Sequence[Case]:
     wanted = [one.strip().upper() for one in ids.split(",") if one.strip()]
     for one in wanted:
         if one not in by_id:
-            raise InvalidInput("case", f"there is no case {one!r}", f"ids such as {', '.join(list(by_id)[:3])}")
+            limit = f"one of {', '.join(by_id)}; docs/attack-matrix.md names the tests of all others"
+            raise InvalidInput("case", f"no case {one[:40]!r} can be fired", limit)
     return [by_id[one] for one in wanted] if wanted else list(by_id.values())
 
 
@@ -93,6 +95,11 @@ def _show(session: Session, report: Report, directory: Path | None) -> None:
         missing = [limit for limit, there in score.in_force.items() if not there]
         told = f"; not in force: {', '.join(missing)}" if missing else ""
         session.screen.say(f"limits in force, {score.name}: {score}{told}")
+    for runtime, refusal in report.refusals.items():
+        refused = f"Under {runtime} a server runs no tool here: {shown_line(refusal, limit=_SHOWN_CHARS)}"
+        session.screen.say(literal(refused, style="bold red"))
     verdict = "No attack got through" if report.passed else "NOT all attacks were held"
     where = f"report in {directory}" if directory else "--report DIRECTORY writes it down"
-    session.screen.say(f"{verdict} (seed {report.seed}); {where}.")
+    unproven = sum(counts[Verdict.SKIPPED] + counts[Verdict.KNOWN] for counts in report.counts.values())
+    fired = f"{report.fired} of {report.of} cases, {unproven} times not proven"
+    session.screen.say(f"{verdict}: {fired}, seed {report.seed}; {where}.")

@@ -54,6 +54,7 @@ class Services(Protocol):
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
         isolation: Isolation | None = None,
+        timeout_s: float | None = None,
     ) -> Execution:
         """Run a tool or unverified source once."""
 

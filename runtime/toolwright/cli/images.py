@@ -75,7 +75,7 @@ def image_table(images: Sequence[ImageInfo]) -> Table:
         locked = "locked" if image.packages_locked else "not those of the lock"
         table.add_row(
             literal(image.reference),
-            literal(image.image_id[:19]),
+            literal(image.image_id),
             f"{image.size_bytes / 1e6:.1f} MB",
             f"{len(image.packages)}, {locked}",
         )

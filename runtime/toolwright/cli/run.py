@@ -23,6 +23,7 @@ from toolwright.domain.source import MAX_SOURCE_BYTES, ToolSource
 from toolwright.errors import InvalidInput, ToolwrightError
 
 _STDIN = "-"
+_PATIENCE_S = 60.0
 
 
 def run(
@@ -63,7 +64,8 @@ def run(
     ceilings = LimitsRequest(wall_time_s=timeout, memory_bytes=None if memory is None else memory * MIB)
     remote = bool(session.options.server)
     changes = {} if remote else _changes(isolation, ceilings)
-    asked = _Asked(arguments_json, ceilings, isolation) if remote else _Asked(arguments_json)
+    patience_s = (timeout or 0.0) + _PATIENCE_S
+    asked = _Asked(arguments_json, patience_s, *((ceilings, isolation) if remote else ()))
     try:
         with session.services(changes) as services:
             return worst([_run_one(session, services, path, source, asked) for path, source in sources])
@@ -76,6 +78,8 @@ class _Asked:
     """What every call is asked for. In a process of our own the settings say the rest."""
 
     arguments_json: str
+    timeout_s: float
+    """How long the reply may take: longer than the call, which may have to wait for its place."""
     limits: LimitsRequest | None = None
     isolation: Isolation | None = None
 
@@ -84,7 +88,11 @@ def _run_one(session: Session, services: Services, path: str, source: ToolSource
     named = {"file": path, "function": source.function}
     try:
         execution = services.execute(
-            source, arguments_json=asked.arguments_json, limits=asked.limits, isolation=asked.isolation
+            source,
+            arguments_json=asked.arguments_json,
+            limits=asked.limits,
+            isolation=asked.isolation,
+            timeout_s=asked.timeout_s,
         )
     except ToolwrightError as fault:
         fault = in_flags(fault) if isinstance(fault, InvalidInput) else fault

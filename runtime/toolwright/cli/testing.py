@@ -117,6 +117,8 @@ class FakeServices:
     executed: list[tuple[str | ToolSource, str | None, LimitsRequest | None]] = field(default_factory=list)
     isolation: Isolation | None = None
     """What the last call asked for."""
+    timeout_s: float | None = None
+    """How long the last caller waits."""
     asked: list[str] = field(default_factory=list)
     made: list[Task] = field(default_factory=list)
 
@@ -128,8 +130,10 @@ class FakeServices:
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
         isolation: Isolation | None = None,
+        timeout_s: float | None = None,
     ) -> Execution:
         """See `Services.execute`."""
+        self.timeout_s = timeout_s
         self.executed.append((tool, arguments_json or json.dumps(arguments), limits))
         self.isolation = isolation
         answer = self.executions.pop(0) if self.executions else execution()
@@ -248,7 +252,7 @@ def attack_report(*results: Result) -> Report:
     """Return a report of one case that held, and of `results`."""
     held = Result("ES-01", "Mounts: nothing can be mounted", "runc", Verdict.PASS, Verdict.PASS, 0.2)
     scores = (Score("toolwright, runc", dict.fromkeys(TITLES, True)), Score("docker run", dict.fromkeys(TITLES, False)))
-    return Report("2026-01-02T03:04:05+00:00", {"runc": "1.2.3"}, IMAGE.image_id, 7, (held, *results), scores)
+    return Report("2026-01-02T03:04:05+00:00", {"runc": "1.2.3"}, IMAGE.image_id, 7, 149, (held, *results), scores)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def test_all_held(cli: RunCli) -> None:
     ran = cli("doctor", "--attacks", "--seed", "7")
 
     assert ran.status == 0
-    assert "No attack got through (seed 7)" in ran.out
+    assert "No attack got through: 1 of 149 cases, 0 times not proven, seed 7" in ran.out
     assert "toolwright, runc: 29 of 29" in ran.out
     assert "docker run: 0 of 29; not in force: memory, processes" in ran.out
 
@@ -72,6 +73,16 @@ def test_report_files(cli: RunCli, world: FakeWorld, tmp_path: Path) -> None:
     assert [one["held"] for one in document["scores"]] == [29, 0]
 
 
+def test_where_no_server_would_serve(cli: RunCli, world: FakeWorld) -> None:
+    """Cases may hold where the start-up check does not: that is said, and is no success."""
+    world.report_ = replace(attack_report(), refusals={"runc": "layers are not in force: memory"})
+
+    ran = cli("doctor", "--attacks")
+
+    assert ran.status == 3
+    assert "Under runc a server runs no tool here: layers are not in force: memory" in ran.out
+
+
 def test_json(cli: RunCli) -> None:
     """With --json stdout is the report, one document."""
     document = json.loads(cli("doctor", "--attacks", "--json").out)
@@ -101,6 +112,8 @@ def test_nothing_fired_is_no_success(cli: RunCli, world: FakeWorld) -> None:
     """A run in which nothing was proven is not called good."""
     skipped = Result("RX-01", "Forks", "runc", Verdict.SKIPPED, Verdict.SKIPPED, 0.1, "NOT PROVEN: no engine")
     world.report_ = attack_report()
-    world.report_ = type(world.report_)(world.report_.date, world.report_.versions, world.report_.image, 1, (skipped,))
+    world.report_ = type(world.report_)(
+        world.report_.date, world.report_.versions, world.report_.image, 1, 149, (skipped,)
+    )
 
     assert cli("doctor", "--attacks").status == 3

@@ -316,3 +316,14 @@ def test_memory_is_told_in_the_unit_of_its_flag(cli: RunCli, world: FakeWorld, s
     world.services_.executions = [fault]
     ran = cli("run", source, "--function", "f", "--memory", "999", "--server", "h:1")
     assert "--memory: 999 MiB is outside the allowed range (allowed: at most 256 MiB)" in ran.err
+
+
+def test_reply_is_waited_for_as_long_as_the_call_may_take(cli: RunCli, world: FakeWorld, tmp_path: Path) -> None:
+    """A call of two minutes is not given up after one."""
+    source = tmp_path / "slow.py"
+    source.write_text("def f():\n    return 1\n", encoding="utf-8")
+
+    cli("run", source, "--function", "f", "--timeout", "110")
+
+    assert world.services_.timeout_s is not None
+    assert world.services_.timeout_s > 110
