@@ -22,7 +22,11 @@ _NAMESPACES = 0x7E020080
 """CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET."""
 _AF_UNIX = 1
 _MAP_HUGETLB = 0x40000
-_PR_SET_DUMPABLE = 4
+_CLONE_PARENT = 0x8000
+_PR_SET_DUMPABLE, _PR_SET_MEMORY_MERGE = 4, 67
+_MADV_MERGEABLE = 12
+_OF_SOCKETS = (0x8900, 0x89FF)
+"""What ioctl asks of a socket's network."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,10 @@ class Rule:
     """Which argument decides, where not all calls are denied; 0 is the first."""
     unless: int | None = None
     """Allowed when that argument has exactly this value."""
-    only: int | None = None
-    """Denied only when that argument has exactly this value."""
+    only: tuple[int, ...] = ()
+    """Denied only when that argument has exactly one of these values."""
+    between: tuple[int, int] | None = None
+    """Denied only when that argument is one of these values, or between them."""
     if_bits: int = 0
     """Denied only when that argument has one of these bits."""
 
@@ -53,7 +59,11 @@ RULES = (
     Rule(("bind", "listen", "accept", "accept4", "connect"), "a path or abstract socket would outlive the call's view"),
     Rule(("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd"), "looks into other processes"),
     Rule(("unshare", "setns"), "a namespace of one's own gives capabilities in it"),
-    Rule(("clone",), "the same by clone", if_bits=_NAMESPACES),
+    Rule(
+        ("clone",),
+        "the same by clone; and no child for the zygote, which would not collect it",
+        if_bits=_NAMESPACES | _CLONE_PARENT,
+    ),
     Rule(("clone3",), "its flags are behind a pointer; ENOSYS makes libc use clone", error=errno.ENOSYS),
     Rule(
         _names(
@@ -87,8 +97,20 @@ RULES = (
     Rule(
         ("prctl",),
         "dumpable again, it would own its files in /proc, its score for the OOM killer among them, and its core image"
-        " could go to a program of the host's, which no limit on core files bounds",
-        only=_PR_SET_DUMPABLE,
+        " could go to a program of the host's, which no limit on core files bounds; for merging see madvise",
+        only=(_PR_SET_DUMPABLE, _PR_SET_MEMORY_MERGE),
+    ),
+    Rule(
+        ("madvise",),
+        "pages merged with equal ones of anybody's on the host: how long a write takes tells what others hold",
+        argument=2,
+        only=(_MADV_MERGEABLE,),
+    ),
+    Rule(
+        ("ioctl",),
+        "any socket, so a pair too, reaches devices of the network by it, and makes the host load its modules",
+        argument=1,
+        between=_OF_SOCKETS,
     ),
     Rule(("mknod", "mknodat"), "devices; mkfifo goes with it, as a fifo can hold up a cleaner"),
     Rule(("setxattr", "lsetxattr", "fsetxattr", "setxattrat"), "attributes hide what statfs does not count"),
@@ -102,7 +124,8 @@ RULES = (
 
 # Numbers by machine; a name that a machine does not have is left out of its table.
 _X86_64 = {
-    "mmap": 9, "clone": 56, "execve": 59, "ptrace": 101, "syslog": 103, "socket": 41, "connect": 42, "accept": 43,
+    "mmap": 9, "ioctl": 16, "madvise": 28,
+    "clone": 56, "execve": 59, "ptrace": 101, "syslog": 103, "socket": 41, "connect": 42, "accept": 43,
     "bind": 49, "listen": 50, "socketpair": 53, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65,
     "semctl": 66, "shmdt": 67, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mknod": 133, "personality": 135,
     "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "mlock": 149, "mlockall": 151,
@@ -123,7 +146,7 @@ _X86_64 = {
     "open_tree_attr": 467,
 }  # fmt: skip
 _AARCH64 = {
-    "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "lookup_dcookie": 18, "ioprio_set": 30, "mknodat": 33,
+    "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "lookup_dcookie": 18, "ioctl": 29, "ioprio_set": 30, "mknodat": 33,
     "umount2": 39, "mount": 40, "pivot_root": 41, "nfsservctl": 42, "chroot": 51, "vhangup": 58, "quotactl": 60,
     "vmsplice": 75, "splice": 76, "tee": 77, "acct": 89, "personality": 92, "unshare": 97, "kexec_load": 104,
     "init_module": 105, "delete_module": 106, "clock_settime": 112, "syslog": 116, "ptrace": 117,
@@ -133,7 +156,8 @@ _AARCH64 = {
     "msgctl": 187, "msgrcv": 188, "msgsnd": 189, "semget": 190, "semctl": 191, "semtimedop": 192, "semop": 193,
     "shmget": 194, "shmctl": 195, "shmat": 196, "shmdt": 197, "socket": 198, "socketpair": 199, "bind": 200,
     "listen": 201, "accept": 202, "connect": 203, "add_key": 217, "request_key": 218, "keyctl": 219, "clone": 220,
-    "execve": 221, "mmap": 222, "swapon": 224, "swapoff": 225, "mlock": 228, "mlockall": 230, "perf_event_open": 241,
+    "execve": 221, "mmap": 222, "swapon": 224, "swapoff": 225, "mlock": 228, "mlockall": 230, "madvise": 233,
+    "perf_event_open": 241,
     "accept4": 242, "prlimit64": 261, "fanotify_init": 262, "name_to_handle_at": 264, "open_by_handle_at": 265,
     "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
     "finit_module": 273, "sched_setattr": 274, "memfd_create": 279, "bpf": 280, "execveat": 281, "userfaultfd": 282,
@@ -172,22 +196,31 @@ def build(machine: str | None = None) -> bytes:
 def _check(number: int, rule: Rule) -> list[bytes]:
     """Return the ops for one system call; the accumulator holds its number before and after."""
     deny = _op(_RET, _ERRNO | rule.error)
-    if rule.unless is not None:
-        test = _op(_JEQ, rule.unless, 1, 0)
-    elif rule.only is not None:
-        test = _op(_JEQ, rule.only, 0, 1)
-    elif rule.if_bits:
-        test = _op(_JSET, rule.if_bits, 0, 1)
-    else:
+    test = _test(rule)
+    if not test:
         return [_op(_JEQ, number, 0, 1), deny]
-    # Not this call: skip the four ops below. They leave by a return or reload the number.
+    # Not this call: skip the ops below. They leave by a return or reload the number.
     return [
-        _op(_JEQ, number, 0, 4),
+        _op(_JEQ, number, 0, len(test) + 3),
         _op(_LD_W_ABS, _ARG0 + _ARG_BYTES * rule.argument),
-        test,
+        *test,
         deny,
         _op(_LD_W_ABS, _NR),
     ]
+
+
+def _test(rule: Rule) -> list[bytes]:
+    """Return the ops that go on to the one behind them if the argument is denied, and skip that one if not."""
+    if rule.unless is not None:
+        return [_op(_JEQ, rule.unless, 1, 0)]
+    if rule.between is not None:
+        low, high = rule.between
+        return [_op(_JGE, low, 0, 2), _op(_JGE, high + 1, 1, 0)]
+    if rule.only:
+        *others, last = rule.only
+        ahead = [_op(_JEQ, value, len(others) - at, 0) for at, value in enumerate(others)]
+        return [*ahead, _op(_JEQ, last, 0, 1)]
+    return [_op(_JSET, rule.if_bits, 0, 1)] if rule.if_bits else []
 
 
 def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -493,18 +493,22 @@ def _resident_bytes(uid: int) -> int:
     """Memory that all processes of `uid` hold, shared pages counted once for each."""
     total = 0
     for status in _statuses(uid):
-        _, _, rest = status.partition(b"VmRSS:")
+        _, _, rest = status.partition(b"\nVmRSS:")
         total += 1024 * int(rest.split(maxsplit=1)[0]) if rest else 0
     return total
 
 
 def _statuses(uid: int) -> Iterator[bytes]:
-    """Yield /proc/N/status of every process of `uid`."""
-    wanted = f"Uid:\t{uid}\t".encode()
+    """Yield what /proc/N/status says of every process of `uid`, but its name.
+
+    The name stands first, and gVisor writes it as it is: a tool can name a process like any line that follows.
+    """
+    wanted = f"\nUid:\t{uid}\t".encode()
     for name in os.listdir("/proc"):
         if name.isdecimal():
             with suppress(OSError), open(f"/proc/{name}/status", "rb") as file:
-                if wanted in (status := file.read()):
+                _, _, status = file.read().rpartition(b"\nState:")
+                if wanted in status:
                     yield status
 
 

@@ -21,12 +21,15 @@ ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 NUMBERS = {"x86_64": callfilter._X86_64, "aarch64": callfilter._AARCH64}
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 LD_W_ABS, JEQ, JGE, JSET, RET = 0x20, 0x15, 0x35, 0x45, 0x06
+CONDITIONAL = {"clone", "ioctl", "madvise", "mmap", "prctl", "prlimit64"}
 # Numbers by hand from the kernel's tables, apart from the agent's own list.
 KNOWN = {
-    "x86_64": {"read": 0, "write": 1, "mmap": 9, "socket": 41, "clone": 56, "fork": 57, "execve": 59, "ptrace": 101,
+    "x86_64": {"read": 0, "write": 1, "mmap": 9, "ioctl": 16, "madvise": 28,
+               "socket": 41, "clone": 56, "fork": 57, "execve": 59, "ptrace": 101,
                "personality": 135, "prlimit64": 302, "unshare": 272, "execveat": 322, "bpf": 321, "io_uring_setup": 425,
                "clone3": 435, "memfd_create": 319, "openat": 257, "exit_group": 231, "socketpair": 53, "mount": 165},
-    "aarch64": {"read": 63, "write": 64, "mmap": 222, "socket": 198, "clone": 220, "execve": 221, "ptrace": 117,
+    "aarch64": {"read": 63, "write": 64, "mmap": 222, "ioctl": 29, "madvise": 233,
+                "socket": 198, "clone": 220, "execve": 221, "ptrace": 117,
                 "personality": 92, "prlimit64": 261, "unshare": 97, "execveat": 281, "bpf": 280, "io_uring_setup": 425,
                 "clone3": 435, "memfd_create": 279, "openat": 56, "exit_group": 94, "socketpair": 199, "mount": 40},
 }  # fmt: skip
@@ -84,10 +87,17 @@ def test_each_rule_denies_with_its_error(machine: str, name: str, number: int, r
         assert verdict(machine, number, rule.unless, rule.argument) == ALLOW
         assert verdict(machine, number, rule.unless ^ 1, rule.argument) == denied
         assert verdict(machine, number, rule.unless ^ 0x80, rule.argument) == denied
-    elif rule.only is not None:
-        assert verdict(machine, number, rule.only, rule.argument) == denied
-        assert verdict(machine, number, rule.only ^ 1, rule.argument) == ALLOW
-        assert verdict(machine, number, rule.only, rule.argument + 1) == ALLOW
+    elif rule.only:
+        for value in rule.only:
+            assert verdict(machine, number, value, rule.argument) == denied
+            assert verdict(machine, number, value ^ 1, rule.argument) == ALLOW
+            assert verdict(machine, number, value, rule.argument + 1) == ALLOW
+    elif rule.between is not None:
+        low, high = rule.between
+        assert {verdict(machine, number, value, rule.argument) for value in (low, low + 1, high - 1, high)} == {denied}
+        allowed = (0, low - 1, high + 1, 2**32 - 1)
+        assert {verdict(machine, number, value, rule.argument) for value in allowed} == {ALLOW}
+        assert verdict(machine, number, low, rule.argument + 1) == ALLOW
     elif rule.if_bits:
         assert verdict(machine, number, 0, rule.argument) == ALLOW
         for bit in (1 << shift for shift in range(32)):
@@ -105,9 +115,7 @@ def test_every_other_call_is_left_to_the_containers_own_filter(machine: str) -> 
 
     allowed = {number for number in range(520) if evaluate(program, number, 0, ARCH[machine]) == ALLOW}
 
-    conditional = {
-        number for name, number in NUMBERS[machine].items() if name in {"clone", "mmap", "prctl", "prlimit64"}
-    }
+    conditional = {number for name, number in NUMBERS[machine].items() if name in CONDITIONAL}
     assert allowed == (set(range(520)) - denied) | conditional
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from toolwright.attacks.case import Catalog
 from toolwright.attacks.lab import Lab
 from toolwright.attacks.probes import PRELUDE, numbered, numbers
-from toolwright.attacks.proof import among, same, sure
+from toolwright.attacks.proof import among, same, shown, sure
 from toolwright.attacks.sabotage import FILTERS, POWERS, Layer
 from toolwright.attacks.shot import returned
 from toolwright.domain.outcome import Status
@@ -189,3 +189,31 @@ def personalities_change_without_filters(lab: Lab) -> None:
     with lab.weakened(FILTERS) as unfiltered:
         allowed = returned(unfiltered.run(_LAYOUT, arguments_json=numbered()))
     among(allowed["addresses"], lab.golden({"ok"}, gvisor={"ok", "EINVAL"}), "addresses")
+
+
+_MERGED: Final = (
+    PRELUDE
+    + """
+import mmap
+def f():
+    kept = mmap.mmap(-1, 1 << 20)
+    return [attempt(kept.madvise, 12), attempt(kept.madvise, mmap.MADV_WILLNEED), _libc.prctl(67, 1, 0, 0, 0)]
+"""
+)
+
+
+@CASES.case(
+    "ES-56",
+    "Has its memory merged with equal pages of anybody's on the host, to learn from the time of a write what others "
+    "hold: EPERM for a range and for all of it",
+    threats=("T-LAT-06",),
+)
+def merged_memory(lab: Lab) -> None:
+    same(lab.fire(_MERGED).value, ["EPERM", "ok", -1])
+
+
+@CASES.control("ES-56", runtimes=("runc",))
+def memory_is_merged_without_filters(lab: Lab) -> None:
+    with lab.weakened(FILTERS) as unfiltered:
+        ranged, _, _ = returned(unfiltered.run(_MERGED))
+    shown(ranged == "ok", f"this kernel merges no memory: {ranged}")

@@ -229,3 +229,47 @@ def huge_pages_are_not_denied_without_the_filters(lab: Lab) -> None:
     with lab.weakened(FILTERS) as unfiltered:
         answers = returned(unfiltered.run(_ODD_MEMORY))
     sure(answers["huge"] in {"ok", "ENOMEM"}, f"huge pages are refused with {answers['huge']}")
+
+
+_NAMED: Final = """
+import ctypes, os, time
+def f(name, processes, blocks):
+    ctypes.CDLL(None).prctl(15, name.encode(), 0, 0, 0)
+    for _ in range(processes):
+        if os.fork() == 0:
+            kept = bytearray(b"x") * (blocks << 20)
+            time.sleep(20)
+            os._exit(0)
+    time.sleep(1)
+    with open("/proc/self/comm") as file:
+        return file.read()
+"""
+_LIKE_A_LINE: Final = ("VmRSS:0 kB", "\nVmRSS:\t0 kB", "\nState:\tx")
+_LIKE_NO_NUMBER: Final = ("VmRSS:many", "\nVmRSS:\tx")
+
+
+@CASES.case(
+    "RX-40",
+    "Takes too much memory in processes whose name is like a line of /proc that tells how much, or like no number: "
+    "counted all the same, and the agent lives",
+    threats=("T-DOS-02", "T-LIE-01"),
+    differs={
+        "runsc": "there the agent counts, from text in which a name may hold line breaks, and ends the call; "
+        "elsewhere the kernel ends the processes that hold the memory, and the call goes on"
+    },
+)
+def named_like_a_count(lab: Lab) -> None:
+    for name in _LIKE_A_LINE:
+        arguments = json.dumps({"name": name, "processes": 10, "blocks": 40})
+        shot = lab.fire(_NAMED, arguments_json=arguments, destructive=True, wall_time_s=5)
+        same(shot.status, lab.golden(Status.SUCCESS, gvisor=Status.OUT_OF_MEMORY), f"processes named {name!r}")
+        sure(lab.gvisor or shot.survived, "the container was thrown away")
+    for name in _LIKE_NO_NUMBER:
+        shot = lab.fire(_NAMED, arguments_json=json.dumps({"name": name, "processes": 2, "blocks": 1}))
+        same((shot.status, shot.survived), (Status.SUCCESS, True), f"a process named {name!r}")
+
+
+@CASES.control("RX-40")
+def a_little_memory_is_fine_under_any_name(lab: Lab) -> None:
+    arguments = json.dumps({"name": "VmRSS:0 kB", "processes": 2, "blocks": 20})
+    same(returned(lab.execute(_NAMED, arguments_json=arguments).outcome), "VmRSS:0 kB\n")

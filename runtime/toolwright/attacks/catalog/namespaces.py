@@ -158,3 +158,33 @@ def root_with_capabilities_joins_them(lab: Lab) -> None:
     for name in ("of agent net", "of agent uts", "of agent ipc", "own net"):
         same(allowed[name], ["ok"], name)
     sure("ok" in allowed["of agent pidfd"], "by a handle of a process none was joined")
+
+
+_SIBLING: Final = (
+    PRELUDE
+    + """
+def f(numbers):
+    ctypes.set_errno(0)
+    pid = _libc.syscall(ctypes.c_long(numbers["clone"]), ctypes.c_long(0x8000 | 17), *[ctypes.c_long(0)] * 4)
+    if pid == 0:
+        os._exit(0)
+    return "ok" if pid > 0 else errno.errorcode[ctypes.get_errno()]
+"""
+)
+
+
+@CASES.case(
+    "ES-54",
+    "Makes a child for its parent, the zygote, which does not know of it and would not collect it: EPERM",
+    threats=("T-LAT-01", "T-DOS-01"),
+)
+def child_for_the_zygote(lab: Lab) -> None:
+    shot = lab.fire(_SIBLING, arguments_json=numbered())
+    same(shot.value, "EPERM")
+    sure(shot.survived, "the container was thrown away")
+
+
+@CASES.control("ES-54")
+def the_zygote_has_a_child_without_filters(lab: Lab) -> None:
+    with lab.weakened(FILTERS) as unfiltered:
+        same(returned(unfiltered.run(_SIBLING, arguments_json=numbered())), "ok")

@@ -12,7 +12,7 @@ from typing import Final
 from toolwright.attacks.case import Catalog
 from toolwright.attacks.lab import Lab
 from toolwright.attacks.probes import PRELUDE, numbered
-from toolwright.attacks.proof import same, shown, sure
+from toolwright.attacks.proof import among, same, shown, sure
 from toolwright.attacks.sabotage import FILTERS, POWERS, Layer
 from toolwright.attacks.shot import returned
 
@@ -319,3 +319,37 @@ def loopback_works_without_filters(lab: Lab) -> None:
     with lab.weakened(FILTERS) as unfiltered:
         answers = returned(unfiltered.run(_LOOPBACK))
     shown(answers["listen 127.0.0.1"] == answers["connect 127.0.0.1"] == "ok", f"loopback does not work: {answers}")
+
+
+_NETWORK: Final = (
+    PRELUDE
+    + """
+import fcntl, socket
+def f():
+    # The interfaces, one's flags, its driver; then what makes the host look for modules of VLANs and bridges.
+    asked = {"flags": 0x8913, "driver": 0x8946, "VLAN": 0x8982, "bridge": 0x8940, "new bridge": 0x89A0, "first": 0x8900,
+             "last": 0x89FF, "waiting bytes": 0x541B}
+    pair = socket.socketpair()
+    return {name: attempt(fcntl.ioctl, pair[0], number, b"lo".ljust(256, bytes(1))) for name, number in asked.items()}
+"""
+)
+
+
+@CASES.case(
+    "ES-55",
+    "Asks a socket pair, the only socket that it can have, for devices, VLANs and bridges of the network, which would "
+    "make the host load modules: EPERM each",
+    threats=("T-ESC-01", "T-EXF-01"),
+)
+def network_by_ioctl(lab: Lab) -> None:
+    answers = lab.fire(_NETWORK).value
+    same(answers.pop("waiting bytes"), "ok", "what a socket itself is asked")
+    same(set(answers.values()), {"EPERM"}, f"answers {answers}")
+
+
+@CASES.control("ES-55")
+def a_pair_answers_for_the_network_without_filters(lab: Lab) -> None:
+    with lab.weakened(FILTERS) as unfiltered:
+        allowed = returned(unfiltered.run(_NETWORK))
+    among(allowed["flags"], lab.golden({"ok"}, gvisor={"ok", "ENOTTY"}), "flags of the loopback interface")
+    sure(allowed["VLAN"] != "EPERM", f"VLANs {allowed}")
