@@ -110,7 +110,7 @@ class Bench:
         return Survey(len(mutants) - len(empty), [mutant for mutant in alive if mutant not in empty], empty)
 
 
-_HALF = {"clone", "mmap", "prctl", "prlimit64", "setpriority", "socketpair"}
+_HALF = {"clone", "ioctl", "madvise", "mmap", "prctl", "prlimit64", "setpriority", "socketpair"}
 """Allowed with some arguments."""
 
 
@@ -200,6 +200,11 @@ def test_im_07_arguments_of_the_call_filter(call_filter: Bench, record_property:
         "socketpair: internet": _rules(only.format("unless=2", "socketpair")),
         "socketpair: netlink": _rules(only.format("unless=16", "socketpair")),
         "mmap: any": _rules(only.format("names=()", "mmap")),
+        "clone: a child of the zygote's": _rules(only.format(f"if_bits={_NAMESPACE_BITS}", "clone")),
+        "prctl: merged memory": _rules(only.format("only=(4,)", "prctl")),
+        "madvise: any": _rules(only.format("names=()", "madvise")),
+        "ioctl: the first of the network's": _rules(only.format("between=(0x8901, 0x89FF)", "ioctl")),
+        "ioctl: the last of the network's": _rules(only.format("between=(0x8900, 0x89FE)", "ioctl")),
         "clone3: EPERM": _rules(only.format("error=1", "clone3")),
         "ptrace: no rules": {"patches": NO_RULES},
         "ptrace: 32-bit gate": {"patches": patch.format("_KILL_PROCESS", "callfilter._ALLOW")},

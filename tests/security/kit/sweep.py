@@ -102,6 +102,7 @@ def f(numbers, probes, gate):
 '''
 
 _CLONE, _SOCKETPAIR, _PRLIMIT, _PRCTL, _MMAP, _GETPID, _X32 = 56, 53, 302, 157, 9, 39, 0x40000000
+_MADVISE, _IOCTL = 28, 16
 NAMESPACES: Final = {
     "time": 0x80, "mount": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000,
     "pid": 0x20000000, "network": 0x40000000,
@@ -116,6 +117,11 @@ PROBES: Final[dict[str, tuple[int, list[Any]]]] = {
     "mmap of huge pages": (_MMAP, [0, 1 << 21, 3, 0x40022, -1, 0]),
     "prlimit64 by number": (_PRLIMIT, ["self", 7, 0, 0]),
     "prctl to be dumpable": (_PRCTL, [4, 1, 0, 0, 0]),
+    "prctl to merge all memory": (_PRCTL, [67, 1, 0, 0, 0]),
+    "madvise to merge memory": (_MADVISE, [0, 0, 12]),
+    "clone of a child for its parent": (_CLONE, [0x8000 | 17, 0, 0, 0, 0]),
+    "ioctl at the start of the network": (_IOCTL, [-1, 0x8900, 0]),
+    "ioctl at the end of the network": (_IOCTL, [-1, 0x89FF, 0]),
     "getpid by its x32 number": (_X32 + _GETPID, [0]),
 }
 """Calls whose answer hangs on an argument: number and arguments. `self` is the caller's process."""
