@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from toolwright.attacks.matrix import versions
 from toolwright.domain.shown import shown_line
-from toolwright.images.catalog import find_image
-from toolwright.sandbox.engine import find_engine
 
 _PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "attack-matrix.md"
 _SECTIONS: Final = {
@@ -51,26 +48,24 @@ def main() -> int:
     for test in (test for run in runs for test in run["tests"]):
         for one in test["ids"]:
             by_id.setdefault(one, []).append(test)
-    dates = ", ".join(sorted({run["date"] for run in runs}))
-    _PAGE.write_text("\n".join(_page(dates, by_id)) + "\n", encoding="utf-8")
+    _PAGE.write_text("\n".join(_page(runs, by_id)) + "\n", encoding="utf-8")
     return 0
 
 
-def _page(date: str, by_id: Tests) -> Iterator[str]:
+def _page(runs: Sequence[Mapping[str, Any]], by_id: Tests) -> Iterator[str]:
     yield "# The attack matrix\n"
     yield _HEAD
-    yield from _machine(date)
+    for run in runs:
+        yield from _machine(run)
     yield from _counts(by_id)
     yield from _open(by_id)
     for section, title in _SECTIONS.items():
         yield from _section(section, title, by_id)
 
 
-def _machine(date: str) -> Iterator[str]:
-    engine = find_engine()
-    rows = {"date": date, "image": find_image(engine.client).image_id, **versions(engine)}
+def _machine(run: Mapping[str, Any]) -> Iterator[str]:
     yield "| | |\n| --- | --- |"
-    for name, value in rows.items():
+    for name, value in {"run": run["date"], "image": run["image"], **run["versions"]}.items():
         yield f"| {name} | `{_cell(value)}` |"
     yield ""
 

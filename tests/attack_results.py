@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from toolwright.attacks.matrix import versions
 from toolwright.attacks.run import Result
+from toolwright.errors import EngineUnavailable
+from toolwright.images.catalog import find_image
+from toolwright.sandbox.engine import find_engine
 
 RESULT: Final = pytest.StashKey[Result]()
 """What a case of the catalog came to; set by the test that fires it."""
@@ -60,9 +65,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the file."""
     path: Path | None = session.config.getoption("--attack-results")
     if path:
-        found = {"date": session.config.stash[_BEGUN], "tests": session.config.stash[_FOUND]}
+        found = {"date": session.config.stash[_BEGUN], **_machine(), "tests": session.config.stash[_FOUND]}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _machine() -> dict[str, Any]:
+    """Return what was attacked; without an engine nothing was."""
+    try:
+        engine = find_engine()
+    except EngineUnavailable:
+        return {"image": "", "versions": {}}
+    with closing(engine.client):
+        return {"image": find_image(engine.client).image_id, "versions": dict(versions(engine))}
 
 
 def _first_line(item: pytest.Item) -> str:
