@@ -198,7 +198,10 @@ ATTACKED: Mapping[str, tuple[Change, set[str]]] = {
         {"agent", "clean-up"},
     ),
     "kill": (
-        agent("from toolwright_agent import relay; relay.Relay._obey = lambda *_: None\n"),
+        agent(
+            "from toolwright_agent import relay; relay.Relay._obey = lambda *_: None\n"
+            "relay.Relay._watch_time = lambda *_: None\n"  # it keeps time itself as well
+        ),
         {"agent", "wall clock"},
     ),
     "output cap": (

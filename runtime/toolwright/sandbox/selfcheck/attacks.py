@@ -46,6 +46,8 @@ class Attack:
         )
 
     kill_s: float = KILL_S
+    may_cost_container: bool = False
+    """Whether its processes are so slow to kill here that they may only go with the container: then it comes last."""
     memory_may_end_it: bool = False
     """Whether memory is so tight here that the kernel may as well end the call for that."""
 
@@ -69,7 +71,7 @@ class Attack:
 def attacks(policy: SandboxPolicy) -> tuple[Attack, ...]:
     """Return the attacks for what `policy` promises."""
     gvisor = policy.runtime == GVISOR
-    return (
+    in_order = (
         *_on_memory(policy.limits, gvisor=gvisor),
         *_on_processes(policy.limits, gvisor=gvisor),
         *_ON_TIME,
@@ -78,6 +80,7 @@ def attacks(policy: SandboxPolicy) -> tuple[Attack, ...]:
         _fills(policy, gvisor=gvisor),
         *_ON_CLEANUP,
     )
+    return tuple(sorted(in_order, key=lambda attack: attack.may_cost_container))
 
 
 def _on_memory(limits: Limits, *, gvisor: bool) -> tuple[Attack, ...]:
@@ -114,6 +117,7 @@ def _on_processes(limits: Limits, *, gvisor: bool) -> tuple[Attack, ...]:
         Status.TIMEOUT,
         wall_time_s=0.3,
         kill_s=GVISOR_KILL_S if gvisor else KILL_S,
+        may_cost_container=gvisor,
         memory_may_end_it=limits.memory_bytes < _TIGHT,
     )
     return many, for_ever

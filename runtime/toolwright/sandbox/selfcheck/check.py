@@ -201,7 +201,8 @@ def _attack(sandbox: DockerSandbox, policy: SandboxPolicy) -> Iterator[Finding]:
         if attack.late(seconds) and not sandbox.doubt:  # a busy machine may be late; a broken layer is so each time
             outcome, seconds = _run(sandbox, source, limits)
         yield from attack.judge(outcome, seconds)
-        yield compare(attack.layer, f"{attack.name}: container", "", sandbox.doubt)
+        if not attack.may_cost_container:
+            yield compare(attack.layer, f"{attack.name}: container", "", sandbox.doubt)
         if sandbox.doubt:
             return
 
