@@ -296,7 +296,7 @@ class Usage(_message.Message):
     cpu_ms: _builtins.float
     """Milliseconds of CPU, user and system, of the process and the children it waited for."""
     peak_memory_bytes: _builtins.int
-    """Peak resident memory of its largest process, in bytes."""
+    """Peak resident memory of the largest of its process and those that it waited for, in bytes."""
     def __init__(
         self,
         *,
