@@ -138,7 +138,8 @@ class DockerSandbox:
             with suppress(SandboxUnavailable):  # it is left, and told so; why it did not start is what matters here
                 sandbox.destroy()
             if isinstance(fault, (*ENGINE_FAULTS, ContainerLost, FramingBroken)):
-                raise SandboxUnavailable(f"The container did not start: {_short(fault)} {text}".strip()) from fault
+                said = f"; its last words: {text}" if text else ""
+                raise SandboxUnavailable(f"The container did not start: {_short(fault)}{said}") from fault
             raise
         sandbox._keeping = keeping
         return sandbox

@@ -91,7 +91,11 @@ def derive(engine: Engine, policy: SandboxPolicy) -> Iterator[Derive]:
     def build(name: str, text: str) -> str:
         files = {path.name: path.read_text(encoding="utf-8") for path in AGENT.glob("*.py")} | {name: text}
         entrypoint = ["/usr/bin/python3.13", "-I", "-S", "-B", "-X", "utf8", "/other/toolwright_agent"]
-        recipe = f"FROM {policy.image_id}\nCOPY *.py /other/toolwright_agent/\nENTRYPOINT {json.dumps(entrypoint)}\n"
+        recipe = (
+            f"FROM {policy.image_id}\nCOPY *.py /other/toolwright_agent/\nCOPY start.json /other/\n"
+            f"ENTRYPOINT {json.dumps(entrypoint)}\n"
+        )
+        files["start.json"] = '{"preload": [], "reseed": []}'
         context = io.BytesIO()
         with tarfile.open(fileobj=context, mode="w") as archive:
             for path, content in {"Dockerfile": recipe, **files}.items():
