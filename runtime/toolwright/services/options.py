@@ -41,6 +41,7 @@ def server_options(settings: GrpcSettings) -> list[Option]:
         # A client that cannot be reached any more does not keep its call's sandbox until the call's own end.
         ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_S * 1000),
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_ANSWER_S * 1000),  # else a lost ping is noticed after a minute
         # A unary call sends nothing while it runs: the pings of our clients are no flood.
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_S * 1000 // 2),
         ("grpc.http2.max_pings_without_data", 0),
@@ -61,6 +62,7 @@ def client_options() -> list[Option]:
         # A server that cannot be reached any more is noticed before the call's deadline.
         ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_S * 1000),
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_ANSWER_S * 1000),  # else a lost ping is noticed after a minute
         ("grpc.http2.max_pings_without_data", 0),
         # A proxy from the environment must not come between a client and its own machine.
         ("grpc.enable_http_proxy", 0),
