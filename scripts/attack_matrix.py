@@ -42,10 +42,11 @@ Tests = Mapping[str, list[dict[str, Any]]]
 
 
 def main() -> int:
-    """Write the page; the arguments are files of results, of runs that each fired a part."""
+    """Write the page; the arguments are files of results, of runs that each fired a part: a test's last word counts."""
     runs = [json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]
     by_id: dict[str, list[dict[str, Any]]] = {}
-    for test in (test for run in runs for test in run["tests"]):
+    newest = {test["test"]: test for run in runs for test in run["tests"]}
+    for test in newest.values():
         for one in test["ids"]:
             by_id.setdefault(one, []).append(test)
     _PAGE.write_text("\n".join(_page(runs, by_id)) + "\n", encoding="utf-8")
@@ -55,17 +56,20 @@ def main() -> int:
 def _page(runs: Sequence[Mapping[str, Any]], by_id: Tests) -> Iterator[str]:
     yield "# The attack matrix\n"
     yield _HEAD
+    alike: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
-        yield from _machine(run)
+        alike.setdefault(json.dumps([run["image"], run["versions"]]), []).append(run)
+    for group in alike.values():
+        yield from _machine(group[0], ", ".join(run["date"] for run in group))
     yield from _counts(by_id)
     yield from _open(by_id)
     for section, title in _SECTIONS.items():
         yield from _section(section, title, by_id)
 
 
-def _machine(run: Mapping[str, Any]) -> Iterator[str]:
+def _machine(run: Mapping[str, Any], dates: str) -> Iterator[str]:
     yield "| | |\n| --- | --- |"
-    for name, value in {"run": run["date"], "image": run["image"], **run["versions"]}.items():
+    for name, value in {"run": dates, "image": run["image"], **run["versions"]}.items():
         yield f"| {name} | `{_cell(value)}` |"
     yield ""
 
