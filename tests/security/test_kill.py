@@ -569,7 +569,7 @@ def test_ft_29_storm_of_short_children(ward: Ward, lab: Lab, rounds: int) -> Non
     for made, refused in (shot.value for shot in shots):
         # Some are refused while the kernel is not yet done with those before.
         assert made >= 200
-        assert refused < made
+        assert refused < made / 10
     assert all(shot.survived for shot in shots)
     # Control: where nobody reaps them, even their parent is refused soon, or none of them is started any more.
     assert never.status in {Status.TOOL_ERROR, Status.TIMEOUT}, f"NOT PROVEN: {never.result_json}"
