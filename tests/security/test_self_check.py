@@ -186,7 +186,7 @@ SABOTAGE: Mapping[str, tuple[Change, set[str]]] = {
     ),
     "user kept": (agent(STAY_ROOT), {"agent", "user", "groups", "capabilities", "scratch space", "ipc", "terminal"}),
     "call limits": (
-        agent("from toolwright_agent import child; child._set_limits = lambda _: None\n"),
+        agent("from toolwright_agent import inheritance; inheritance.limit = lambda *_: None\n"),
         {"agent", "limits"},
     ),
 }

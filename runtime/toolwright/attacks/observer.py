@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -30,7 +30,9 @@ def processes(init):
         try:
             if os.readlink(f"/proc/{name}/ns/pid") != space:
                 continue
-            found.append(status(int(name)))
+            one = status(int(name))
+            one["Waits"] = waits(int(name))
+            found.append(one)
         except OSError:
             continue
     return found
@@ -39,6 +41,11 @@ def status(pid):
     with open(f"/proc/{pid}/status") as file:
         lines = (line.rstrip("\n").split(":", 1) for line in file)
         return {key: value.strip() for key, value in lines} | {"HostPid": pid}
+
+def waits(pid):
+    # A call gets its limit on CPU seconds with its payload, and cannot get rid of it.
+    with open(f"/proc/{pid}/limits") as file:
+        return any(line.split()[:4] == ["Max", "cpu", "time", "unlimited"] for line in file)
 
 def tree(root):
     found = []
@@ -78,8 +85,21 @@ class Seen:
     uid: int
     """As the host counts."""
     state: str
+    waits: bool
+    """Whether it is the process that waits to be the next call: the zygote's child, without a call's limits yet."""
     fields: dict[str, str]
     """All of /proc/PID/status."""
+
+
+def _seen(one: dict[str, Any]) -> Seen:
+    return Seen(
+        host_pid=int(one["HostPid"]),
+        pid=int(one["NSpid"].split()[-1]),
+        uid=int(one["Uid"].split()[0]),
+        state=one["State"][:1],
+        waits=bool(one["Waits"]),
+        fields=one,
+    )
 
 
 class Observer:
@@ -99,22 +119,34 @@ class Observer:
         return dict(self._engine.client.api.inspect_container(container_id))
 
     def processes(self, container_id: str) -> list[Seen]:
-        """Return every process in the container, zombies included, by its number there."""
-        found = [
-            Seen(
-                host_pid=int(one["HostPid"]),
-                pid=int(one["NSpid"].split()[-1]),
-                uid=int(one["Uid"].split()[0]),
-                state=one["State"][:1],
-                fields=one,
-            )
-            for one in self._ask("processes", self.init_pid(container_id))
-        ]
-        return sorted(found, key=lambda one: one.pid)
+        """Return every process in the container, zombies included, by its number there.
+
+        But the one that waits to be the next call, which belongs to no call yet: see `waiting`.
+        """
+        return [one for one in self._all(container_id) if not one.waits]
+
+    def waiting(self, container_id: str) -> list[Seen]:
+        """Return the process that waits to be the next call; none while a call runs, or a moment after it."""
+        return [one for one in self._all(container_id) if one.waits]
 
     def scratch(self, container_id: str) -> list[str]:
-        """Return the path of everything in the scratch space, without following links."""
-        return list(self._ask("tree", f"/proc/{self.init_pid(container_id)}/root/call"))
+        """Return the path of everything in the scratch space, without following links.
+
+        But the empty directory of the process that waits to be the next call.
+        """
+        found = list(self._ask("tree", f"/proc/{self.init_pid(container_id)}/root/call"))
+        everyone = self._all(container_id)  # afterwards: its directory may be made meanwhile, but not its user
+        homes = {f"/{one.uid - everyone[0].uid}" for one in everyone if one.waits}
+        return [path for path in found if path not in homes]
+
+    def _all(self, container_id: str) -> list[Seen]:
+        answer = self._ask("processes", self.init_pid(container_id))
+        found = sorted((_seen(one) for one in answer), key=lambda one: one.pid)
+        agent = {one.host_pid for one in found[:2]}  # the relay, and the zygote, which is older than any call
+        return [
+            replace(one, waits=one.waits and one.host_pid not in agent and int(one.fields["PPid"]) in agent)
+            for one in found
+        ]
 
     def mounts(self, container_id: str) -> str:
         """Return the mount table that the agent has."""

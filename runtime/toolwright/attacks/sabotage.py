@@ -61,9 +61,8 @@ STAY_ROOT = """
 import os
 from toolwright_agent import child
 def stay(rights):
-    home = child._home(rights)
-    os.mkdir(home, 0o700)
-    os.chdir(home)
+    os.mkdir(rights.home, 0o700)
+    os.chdir(rights.home)
 child._become = stay
 child._verify = lambda uid: None
 """

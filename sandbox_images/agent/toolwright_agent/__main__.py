@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from toolwright_agent import kernel, relay, zygote
+from toolwright_agent import child, kernel, relay, zygote
 
 _SHARED = ("/dev/fuse", "/dev/mqueue", "/dev/net", "/dev/ptmx", "/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - shut
 
@@ -25,8 +26,7 @@ def main() -> int:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         ours.close()
-        _let_go_of_channel()
-        zygote.serve(theirs, scratch)
+        zygote.serve(_kept_apart(theirs), scratch)
     theirs.close()
     if ours.recv(1) != b"R":
         # What it said itself, if it could, stands before this.
@@ -54,15 +54,19 @@ def _close_shared_places() -> None:
                 raise
 
 
-def _let_go_of_channel() -> None:
-    """The channel to the controller is the relay's alone."""
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
-    os.close(null)
+def _kept_apart(channel: socket.socket) -> socket.socket:
+    """Return `channel` above the descriptors of a call, and let go of the one to the controller, the relay's alone."""
+    above = socket.socket(fileno=fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, child.FIRST_FREE_FD))
+    channel.close()
+    for fd, mode in ((0, os.O_RDONLY), *((fd, os.O_WRONLY) for fd in (1, *range(3, child.FIRST_FREE_FD)))):
+        null = os.open("/dev/null", mode)
+        if null != fd:
+            os.dup2(null, fd, inheritable=False)
+            os.close(null)
     for stream in (sys.stdout, sys.stderr):
         # A call that is killed keeps what it printed so far; odd characters never make printing fail.
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    return above
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The second seccomp filter: put over every call, under every runtime.
+"""The second seccomp filter: over every call, under every runtime, and over the zygote that forks them.
 
 The container's own profile (`seccomp.json`) is the first; runsc ignores it, so what matters most is
 denied here again. A rule is a row of data with its reason; the program is made once, before any fork.
@@ -42,6 +42,8 @@ class Rule:
     """Allowed when that argument has exactly this value."""
     only: tuple[int, ...] = ()
     """Denied only when that argument has exactly one of these values."""
+    next_unless: int | None = None
+    """With `only`: allowed all the same when the argument after that one has exactly this value."""
     between: tuple[int, int] | None = None
     """Denied only when that argument is one of these values, or between them."""
     if_bits: int = 0
@@ -97,8 +99,10 @@ RULES = (
     Rule(
         ("prctl",),
         "dumpable again, it would own its files in /proc, its score for the OOM killer among them, and its core image"
-        " could go to a program of the host's, which no limit on core files bounds; for merging see madvise",
+        " could go to a program of the host's, which no limit on core files bounds; for merging see madvise. Giving"
+        " either up is what each call does",
         only=(_PR_SET_DUMPABLE, _PR_SET_MEMORY_MERGE),
+        next_unless=0,
     ),
     Rule(
         ("madvise",),
@@ -202,7 +206,7 @@ def _check(number: int, rule: Rule) -> list[bytes]:
     # Not this call: skip the ops below. They leave by a return or reload the number.
     return [
         _op(_JEQ, number, 0, len(test) + 3),
-        _op(_LD_W_ABS, _ARG0 + _ARG_BYTES * rule.argument),
+        _load(rule.argument),
         *test,
         deny,
         _op(_LD_W_ABS, _NR),
@@ -219,8 +223,14 @@ def _test(rule: Rule) -> list[bytes]:
     if rule.only:
         *others, last = rule.only
         ahead = [_op(_JEQ, value, len(others) - at, 0) for at, value in enumerate(others)]
-        return [*ahead, _op(_JEQ, last, 0, 1)]
+        if rule.next_unless is None:
+            return [*ahead, _op(_JEQ, last, 0, 1)]
+        return [*ahead, _op(_JEQ, last, 0, 3), _load(rule.argument + 1), _op(_JEQ, rule.next_unless, 1, 0)]
     return [_op(_JSET, rule.if_bits, 0, 1)] if rule.if_bits else []
+
+
+def _load(argument: int) -> bytes:
+    return _op(_LD_W_ABS, _ARG0 + _ARG_BYTES * argument)
 
 
 def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

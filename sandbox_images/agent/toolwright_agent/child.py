@@ -1,50 +1,46 @@
-"""One call: gives up every right, then reads its payload, runs it and ends. The order is the point."""
+"""One call: gives up every right, waits for its payload, runs it and ends. The order is the point.
+
+It is forked and confined before there is a call for it, and waits: a call that comes then has nothing of that to wait
+for. What it waits with is what it will run with; only limits that a caller may lower come with the payload.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
-import signal
+import struct
 import sys
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from toolwright_agent import kernel, program
+from toolwright_agent import footprint, inheritance, kernel, program
 
 CONFINED = b"C"
 """First byte of the result stream: this process had given up its rights before it read its payload."""
 SETUP_FAILED = 97
 """Exit status of a process that could not give up its rights. It never saw a payload."""
+LIMITS = struct.Struct(">IQQQI")
+"""Precedes the payload, from the relay: processes, data, address space (0: not limited), file bytes, CPU seconds."""
 
-_ENVIRONMENT = {"PATH": "/nonexistent", "LANG": "C.UTF-8", "TZ": "UTC", "PYTHON_DISABLE_REMOTE_DEBUG": "1"}
-_MIB = 1024 * 1024
-_PAYLOAD_FD, _RESULT_FD, _FIRST_FREE_FD, _ASIDE = 3, 4, 5, 64
+FIRST_FREE_FD = 5
+"""Descriptors below are a call's own: nothing to read, its outputs, payload and result. The zygote keeps them free."""
+_PAYLOAD_FD, _RESULT_FD, _ALL_FDS = 3, 4, 65_536
+_STATUS_BYTES = 8_192
+_NO_CAPABILITIES = b"".join(b"\nCap%s:\t%016x" % (name, 0) for name in (b"Inh", b"Prm", b"Eff")) + b"\n"
+"""The ambient ones are among the permitted, by the kernel's own rule."""
 
 
-_DENIED_TOO = {resource.RLIMIT_SIGPENDING, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO}
-"""gVisor has no such limits to set. What they bound, the filter denies, or dies with the call."""
-
-
-@dataclass(frozen=True)
-class Rights:
+class Rights(NamedTuple):
     """What is left to the call."""
 
     uid: int
     group: int
     """May make its directory in the scratch space; given up once that is done."""
-    scratch: str
-    processes: int
-    data_bytes: int
-    address_bytes: int
-    """0: not limited."""
-    file_bytes: int
-    cpu_s: int
+    home: str
+    """Its directory there."""
 
 
-@dataclass(frozen=True)
-class Channels:
-    """Pipe ends of the call."""
+class Channels(NamedTuple):
+    """Pipe ends of the call, each above FIRST_FREE_FD."""
 
     payload: int
     result: int
@@ -52,21 +48,23 @@ class Channels:
     stderr: int
 
 
-def run(rights: Rights, channels: Channels, call_filter: bytes) -> NoReturn:
-    """Confine this process, then run its payload. Any failure before the payload ends it with SETUP_FAILED."""
+def run(rights: Rights, channels: Channels, held: footprint.Footprint) -> NoReturn:
+    """Confine this process, then run its payload. Any failure before the payload ends it with SETUP_FAILED.
+
+    Args:
+        rights: what it keeps.
+        channels: its ends of four pipes.
+        held: what it holds already; limits are over and above that.
+    """
     try:
         os.setsid()
         _write("/proc/self/oom_score_adj", b"1000")  # root-owned once the ids change: now or never
         _place_channels(channels)
-        _set_limits(rights)
-        os.umask(0o077)
-        _set_environment(rights)
-        _default_signals()
+        os.environ["HOME"] = os.environ["TMPDIR"] = rights.home
         _become(rights)
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        kernel.install_filter(call_filter)
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # the change of ids may have set it again
         _verify(rights.uid)
+        _set_limits(held)
         os.write(_RESULT_FD, CONFINED)
     except BaseException as fault:  # noqa: BLE001 - nothing may go on without all of the above
         _complain(fault)
@@ -75,86 +73,42 @@ def run(rights: Rights, channels: Channels, call_filter: bytes) -> NoReturn:
 
 
 def _place_channels(channels: Channels) -> None:
-    null = os.open("/dev/null", os.O_RDONLY)
-    wanted = (null, channels.stdout, channels.stderr, channels.payload, channels.result)
-    # First out of the way of the numbers they are to have, then into place.
-    aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ASIDE) for fd in wanted]
-    for target, fd in enumerate(aside):
-        os.dup2(fd, target, inheritable=False)
-    os.closerange(_FIRST_FREE_FD, 65_536)
-
-
-def _set_limits(rights: Rights) -> None:
-    limits = {
-        resource.RLIMIT_NPROC: rights.processes,
-        resource.RLIMIT_DATA: rights.data_bytes,
-        resource.RLIMIT_AS: rights.address_bytes or resource.RLIM_INFINITY,
-        resource.RLIMIT_CPU: rights.cpu_s,
-        resource.RLIMIT_FSIZE: rights.file_bytes,
-        resource.RLIMIT_NOFILE: 256,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_SIGPENDING: 64,
-        resource.RLIMIT_MSGQUEUE: 0,
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_STACK: 8 * _MIB,
-        resource.RLIMIT_NICE: 0,
-        resource.RLIMIT_RTPRIO: 0,
-    }
-    if rights.address_bytes:
-        kernel.share_one_heap()
-    for which, wanted in limits.items():
-        soft, hard = resource.getrlimit(which)
-        # A runtime may have set a lower one already; only root outside could raise it again.
-        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        if (soft, hard) == (value, value):
-            continue
-        try:
-            resource.setrlimit(which, (value, value))
-        except ValueError:
-            if which not in _DENIED_TOO:
-                raise
-
-
-def _set_environment(rights: Rights) -> None:
-    home = _home(rights)
-    os.environ.clear()
-    os.environ.update(_ENVIRONMENT, HOME=home, TMPDIR=home)
-
-
-def _default_signals() -> None:
-    for number in signal.valid_signals():
-        if number not in {signal.SIGKILL, signal.SIGSTOP}:
-            signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as every Python program has it
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that a file too large is EFBIG and no death
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.dup2(channels.stdout, 1, inheritable=False)
+    os.dup2(channels.stderr, 2, inheritable=False)
+    os.dup2(channels.payload, _PAYLOAD_FD, inheritable=False)
+    os.dup2(channels.result, _RESULT_FD, inheritable=False)
+    os.closerange(FIRST_FREE_FD, _ALL_FDS)
 
 
 def _become(rights: Rights) -> None:
     uid = rights.uid
-    os.setgroups([])
     os.setresgid(uid, rights.group, uid)
     os.setresuid(uid, uid, uid)
-    home = _home(rights)
-    os.mkdir(home, 0o700)
-    os.chdir(home)
+    os.mkdir(rights.home, 0o700)
+    os.chdir(rights.home)
     os.setresgid(uid, uid, uid)
-
-
-def _home(rights: Rights) -> str:
-    return f"{rights.scratch}/{rights.uid}"
 
 
 def _verify(uid: int) -> None:
     if os.getresuid() != (uid, uid, uid) or os.getresgid() != (uid, uid, uid) or os.getgroups():
         raise OSError("the ids did not change")
-    with open("/proc/self/status", "rb") as status:
-        fields = dict(line.split(b":\t", 1) for line in status.read().splitlines() if b":\t" in line)
-    fields.setdefault(b"CapAmb", b"0")  # gVisor has no ambient set, and does not say so
-    for name in (b"CapInh", b"CapPrm", b"CapEff", b"CapAmb"):
-        if int(fields[name], 16):
-            raise OSError(f"{name.decode()} is not empty")
+    fd = os.open("/proc/self/status", os.O_RDONLY)
+    status = os.read(fd, _STATUS_BYTES)
+    os.close(fd)
+    if _NO_CAPABILITIES not in status:
+        raise OSError("a set of capabilities is not empty")
+
+
+def _set_limits(held: footprint.Footprint) -> None:
+    """Wait for the limits of the call, and set them."""
+    processes, data_bytes, address_bytes, file_bytes, cpu_s = LIMITS.unpack(os.read(_PAYLOAD_FD, LIMITS.size))
+    if address_bytes:
+        kernel.share_one_heap()
+        inheritance.limit(resource.RLIMIT_AS, held.address_bytes + address_bytes)
+    inheritance.limit(resource.RLIMIT_NPROC, processes)
+    inheritance.limit(resource.RLIMIT_DATA, held.data_bytes + data_bytes)
+    inheritance.limit(resource.RLIMIT_FSIZE, file_bytes)
+    inheritance.limit(resource.RLIMIT_CPU, cpu_s)
 
 
 def _write(path: str, data: bytes) -> None:

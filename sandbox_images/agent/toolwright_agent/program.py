@@ -37,6 +37,9 @@ MAX_ITEMS = 100_000
 MAX_INTEGER_BITS = 1_328
 """Every integer of 400 digits or fewer has at most this many bits; the digits are counted beyond it."""
 MAX_DIGITS = 400
+_SUSPENDS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_READ_BYTES = 65_536
 _MAX_MESSAGE, _MAX_TYPE, _MAX_FRAMES, _MAX_CAUSES = 8_192, 200, 20, 3
 
 
@@ -111,10 +114,18 @@ def run(payload_fd: int, result_fd: int) -> NoReturn:
 
 
 def _read_payload(fd: int) -> tuple[dict[str, Any], str, str]:
-    with open(fd, "rb") as pipe:
-        lengths = PAYLOAD.unpack(pipe.read(PAYLOAD.size))
-        header, code, arguments = (pipe.read(length) for length in lengths)
-    return json.loads(header), code.decode(), arguments.decode()
+    pieces = []
+    while piece := os.read(fd, _READ_BYTES):
+        pieces.append(piece)
+    os.close(fd)
+    payload = b"".join(pieces)
+    header, code, arguments = PAYLOAD.unpack_from(payload)
+    code_at = PAYLOAD.size + header
+    arguments_at = code_at + code
+    texts = payload[PAYLOAD.size : code_at], payload[code_at:arguments_at], payload[arguments_at:]
+    if len(texts[2]) != arguments:
+        raise EOFError("the payload is not whole")
+    return json.loads(texts[0]), texts[1].decode(), texts[2].decode()
 
 
 def _load(code: str, header: dict[str, Any]) -> Callable[..., Any]:
@@ -132,6 +143,8 @@ def _load(code: str, header: dict[str, Any]) -> Callable[..., Any]:
         raise NotLoaded(f"the source defines no function named {name!r}")
     if isinstance(function, type) or not callable(function):
         raise NotLoaded(f"{name!r} is no function")
+    if type(function) is types.FunctionType and not function.__code__.co_flags & _SUSPENDS:
+        return function
     for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction):
         if test(function):
             raise NotLoaded(f"{name!r} is no plain function: it has to return its result, not a coroutine or generator")
@@ -145,7 +158,7 @@ def encode(value: object) -> bytes:
         NotJson: names the first place that has no JSON form.
     """
     _check(value)
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _check(root: object) -> None:

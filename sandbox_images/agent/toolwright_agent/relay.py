@@ -21,15 +21,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from toolwright_agent import PROTOCOL_VERSION, janitor, zygote
+from toolwright_agent import PROTOCOL_VERSION, child, janitor, processes, zygote
+from toolwright_agent.call import Call, Spare, Stream
 from toolwright_agent.frames import CHUNK, FrameReader, FrameType, pack
 
 CALL_HEADER = struct.Struct(">I")
 """Length of the JSON header that precedes the payload in a CALL frame."""
 CLEAN_UP_S = 1.0
 """Longest clean-up; after it the container is reported as not clean and thrown away."""
-FLOOD_FACTOR = 8
-"""A stream may carry this many times its cap before the call is ended; up to there the excess is dropped."""
 OVERDUE_S = 0.1
 """A call ends this long after its time limit even if nobody says so: the controller may be stopped or stalled."""
 YIELD_S = 0.1
@@ -59,57 +58,6 @@ class ControllerGone(Exception):
     """The channel to the controller is closed. Nothing is left to do but end."""
 
 
-@dataclass
-class Stream:
-    """One stream of output: forwarded up to its cap, counted beyond it."""
-
-    fd: int
-    kind: FrameType
-    cap: int
-    total: int = 0
-
-    def take(self, data: bytes) -> bytes:
-        """Count `data` and return the part to forward."""
-        room = max(0, self.cap - self.total)
-        self.total += len(data)
-        return data[:room]
-
-    @property
-    def flooded(self) -> bool:
-        """Whether so much came that the call has to end."""
-        return self.total > self.cap * FLOOD_FACTOR
-
-
-@dataclass
-class Call:
-    """The call that runs now."""
-
-    id: int
-    uid: int
-    payload: memoryview
-    payload_fd: int
-    streams: dict[int, Stream]
-    started: float = 0.0
-    due: float = math.inf
-    """When we end it ourselves."""
-    yields: bool = False
-    """Whether it was given the lowest priority."""
-    announced: bool = False
-    flooded: bool = False
-    doomed: bool = False
-    """It has to end. The process may not bear its uid yet, so it is killed until it has ended."""
-    cut_off: bool = False
-    """The controller or the clock ended it, while it still ran."""
-    memory_bytes: int = 0
-    starved: bool = False
-    """Ended by us for its memory, where no memory cgroup does it."""
-    looked: float = 0.0
-    """When its memory was looked at last."""
-    ended: tuple[int, float, float, int] | None = None
-    pending: bytearray = field(default_factory=bytearray)
-    pending_since: float = 0.0
-
-
 class Relay:
     """The event loop of PID 1."""
 
@@ -123,6 +71,7 @@ class Relay:
         self._oom_fd = _open_oom_counter()
         self._baseline = self._usage()
         os.set_blocking(0, False)
+        self._spare = self._prepare()
 
     def serve(self) -> None:
         """Say hello, then run calls until the controller closes the channel."""
@@ -150,7 +99,8 @@ class Relay:
         (length,) = CALL_HEADER.unpack_from(body)
         start = CALL_HEADER.size + length
         header: dict[str, Any] = json.loads(body[CALL_HEADER.size : start])
-        call = self._start(call_id, header, memoryview(body)[start:])
+        call = self._start(call_id, header, body[start:], self._spare)
+        self._queue(call, FrameType.STARTED, b"")
         ooms = self._ooms()
         self._pump(call)
         wall_s = time.monotonic() - call.started
@@ -158,18 +108,26 @@ class Relay:
         self._drain(call)
         self._report(call, wall_s, self._ooms() - ooms, clean=clean)
         self._reader.wipe()
+        if clean:
+            self._spare = self._prepare()
 
-    def _start(self, call_id: int, header: dict[str, Any], payload: memoryview) -> Call:
+    def _prepare(self) -> Spare:
+        """Have the next call's process forked and confined, before there is a call for it."""
         uid, self._next_uid = self._next_uid, self._next_uid + 1
         payload_r, payload_w = os.pipe2(os.O_CLOEXEC)
         result_r, result_w = os.pipe2(os.O_CLOEXEC)
         out_r, out_w = os.pipe2(os.O_CLOEXEC)
         err_r, err_w = os.pipe2(os.O_CLOEXEC)
-        request = zygote.REQUEST.pack(
-            zygote.CALL,
-            uid,
-            uid,
-            self._settings.group,
+        theirs = [payload_r, result_w, out_w, err_w]
+        socket.send_fds(self._channel, [zygote.REQUEST.pack(zygote.CALL, uid, uid, self._settings.group)], theirs)
+        for fd in theirs:
+            os.close(fd)
+        for fd in (payload_w, result_r, out_r, err_r):
+            os.set_blocking(fd, False)
+        return Spare(uid, payload_w, result_r, out_r, err_r)
+
+    def _start(self, call_id: int, header: dict[str, Any], payload: bytes, spare: Spare) -> Call:
+        limits = child.LIMITS.pack(
             header["processes"],
             header["data_bytes"],
             # Where no memory cgroup is to be seen (gVisor), this is what bounds a process.
@@ -177,21 +135,22 @@ class Relay:
             header["file_bytes"],
             header["cpu_s"],
         )
-        theirs = [payload_r, result_w, out_w, err_w]
-        socket.send_fds(self._channel, [request], theirs)
-        for fd in theirs:
-            os.close(fd)
-        for fd in (payload_w, result_r, out_r, err_r):
-            os.set_blocking(fd, False)
         streams = {
-            result_r: Stream(result_r, FrameType.RESULT, header["result_bytes"] + 64),
-            out_r: Stream(out_r, FrameType.STDOUT, header["output_bytes"]),
-            err_r: Stream(err_r, FrameType.STDERR, header["output_bytes"]),
+            spare.result_fd: Stream(spare.result_fd, FrameType.RESULT, header["result_bytes"] + 64),
+            spare.stdout_fd: Stream(spare.stdout_fd, FrameType.STDOUT, header["output_bytes"]),
+            spare.stderr_fd: Stream(spare.stderr_fd, FrameType.STDERR, header["output_bytes"]),
         }
         started = time.monotonic()
-        due = started + header["wall_s"] + OVERDUE_S
-        memory_bytes = header["memory_bytes"]
-        return Call(call_id, uid, payload, payload_w, streams, started=started, due=due, memory_bytes=memory_bytes)
+        return Call(
+            call_id,
+            spare.uid,
+            memoryview(limits + payload),
+            spare.payload_fd,
+            streams,
+            started=started,
+            due=started + header["wall_s"] + OVERDUE_S,
+            memory_bytes=header["memory_bytes"],
+        )
 
     def _pump(self, call: Call) -> None:
         """Move bytes until the process of the call has ended."""
@@ -245,7 +204,7 @@ class Relay:
         """End the call if its processes hold too much together: where no memory cgroup is to be seen (gVisor)."""
         if call.doomed or time.monotonic() - call.looked < _WATCH_S:
             return
-        if _resident_bytes(call.uid) > call.memory_bytes:
+        if processes.resident_bytes(call.uid) > call.memory_bytes:
             call.starved = call.doomed = True
         call.looked = time.monotonic()
 
@@ -269,7 +228,6 @@ class Relay:
             return True
         if not data:
             return False
-        self._announce(call)
         if kept := stream.take(data):
             self._queue(call, stream.kind, kept)
         if stream.flooded and not call.flooded:
@@ -286,18 +244,11 @@ class Relay:
             elif kind is FrameType.CALL:
                 self._inbox.append(frame)
 
-    def _announce(self, call: Call) -> None:
-        """Say that the process runs, once and first: its first bytes may come before the zygote's word of it."""
-        if not call.announced:
-            call.announced = True
-            self._queue(call, FrameType.STARTED, b"")
-
     def _hear_zygote(self, call: Call) -> None:
         message = self._channel.recv(64)
         if not message:
             raise SystemExit("the zygote is gone")
         if message[:1] == b"S":
-            self._announce(call)
             return
         _, status, user_s, system_s, peak = zygote.ENDED.unpack(message)
         call.ended = (status, user_s, system_s, peak)
@@ -336,8 +287,8 @@ class Relay:
         pause = 0.0
         while True:
             self._kill(uid)
-            _reap()
-            if not _alive(uid):
+            processes.reap()
+            if not processes.alive(uid):
                 break
             if time.monotonic() > deadline:
                 return False
@@ -359,7 +310,7 @@ class Relay:
         return True
 
     def _run_janitor(self, uid: int, deadline: float) -> bool:
-        request = zygote.REQUEST.pack(zygote.JANITOR, uid, self._settings.uid_base, 0, 0, 0, 0, 0, 0)
+        request = zygote.REQUEST.pack(zygote.JANITOR, uid, self._settings.uid_base, 0)
         self._channel.send(request)
         pid = 0
         while True:
@@ -449,9 +400,16 @@ class Relay:
 
     def _next_frame(self) -> tuple[FrameType, int, bytes]:
         while not self._inbox:
-            select.select([0], [], [])
-            self._inbox += self._read_frames()
+            ready, _, _ = select.select([0, self._channel], [], [])
+            if self._channel in ready:
+                self._hear_of_spare()
+            if 0 in ready:
+                self._inbox += self._read_frames()
         return self._inbox.pop(0)
+
+    def _hear_of_spare(self) -> None:
+        if self._channel.recv(64)[:1] != b"S":
+            raise SystemExit("the process that waits for the next call has ended, or the zygote has")
 
     def _read_frames(self) -> list[tuple[FrameType, int, bytes]]:
         try:
@@ -470,46 +428,6 @@ def _write_all(data: bytes) -> None:
             view = view[os.write(1, view) :]
         except BlockingIOError:
             select.select([], [1], [])
-
-
-def _reap() -> None:
-    """Collect the orphans: as PID 1 this process inherits all of them."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _alive(uid: int) -> bool:
-    """Whether any process, zombies included, belongs to `uid`."""
-    try:
-        os.getpriority(os.PRIO_USER, uid)
-    except ProcessLookupError:
-        return False
-    # gVisor answers for every uid; then the process table decides.
-    return any(True for _ in _statuses(uid))
-
-
-def _resident_bytes(uid: int) -> int:
-    """Memory that all processes of `uid` hold, shared pages counted once for each."""
-    total = 0
-    for status in _statuses(uid):
-        _, _, rest = status.partition(b"\nVmRSS:")
-        total += 1024 * int(rest.split(maxsplit=1)[0]) if rest else 0
-    return total
-
-
-def _statuses(uid: int) -> Iterator[bytes]:
-    """Yield what /proc/N/status says of every process of `uid`, but its name.
-
-    The name stands first, and gVisor writes it as it is: a tool can name a process like any line that follows.
-    """
-    wanted = f"\nUid:\t{uid}\t".encode()
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with suppress(OSError), open(f"/proc/{name}/status", "rb") as file:
-                _, _, status = file.read().rpartition(b"\nState:")
-                if wanted in status:
-                    yield status
 
 
 def _open_oom_counter() -> int | None:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from toolwright_agent import callfilter, child, footprint, janitor, preload
+from toolwright_agent import callfilter, child, footprint, inheritance, janitor, preload
 
-REQUEST = struct.Struct(">cIIIIQQQI")
-"""Kind, uid, gid, group of the scratch directory, processes, data, address space, file bytes, CPU seconds."""
+REQUEST = struct.Struct(">cIII")
+"""Kind, uid, gid, group of the scratch directory."""
 STARTED = struct.Struct(">cI")
 """b"S", pid."""
 ENDED = struct.Struct(">ciddQ")
@@ -25,23 +25,21 @@ FDS = 4
 
 @dataclass(frozen=True)
 class Born:
-    """What every call is born with."""
+    """What every call is born with, beside what it inherits."""
 
     reseed: Sequence[preload.Reseed]
     held: footprint.Footprint
-    program: bytes
-    """The filter of system calls."""
 
 
 def serve(channel: socket.socket, scratch: str) -> NoReturn:
     """Fork on request until the relay is gone."""
     reseed = preload.load()
-    program = callfilter.build()
+    inheritance.confine(callfilter.build())
     # Everything alive now is for ever: the collector need not visit it, and so not copy its pages, in a call.
     gc.collect()
     gc.freeze()
     footprint.compact()
-    born = Born(reseed, footprint.measure(), program)
+    born = Born(reseed, footprint.measure())
     channel.send(b"R")
     while True:
         message, fds, _, _ = socket.recv_fds(channel, REQUEST.size, FDS)
@@ -51,23 +49,16 @@ def serve(channel: socket.socket, scratch: str) -> NoReturn:
 
 
 def _serve_one(
-    channel: socket.socket,
-    request: tuple[bytes, int, int, int, int, int, int, int, int],
-    fds: list[int],
-    scratch: str,
-    born: Born,
+    channel: socket.socket, request: tuple[bytes, int, int, int], fds: list[int], scratch: str, born: Born
 ) -> None:
-    kind, uid, gid, group, processes, data_bytes, address_bytes, file_bytes, cpu_s = request
+    kind, uid, gid, group = request
     pid = os.fork()
     if pid == 0:
         try:
             channel.close()
             if kind == CALL:
-                data_bytes += born.held.data_bytes
-                address_bytes += born.held.address_bytes if address_bytes else 0
-                rights = child.Rights(uid, group, scratch, processes, data_bytes, address_bytes, file_bytes, cpu_s)
                 preload.draw_anew(born.reseed)
-                child.run(rights, child.Channels(*fds), born.program)
+                child.run(child.Rights(uid, group, f"{scratch}/{uid}"), child.Channels(*fds), born.held)
             else:
                 janitor.run(uid, gid, scratch)
         finally:

@@ -22,10 +22,16 @@ def alive(root, agent):
         if name.isdecimal() and int(name) not in agent:
             try:
                 with open(f"{root}/{name}/stat") as file:
-                    found += file.read().rpartition(")")[2].split()[0] not in "ZX"
+                    state, parent = file.read().rpartition(")")[2].split()[:2]
+                found += state not in "ZX" and not (int(parent) == agent[1] and waits(f"{root}/{name}"))
             except OSError:
                 continue
     return found
+
+def waits(process):
+    # To be the next call: one that runs has a limit on CPU seconds, which it cannot get rid of.
+    with open(f"{process}/limits") as file:
+        return any(line.split()[:4] == ["Max", "cpu", "time", "unlimited"] for line in file)
 
 def watch(init, agent):
     root, most, none_since, looks = f"/proc/{init}/root/proc", 0, 0.0, 0
@@ -70,7 +76,7 @@ class Deathwatch:
 
         Args:
             init: of the container's PID 1.
-            agent: numbers, in the container, of what lives there between calls.
+            agent: numbers, in the container, of the relay and the zygote.
         """
         self._outpost.send([init, agent])
 

@@ -12,7 +12,7 @@ from toolwright.domain.limits import Limits
 from toolwright.images.recipe import load_recipe
 from toolwright.sandbox import container, transcript
 from toolwright.sandbox import frames as ours
-from toolwright_agent import child, frames, program, relay
+from toolwright_agent import call, child, frames, program, relay
 
 pytestmark = pytest.mark.unit
 
@@ -109,20 +109,20 @@ def test_a_wiped_reader_holds_nothing() -> None:
 @given(st.lists(st.binary(max_size=30), max_size=20), st.integers(1, 50))
 def test_a_stream_forwards_its_cap_and_counts_the_rest(pieces: list[bytes], cap: int) -> None:
     """The first bytes are kept, all are counted, and only far beyond the cap is it a flood."""
-    stream = relay.Stream(-1, frames.FrameType.STDOUT, cap)
+    stream = call.Stream(-1, frames.FrameType.STDOUT, cap)
 
     kept = b"".join(stream.take(piece) for piece in pieces)
 
     whole = b"".join(pieces)
     assert kept == whole[:cap]
     assert stream.total == len(whole)
-    assert stream.flooded == (len(whole) > relay.FLOOD_FACTOR * cap)
+    assert stream.flooded == (len(whole) > call.FLOOD_FACTOR * cap)
 
 
 def test_both_sides_allow_a_result_the_same_room() -> None:
     """What the agent forwards at most is what the controller takes at most."""
     limits = Limits(result_bytes=5)
-    stream = relay.Stream(-1, frames.FrameType.RESULT, transcript.result_room(limits) + 64)
+    stream = call.Stream(-1, frames.FrameType.RESULT, transcript.result_room(limits) + 64)
     heard = transcript.Transcript(1, limits)
     heard.add(ours.Frame(ours.FrameType.STARTED, 1, b""))
 

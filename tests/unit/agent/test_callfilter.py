@@ -35,9 +35,14 @@ KNOWN = {
 }  # fmt: skip
 
 
-def evaluate(program: bytes, number: int, arg: int = 0, arch: int = ARCH["x86_64"], place: int = 0) -> int:
-    """Run a classic BPF program over the `seccomp_data` of one system call whose argument `place` is `arg`."""
-    arguments = [arg if at == place else 0 for at in range(6)]
+def evaluate(
+    program: bytes, number: int, arg: int = 0, arch: int = ARCH["x86_64"], place: int = 0, following: int = 0
+) -> int:
+    """Run a classic BPF program over the `seccomp_data` of one system call.
+
+    Its argument `place` is `arg`, the one after that `following`, and all others are 0.
+    """
+    arguments = [{place: arg, place + 1: following}.get(at, 0) for at in range(6)]
     data = struct.pack("=iIQ6Q", number if number < 2**31 else number - 2**32, arch, 0, *arguments)
     ops = list(struct.iter_unpack("=HBBI", program))
     accumulator, at = 0, 0
@@ -62,9 +67,9 @@ def evaluate(program: bytes, number: int, arg: int = 0, arch: int = ARCH["x86_64
     raise AssertionError("the program does not end")
 
 
-def verdict(machine: str, number: int, arg: int = 0, place: int = 0) -> int:
+def verdict(machine: str, number: int, arg: int = 0, place: int = 0, following: int = 0) -> int:
     """Return the verdict of a machine's own filter on its own call."""
-    return evaluate(build(machine), number, arg, ARCH[machine], place)
+    return evaluate(build(machine), number, arg, ARCH[machine], place, following)
 
 
 def rows() -> Iterator[tuple[str, str, int, Rule]]:
@@ -89,8 +94,9 @@ def test_each_rule_denies_with_its_error(machine: str, name: str, number: int, r
         assert verdict(machine, number, rule.unless ^ 0x80, rule.argument) == denied
     elif rule.only:
         for value in rule.only:
-            assert verdict(machine, number, value, rule.argument) == denied
-            assert verdict(machine, number, value ^ 1, rule.argument) == ALLOW
+            assert verdict(machine, number, value, rule.argument, following=1) == denied
+            assert verdict(machine, number, value, rule.argument) == (ALLOW if rule.next_unless == 0 else denied)
+            assert verdict(machine, number, value ^ 1, rule.argument, following=1) == ALLOW
             assert verdict(machine, number, value, rule.argument + 1) == ALLOW
     elif rule.between is not None:
         low, high = rule.between
