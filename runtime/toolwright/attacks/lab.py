@@ -227,6 +227,23 @@ class Lab:
         sure(len(agent) == 2, f"an idle container has {agent}")
         return agent
 
+    def relay_descriptors(self, container: str) -> dict[str, str]:
+        """Return the descriptors of an idle container's relay, but its ends of the next call's four pipes.
+
+        Empty under gVisor, whose processes the host does not see.
+        """
+        if self.gvisor:
+            return {}
+        deadline = time.monotonic() + CLEAN_S
+        while not (waiting := self.observer.waiting(container)) or waiting[0].uid == 0:
+            sure(time.monotonic() < deadline, "no process waits for the next call")
+            time.sleep(0.005)
+        pipes = set(self.observer.fds(waiting[0].host_pid).values())
+        held = self.observer.fds(self.agent(container)[0].host_pid)
+        own = {fd: what for fd, what in held.items() if what not in pipes}
+        same(len(held) - len(own), len(_CALL_PIPES), "pipes to the process that waits")
+        return own
+
     def agent_and_rest(self, container: str) -> tuple[list[Seen], list[Seen]]:
         """Return the relay and the zygote, and then the processes of the call that runs."""
         found = self.observer.processes(container)
@@ -359,6 +376,7 @@ class Lab:
         sure(self._of.containers() <= self._of.most, f"there are {self._of.containers()} containers")
 
 
+_CALL_PIPES: Final = ("payload", "result", "stdout", "stderr")
 _LOOK: Final = """
 import os
 def f():

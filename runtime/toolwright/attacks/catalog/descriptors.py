@@ -64,9 +64,7 @@ def some_descriptors_are_fine(lab: Lab) -> None:
 
 
 def _of_the_agent(lab: Lab) -> dict[str, str]:
-    if lab.gvisor:
-        return {}
-    return lab.observer.fds(lab.agent(lab.benign().provenance.container_id)[0].host_pid)
+    return lab.relay_descriptors(lab.benign().provenance.container_id)
 
 
 _IN_FLIGHT: Final = """

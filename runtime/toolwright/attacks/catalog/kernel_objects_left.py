@@ -312,11 +312,10 @@ def f():
 )
 def passed_descriptors(lab: Lab) -> None:
     container = lab.benign().provenance.container_id
-    before = None if lab.gvisor else lab.observer.fds(lab.agent(container)[0].host_pid)
+    before = lab.relay_descriptors(container)
     for _ in range(3):
         sure(lab.fire(_SEND).value > 5, "NOT PROVEN: no descriptor was sent")
-    if not lab.gvisor:
-        same(lab.observer.fds(lab.agent(container)[0].host_pid), before, "descriptors of the relay")
+    same(lab.relay_descriptors(container), before, "descriptors of the relay")
 
 
 @CASES.control("XL-19", runtimes=("runc",))

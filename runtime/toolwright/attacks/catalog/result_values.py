@@ -188,9 +188,9 @@ def the_descriptor_is_caught(lab: Lab) -> None:
 
 
 _PATCHES: Final = {
-    "json.dumps = lambda *a, **k: 'not JSON'": {Status.RESULT_INVALID},
-    "json.dumps = lambda *a, **k: '{\"a\": NaN}'": {Status.RESULT_INVALID},
-    "json.dumps = lambda *a, **k: 5": {Status.RESULT_INVALID, Status.CRASHED, Status.TOOL_ERROR},
+    "json.JSONEncoder.encode = lambda *a, **k: 'not JSON'": {Status.RESULT_INVALID},
+    "json.JSONEncoder.encode = lambda *a, **k: '{\"a\": NaN}'": {Status.RESULT_INVALID},
+    "json.JSONEncoder.encode = lambda *a, **k: 5": {Status.RESULT_INVALID, Status.CRASHED, Status.TOOL_ERROR},
     "os.write = lambda fd, data: len(data)": {Status.CRASHED},
     "os._exit = lambda code: None": {Status.CRASHED, Status.SUCCESS},
     "struct.pack = struct.Struct.pack = None": {Status.SUCCESS, Status.TOOL_ERROR},
@@ -218,7 +218,7 @@ def patched_modules(lab: Lab) -> None:
 @CASES.control("PR-27")
 def a_patch_takes_effect(lab: Lab) -> None:
     same(
-        lab.fire("import json\ndef f():\n    json.dumps = lambda *a, **k: '\"patched\"'\n    return 1").value, "patched"
+        lab.fire("import json\ndef f():\n    json.JSONEncoder.encode = lambda *a, **k: '\"patched\"'\n    return 1").value, "patched"
     )
 
 
