@@ -221,7 +221,7 @@ class Lab:
         if self.gvisor:
             looked = self.execute(_LOOK)
             shown(looked.provenance.container_id == container, "another container was looked into")
-            agent = [Seen(0, pid, 0, "S", {}) for pid in _pids(looked)]
+            agent = [Seen(0, pid, 0, "S", waits=False, fields={}) for pid in _pids(looked)]
         else:
             agent = self._of.observer.processes(container)
         sure(len(agent) == 2, f"an idle container has {agent}")

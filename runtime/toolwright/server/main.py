@@ -14,6 +14,7 @@ from typing import Any, Final
 from toolwright.errors import InvalidInput
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.making.pipeline import Maker
+from toolwright.registry.base import Store
 from toolwright.registry.open import open_store
 from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
@@ -174,7 +175,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
     """Put together what the services stand on."""
     with ExitStack() as stack:
         # The pool is filling meanwhile.
-        store = open_store(settings.store_url or settings.state_dir / "registry.db")
+        store = _open_registry(settings)
         stack.callback(store.close)
         # Before the store: a call that is killed now is still recorded.
         stack.callback(pool.close)
@@ -199,6 +200,10 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             solver=ConfiguredSolver(solver, models),
             source_allowed=settings.source_allowed,
         )
+
+
+def _open_registry(settings: Settings) -> Store:
+    return open_store(settings.store_url or settings.state_dir / "registry.db", durability=settings.store_durability)
 
 
 def _checked(address: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import select
 import signal
@@ -18,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from toolwright_agent import PROTOCOL_VERSION, child, janitor, processes, zygote
@@ -400,8 +399,8 @@ class Relay:
 
     def _next_frame(self) -> tuple[FrameType, int, bytes]:
         while not self._inbox:
-            ready, _, _ = select.select([0, self._channel], [], [])
-            if self._channel in ready:
+            ready, _, _ = select.select([0, self._channel.fileno()], [], [])
+            if self._channel.fileno() in ready:
                 self._hear_of_spare()
             if 0 in ready:
                 self._inbox += self._read_frames()

@@ -36,7 +36,7 @@ KNOWN = {
 
 
 def evaluate(
-    program: bytes, number: int, arg: int = 0, arch: int = ARCH["x86_64"], place: int = 0, following: int = 0
+    program: bytes, number: int, arg: int = 0, arch: int = ARCH["x86_64"], place: int = 0, *, following: int = 0
 ) -> int:
     """Run a classic BPF program over the `seccomp_data` of one system call.
 
@@ -69,7 +69,7 @@ def evaluate(
 
 def verdict(machine: str, number: int, arg: int = 0, place: int = 0, following: int = 0) -> int:
     """Return the verdict of a machine's own filter on its own call."""
-    return evaluate(build(machine), number, arg, ARCH[machine], place, following)
+    return evaluate(build(machine), number, arg, ARCH[machine], place, following=following)
 
 
 def rows() -> Iterator[tuple[str, str, int, Rule]]:

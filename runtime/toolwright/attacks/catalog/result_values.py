@@ -217,9 +217,8 @@ def patched_modules(lab: Lab) -> None:
 
 @CASES.control("PR-27")
 def a_patch_takes_effect(lab: Lab) -> None:
-    same(
-        lab.fire("import json\ndef f():\n    json.JSONEncoder.encode = lambda *a, **k: '\"patched\"'\n    return 1").value, "patched"
-    )
+    patch = "json.JSONEncoder.encode = lambda *a, **k: '\"patched\"'"
+    same(lab.fire(f"import json\ndef f():\n    {patch}\n    return 1").value, "patched")
 
 
 _SEARCH: Final = """
