@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import signal
 import threading
@@ -140,6 +141,9 @@ def open_server(
             for setting, reason in rules_without_effect(settings.isolation.policy, parts.store):
                 _log.warning("rule without effect", setting=setting, reason=reason)
             _prove(sandboxes, settings)
+            # What the server has by now lives as long as it: no later collection has to look at it.
+            gc.collect()
+            gc.freeze()
         heard = endpoint.listen(place)
         server = Server(heard, sandboxes.check, sandboxes.host, sandboxes.refusal, endpoint, _handlers=handlers)
         try:
