@@ -48,7 +48,8 @@ class Budget:
         Raises:
             InvalidInput: not even one fits.
         """
-        told = int(engine.info.get("MemTotal") or 0)
+        told = engine.info.get("MemTotal")
+        told = told if isinstance(told, int) else 0
         if engine.address.startswith(_LOCAL):
             # An engine in a virtual machine of its own has less than the host.
             here = psutil.virtual_memory().total
