@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TypeVar
@@ -28,6 +29,8 @@ class Waiter:
     """A call that waits. It is woken once: when it is served, or refused; or by whoever ends its wait."""
 
     key: SandboxKey
+    since: float = field(default_factory=time.monotonic)
+    """When it began to wait."""
     woken: threading.Event = field(default_factory=threading.Event)
     found: Found | None = None
     """What it got."""
@@ -113,11 +116,6 @@ class FairQueue:
         self.remove(waiter)
         return waiter
 
-    def pop_next(self, shares: Shares) -> Waiter | None:
-        """Take out whoever is next; None if nobody waits."""
-        key = next(self.order(shares), None)
-        return None if key is None else self.pop(key)
-
     def pop_for(self, key: SandboxKey) -> Waiter | None:
         """Take out the newest of the longest line, if `key`, with one more, would still have less; else None."""
         name, longest = max(self._tenants.items(), key=lambda item: item[1].length, default=("", None))
@@ -142,41 +140,48 @@ class FairQueue:
         self._length = 0
         return waiters
 
-    def order(self, shares: Shares) -> Iterator[SandboxKey]:
-        """Yield whose call is next, and next, until nobody waits, as if each got a place. Changes nothing."""
-        lines = (
-            (shares.of_tenant(name), tenant.turn, tenant.length, self._keys(tenant, shares))
+    def lines(self) -> Iterator[tuple[SandboxKey, int, float]]:
+        """Yield each key that waits, with how many calls, and since when the first of them does."""
+        for tenant in self._tenants.values():
+            for key, line in tenant.lines.items():
+                yield key, len(line.waiters), next(iter(line.waiters)).since
+
+    def order(self, shares: Shares, lacking: Mapping[SandboxKey, int]) -> Iterator[SandboxKey]:
+        """Yield who is next to get a place, and next, each as often as it is `lacking` one. Changes nothing."""
+        tenants = (
+            (shares.of_tenant(name), tenant.turn, sum(lacking.get(key, 0) for key in tenant.lines), tenant)
             for name, tenant in self._tenants.items()
         )
-        return (next(keys) for keys in _rounds(lines, self._served))
+        keys = ((places, turn, length, self._keys(tenant, shares, lacking)) for places, turn, length, tenant in tenants)
+        return (next(key) for key in _rounds(keys, self._served))
 
-    def claims(self, coming: int, shares: Shares) -> Claims:
-        """Return who waits beyond those for whom `coming` places are on their way."""
-        served = Counter(islice(self.order(shares), coming))
+    def claims(self, coming: int, shares: Shares, lacking: Mapping[SandboxKey, int]) -> Claims:
+        """Return who lacks a place beyond those for whom `coming` ones are on their way."""
+        served = Counter(islice(self.order(shares, lacking), coming))
         tenants: Counter[str] = Counter()
         for key, places in served.items():
             tenants[key.tenant] += places
-        left: dict[str, int] = {}
-        for name, tenant in self._tenants.items():
-            lines = tenant.lines.items()
-            needy = [shares.of_key(key) + served[key] for key, line in lines if len(line.waiters) > served[key]]
-            if needy:
-                left[name] = min(needy)
-        return Claims({name: shares.of_tenant(name) + tenants[name] for name in left}, left)
+        needy: dict[str, int] = {}
+        for key, lack in lacking.items():
+            if lack > served[key]:
+                places = shares.of_key(key) + served[key]
+                needy[key.tenant] = min(places, needy.get(key.tenant, places))
+        return Claims({name: shares.of_tenant(name) + tenants[name] for name in needy}, needy)
 
     def _waiting(self, key: SandboxKey) -> int:
         tenant = self._tenants.get(key.tenant)
         line = tenant.lines.get(key) if tenant else None
         return len(line.waiters) if line else 0
 
-    def _keys(self, tenant: _Tenant, shares: Shares) -> Iterator[SandboxKey]:
-        lines = ((shares.of_key(key), line.turn, len(line.waiters), key) for key, line in tenant.lines.items())
+    def _keys(self, tenant: _Tenant, shares: Shares, lacking: Mapping[SandboxKey, int]) -> Iterator[SandboxKey]:
+        lines = ((shares.of_key(key), line.turn, lacking.get(key, 0), key) for key, line in tenant.lines.items())
         return _rounds(lines, self._served)
 
 
 def _rounds(lines: Iterator[tuple[int, float, int, T]], served: int) -> Iterator[T]:
     """Yield from (places, turn, length, line) the line that is next, each as often as it is long."""
-    heap = [(places, turn, number, length, line) for number, (places, turn, length, line) in enumerate(lines)]
+    numbered = enumerate(lines)
+    heap = [(places, turn, number, length, line) for number, (places, turn, length, line) in numbered if length]
     heapq.heapify(heap)
     turns = count(served + 1)
     while heap:

@@ -32,8 +32,9 @@ def plan(state: PoolState, budget: Budget | None) -> tuple[int, float]:
         return 0, delay_s
     stock, size = state.stock, state.size
     stock.discard_unusable()
+    state.times.keep(stock.shares)
     pause_s = min(_expire(state), _make_room(state))
-    missing = state.wanted + len(state.queue) - len(stock.blank) - stock.starting
+    missing = state.wanted + sum(state.lacking().values()) - len(stock.blank) - stock.starting
     starts = max(0, min(missing, size.starting - stock.starting, state.limit - stock.total))
     if starts and _short(state, budget):
         return 0, _SHORT_LOOK_S
@@ -66,9 +67,10 @@ def _make_room(state: PoolState) -> float:
     """Evict while too few places are left for keys that have none; return when to look again, in seconds."""
     size = state.size
     while True:
-        claims = state.claims()
-        ahead = min(size.ready, state.limit - 1) if state.needed == len(state.queue) else 0
-        if claims is None and state.coming >= state.needed + ahead:
+        lacking = state.lacking()
+        claims = state.claims(lacking)
+        ahead = 0 if state.in_trouble else sum(lacking.values()) + min(size.ready, state.limit - 1)
+        if claims is None and state.coming >= ahead:
             return LOOK_S
         if (wait_s := _evict_one(state, claims)) > 0:
             return wait_s

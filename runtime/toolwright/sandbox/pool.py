@@ -111,11 +111,18 @@ class WarmPool:
             return found
         try:
             cancellation.on_cancel(waiter.woken.set)
-            waiter.woken.wait(max(0.0, deadline - time.monotonic()))
+            if not waiter.woken.wait(min(deadline - time.monotonic(), self._state.size.patience_s)):
+                self._look_again()
+                waiter.woken.wait(max(0.0, deadline - time.monotonic()))
         except BaseException:
             self._leave(waiter)
             raise
         return self._served(waiter, cancellation)
+
+    def _look_again(self) -> None:
+        with self._lock:
+            self._state.look_again()
+            self._refiller.nudge()
 
     def _served(self, waiter: Waiter, cancellation: Cancellation) -> Found:
         """Return what `waiter` got, or say why it got nothing."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import Final
+
+CORES: Final = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +29,7 @@ class PoolSize:
     else as many tools as places, called in turn, would evict each other for ever."""
     idle_s: float = 300.0
     """Seconds, above 0. A container that nobody used for so long is removed; blank ones, beyond those kept ready."""
+    patience_s: float = 0.02
+    """A call that will probably get one of its key's containers within so many seconds is given no further one."""
+    cores: int = CORES
+    """Containers that a key gets in any case if that many of its calls come at once."""

@@ -6,6 +6,7 @@ Nothing here locks, waits or starts anything: `pool.WarmPool` and `refiller.Refi
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -15,6 +16,7 @@ from toolwright.sandbox.backoff import Backoff, retold
 from toolwright.sandbox.base import SandboxKey
 from toolwright.sandbox.demand import Demand, Rate
 from toolwright.sandbox.fair_queue import FairQueue, Waiter
+from toolwright.sandbox.lease_times import LeaseTimes
 from toolwright.sandbox.pool_size import PoolSize
 from toolwright.sandbox.pool_stats import PoolStats, Tally
 from toolwright.sandbox.shares import Claims
@@ -29,7 +31,7 @@ _USUAL_RETRY_S: Final = 1.0
 
 @dataclass(slots=True)
 class PoolState:
-    """Sandboxes and waiters. A blank one never lies there while a call waits."""
+    """Sandboxes and waiters. A blank one never lies there while a call needs it, see `lease_times.py`."""
 
     size: PoolSize
     limit: int
@@ -37,6 +39,7 @@ class PoolState:
     stock: Stock = field(default_factory=Stock)
     queue: FairQueue = field(init=False)
     demand: Demand = field(default_factory=Demand)
+    times: LeaseTimes = field(init=False)
     departures: Rate = field(default_factory=Rate)
     """Calls that left the queue served."""
     tally: Tally = field(default_factory=Tally)
@@ -52,6 +55,7 @@ class PoolState:
     def __post_init__(self) -> None:
         """Begin with an empty queue."""
         self.queue = FairQueue(self.size.queue)
+        self.times = LeaseTimes(self.size.patience_s, self.size.cores)
 
     # --- what is to be had ----------------------------------------------------------------------
 
@@ -60,21 +64,31 @@ class PoolState:
         """Blank sandboxes to have, starting ones included, beside those for calls that wait."""
         return min(self.limit, max(self.size.ready, self.demand.blanks))
 
+    def lacking(self) -> dict[SandboxKey, int]:
+        """Return, by key, how many calls wait that need a place beyond those of their key."""
+        lines = ((key, self._lack(key, count, since)) for key, count, since in self.queue.lines())
+        return {key: lack for key, lack in lines if lack}
+
     @property
-    def needed(self) -> int:
-        """Places that calls wait for. While starts fail one is enough, to find out whether they work again."""
-        in_vain = self.backoff.failure is not None or self.shortage
-        return min(len(self.queue), 1) if in_vain else len(self.queue)
+    def in_trouble(self) -> bool:
+        """Whether starts fail, or are put off."""
+        return self.backoff.failure is not None or bool(self.shortage)
 
     @property
     def coming(self) -> int:
         """Places that belong to no key: free, blank, starting, or just being cleared."""
         return self.limit - self.stock.shares.total
 
-    def claims(self) -> Claims | None:
-        """Return who waits in vain for the places that are coming; None if nobody does."""
-        coming = self.coming
-        return None if coming >= self.needed else self.queue.claims(coming, self.stock.shares)
+    def claims(self, lacking: Mapping[SandboxKey, int]) -> Claims | None:
+        """Return who lacks a place in vain, even with those that are coming; None if nobody does."""
+        coming, needed = self.coming, sum(lacking.values())
+        # While starts fail one place is enough, to find out whether they work again.
+        if coming >= (min(needed, 1) if self.in_trouble else needed):
+            return None
+        return self.queue.claims(coming, self.stock.shares, lacking)
+
+    def _lack(self, key: SandboxKey, count: int, since: float) -> int:
+        return self.times.lack(key, self.stock.shares.of_key(key), count, since)
 
     # --- lending --------------------------------------------------------------------------------
 
@@ -85,7 +99,7 @@ class PoolState:
         stock = self.stock
         if found := stock.take_idle(key):
             self.tally.idle_hits += 1
-        elif not self.queue and (found := stock.take_blank(key)):
+        elif self._may_take_blank(key) and (found := stock.take_blank(key)):
             self.tally.blank_hits += 1
             self.demand.arrivals.add()
             self.due = True
@@ -93,6 +107,9 @@ class PoolState:
             return None
         self.lent_at = time.monotonic()
         return found
+
+    def _may_take_blank(self, key: SandboxKey) -> bool:
+        return bool(self.stock.blank) and not self.queue and self._lack(key, 1, time.monotonic()) > 0
 
     def join(self, key: SandboxKey) -> Waiter:
         """Let a call of `key` wait.
@@ -110,20 +127,27 @@ class PoolState:
             out.refuse(full)
         waiter = Waiter(key)
         self.queue.add(waiter)
-        self.due = True
+        self.look_again()
         return waiter
+
+    def look_again(self) -> None:
+        """See who needs a place now: more calls wait, or one has waited for long."""
+        self.serve_blanks()
+        self.due = self.due or bool(self.queue and self.lacking())
 
     def give_back(self, key: SandboxKey, sandbox: PooledSandbox) -> None:
         """End a lease: hand the sandbox on, keep it, or discard it."""
         stock, now = self.stock, time.monotonic()
-        stock.leased.discard(sandbox)
+        since = stock.leased.pop(sandbox)
         self.lent_at = now
         spent = self.closed or key.isolation is Isolation.CALL or not sandbox.usable
+        if not spent:
+            self.times.ended(key, now - since)
         if spent or (self.queue and self._yields(key, sandbox, now)):
             stock.discard(sandbox, key)
             self.due = True
         elif self.queue and (waiter := self.queue.pop(key)):
-            stock.leased.add(sandbox)
+            stock.leased[sandbox] = now
             self._serve(waiter, Found(sandbox, now))
         else:
             stock.add_idle(key, sandbox)
@@ -137,7 +161,7 @@ class PoolState:
         """
         if now - self.stock.bound_at[sandbox] < self.demand.start_s:
             return False
-        claims = self.claims()
+        claims = self.claims(self.lacking())
         return claims is not None and claims.outrank(key, self.stock.shares)
 
     def _serve(self, waiter: Waiter, found: Found) -> None:
@@ -162,7 +186,9 @@ class PoolState:
         """Lend blank ones to those who wait, in fair order."""
         stock, queue = self.stock, self.queue
         while stock.blank and queue:
-            key = next(queue.order(stock.shares))
+            key = next(queue.order(stock.shares, self.lacking()), None)
+            if key is None:
+                return
             if (found := stock.take_blank(key)) and (waiter := queue.pop(key)):
                 self.demand.arrivals.add()
                 self._serve(waiter, found)

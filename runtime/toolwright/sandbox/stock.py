@@ -54,7 +54,8 @@ class Stock:
     """When the start of each blank one began, and when the last call of each idle one ended."""
     bound_at: dict[PooledSandbox, float] = field(default_factory=dict)
     """When each idle or leased one became its key's."""
-    leased: set[PooledSandbox] = field(default_factory=set)
+    leased: dict[PooledSandbox, float] = field(default_factory=dict)
+    """Since when each is."""
     shares: Shares = field(default_factory=Shares)
     doomed: deque[PooledSandbox] = field(default_factory=deque)
     """Still to be removed."""
@@ -86,8 +87,7 @@ class Stock:
                 self.discard(sandbox)
                 continue
             self.shares.add(key)
-            self.bound_at[sandbox] = time.monotonic()
-            self.leased.add(sandbox)
+            self.bound_at[sandbox] = self.leased[sandbox] = time.monotonic()
             return Found(sandbox, since)
         return None
 
@@ -99,7 +99,7 @@ class Stock:
                 del self.bound[key]
             since = self.since.pop(sandbox)
             if sandbox.usable:
-                self.leased.add(sandbox)
+                self.leased[sandbox] = time.monotonic()
                 return Found(sandbox, since)
             self.discard(sandbox, key)
         return None
