@@ -15,6 +15,8 @@ from toolwright.sandbox.shares import Shares
 
 _NEW: Final = 0.2
 """What the last lease counts in their mean."""
+_STUCK: Final = 5
+"""After how many times the patience a key whose leases do not end is taken to need as many sandboxes as calls."""
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class _Times:
     """Of one key."""
 
     mean_s: float
+    """As if each had had a core of its own."""
     ended_at: float
     """When the last one ended."""
 
@@ -34,12 +37,19 @@ class LeaseTimes:
         self._patience_s, self._cores = patience_s, cores
         self._times: dict[SandboxKey, _Times] = {}
 
-    def ended(self, key: SandboxKey, seconds: float) -> None:
-        """Learn from a lease of `key` that ends now."""
+    @property
+    def stuck_s(self) -> float:
+        """If no lease of a key has ended for so long, what runs now takes longer than what ran before."""
+        return _STUCK * self._patience_s
+
+    def ended(self, key: SandboxKey, seconds: float, busy: int) -> None:
+        """Learn from a lease of `key` that ends now, and lasted `seconds` beside others: `busy` with itself."""
+        # Where more run than there are cores, each takes longer for it; with yet more sandboxes it would all the more.
+        alone_s = seconds * min(1.0, self._cores / max(1, busy))
         if (times := self._times.get(key)) is None:
-            self._times[key] = _Times(seconds, time.monotonic())
+            self._times[key] = _Times(alone_s, time.monotonic())
             return
-        times.mean_s += (seconds - times.mean_s) * _NEW
+        times.mean_s += (alone_s - times.mean_s) * _NEW
         times.ended_at = time.monotonic()
 
     def keep(self, shares: Shares) -> None:
@@ -59,7 +69,7 @@ class LeaseTimes:
         times = self._times.get(key)
         if not held or times is None:
             return waiting
-        if time.monotonic() - max(since, times.ended_at) > self._patience_s:
-            return waiting  # what runs now takes longer than those before
+        if time.monotonic() - max(since, times.ended_at) > self.stuck_s:
+            return waiting
         enough = max(self._cores, math.ceil((waiting + 1) * times.mean_s / self._patience_s))
         return min(waiting, max(0, enough - held))

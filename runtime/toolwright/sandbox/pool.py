@@ -111,7 +111,7 @@ class WarmPool:
             return found
         try:
             cancellation.on_cancel(waiter.woken.set)
-            if not waiter.woken.wait(min(deadline - time.monotonic(), self._state.size.patience_s)):
+            if not waiter.woken.wait(min(deadline - time.monotonic(), self._state.times.stuck_s)):
                 self._look_again()
                 waiter.woken.wait(max(0.0, deadline - time.monotonic()))
         except BaseException:

@@ -142,7 +142,7 @@ class PoolState:
         self.lent_at = now
         spent = self.closed or key.isolation is Isolation.CALL or not sandbox.usable
         if not spent:
-            self.times.ended(key, now - since)
+            self.times.ended(key, now - since, len(stock.leased) + 1)
         if spent or (self.queue and self._yields(key, sandbox, now)):
             stock.discard(sandbox, key)
             self.due = True
