@@ -1,4 +1,4 @@
-"""RX: callers that take all the CPU time, each in a container of its own, or all places; against servers of their own."""
+"""RX: callers that take all the CPU time, or all containers, and what is left to others. Servers of their own."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def plan(state: PoolState, budget: Budget | None) -> tuple[int, float]:
     pause_s = min(_expire(state), _make_room(state))
     missing = state.wanted + sum(state.lacking().values()) - len(stock.blank) - stock.starting
     starts = max(0, min(missing, size.starting - stock.starting, state.limit - stock.total))
-    if starts and _short(state, budget):
+    if (starts or state.shortage) and _short(state, budget):
         return 0, _SHORT_LOOK_S
     return starts, pause_s
 
