@@ -1,11 +1,14 @@
-"""RX: callers that take all the CPU time, each in a container of its own. Against a server of its own."""
+"""RX: callers that take all the CPU time, or all containers, and what is left to others. Servers of their own."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from statistics import median
 from typing import Final
 
 import pytest
@@ -108,3 +111,57 @@ def _look_on(client: Client, spinning: list[Future[Execution]]) -> tuple[list[bo
         if not wait(spinning, timeout=0).done:
             works.append(worked)
     return answers, works
+
+
+_FLOOD: Final = 16
+_NAP: Final = """
+import time
+def f(seconds: float):
+    time.sleep(seconds)
+    return seconds
+"""
+_NAP_S: Final = 0.1
+
+
+@pytest.fixture
+def small_server(
+    engine: Engine, policy: SandboxPolicy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """A server with two containers, and room for all to wait."""
+    state = tmp_path_factory.mktemp("state") / "server"
+    settings = {"SANDBOX__POOL__MAX_CONTAINERS": "2", "SANDBOX__IMAGE": policy.image_id}
+    with serving(engine, state, **settings) as running:
+        yield running
+
+
+def _nap(client: Client, tool: str) -> float:
+    """Call a tool that sleeps; return how long the call took, in seconds."""
+    begun = time.monotonic()
+    execution = client.execute(ToolSource(f"# {tool}\n{_NAP}", "f"), {"seconds": _NAP_S}, timeout_s=60)
+    assert execution.outcome.status is Status.SUCCESS
+    return time.monotonic() - begun
+
+
+@pytest.mark.slow  # a server with its start-up check
+def test_a_flooded_tool_does_not_hold_up_another(small_server: ServerProcess) -> None:
+    """Sixteen callers keep one tool's queue full; another tool's calls, one at a time, hardly wait."""
+    over = threading.Event()
+    flooding: list[float] = []
+    with small_server.client() as client, ThreadPoolExecutor(_FLOOD) as threads, ExitStack() as stack:
+
+        def flood() -> None:
+            while not over.is_set():
+                flooding.append(_nap(client, "flooding"))
+
+        stack.callback(over.set)
+        callers = [threads.submit(flood) for _ in range(_FLOOD)]
+        time.sleep(2.0)
+        first, *others = [_nap(client, "another") for _ in range(10)]
+        over.set()
+        for caller in callers:
+            caller.result()
+
+    in_queue_s = median(flooding[-2 * _FLOOD :])
+    assert in_queue_s > 0.4 * _FLOOD * _NAP_S, "NOT PROVEN: there was no queue"
+    assert median(others) < 2 * _NAP_S + 0.1 < in_queue_s / 2
+    assert first < 3.0, "the end of a call, the removal of a container, and the start of another"

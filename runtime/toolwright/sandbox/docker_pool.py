@@ -11,6 +11,7 @@ from docker.errors import APIError, ImageNotFound
 
 from toolwright.errors import EngineUnavailable, ImageMissing, SandboxUnavailable
 from toolwright.sandbox.base import SandboxInfo
+from toolwright.sandbox.budget import Budget, MemoryRules
 from toolwright.sandbox.container import DockerSandbox, Keeping
 from toolwright.sandbox.engine import ENGINE_FAULTS, Engine
 from toolwright.sandbox.leftovers import Leftovers
@@ -93,10 +94,10 @@ class DockerLauncher:
 class DockerPool(WarmPool):
     """A warm pool of Docker sandboxes."""
 
-    def __init__(self, launcher: DockerLauncher, size: PoolSize) -> None:
+    def __init__(self, launcher: DockerLauncher, size: PoolSize, budget: Budget) -> None:
         """Start filling in the background; see `WarmPool`."""
         self._docker = launcher
-        super().__init__(launcher, size)
+        super().__init__(launcher, size, budget)
 
     def close(self) -> None:
         """Destroy every sandbox, and what was left of earlier ones; see `WarmPool.close`."""
@@ -104,13 +105,16 @@ class DockerPool(WarmPool):
         self._docker.close()
 
 
-def open_pool(engine: Engine, policy: SandboxPolicy, size: PoolSize, *, proven: bool = True) -> WarmPool:
+def open_pool(
+    engine: Engine, policy: SandboxPolicy, size: PoolSize, memory: MemoryRules | None = None, *, proven: bool = True
+) -> WarmPool:
     """Return a pool of Docker sandboxes, already filling.
 
     Args:
         engine: where.
         policy: all options of its containers.
         size: bounds.
+        memory: what containers may take of the memory of the engine's machine; None: as much as is usual.
         proven: whether `check_sandbox` has passed for this engine and policy. Else the pool's own first container
             is examined before it is lent; leases fail with SandboxUnavailable as long as none passes.
 
@@ -119,10 +123,12 @@ def open_pool(engine: Engine, policy: SandboxPolicy, size: PoolSize, *, proven: 
         SandboxUnavailable: the engine does not have the runtime, or cannot enforce a limit of the policy. There
             is no fall-back to a weaker one.
         EngineUnavailable: it does not answer.
+        InvalidInput: not one container fits into that memory.
     """
     require(engine, policy)
+    budget = Budget.of(engine, policy.limits.memory_bytes, memory or MemoryRules())
     sweep_orphans(engine)
-    return DockerPool(DockerLauncher(engine, policy, proven=proven), size)
+    return DockerPool(DockerLauncher(engine, policy, proven=proven), size, budget)
 
 
 def sweep_orphans(engine: Engine) -> int:

@@ -4,88 +4,59 @@ A container starts blank, is bound to the key of its first lease, and serves tha
 for a single call (`Isolation.CALL`) is destroyed after it. Keys of all levels of isolation share the places. They hold
 at most `most` - `ready` of them for long (but one at least, so `most` = 1 keeps what it has): where they hold more, the
 container used least recently is removed ahead of demand, so that a new key finds a blank and not a full pool. One that
-was used within `rest_s` is let go only for a call that waits.
+was used within `rest_s` is let go only for a call that waits, and then only by one who has a right to its place, see
+`shares.py`; and none before it has served its key for as long as a start takes. Where calls take blanks faster than
+these can be replaced, more are kept, in places that are free. What nobody uses for `idle_s` is removed.
+
+A call that finds nothing waits in a `fair_queue.FairQueue`; who gives a sandbox back hands it to the one whose turn it
+is, and wakes nobody else.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Final
 
 import structlog
 
-from toolwright.domain.call import Isolation
-from toolwright.errors import CallCancelled, Overloaded, SandboxUnavailable, ToolwrightError
+from toolwright.errors import CallCancelled, ToolwrightError
+from toolwright.sandbox.backoff import retold
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey
-from toolwright.sandbox.pool_state import Found, PooledSandbox, PoolState, Waiter, retold
+from toolwright.sandbox.budget import Budget
+from toolwright.sandbox.fair_queue import Waiter
+from toolwright.sandbox.pool_size import PoolSize
+from toolwright.sandbox.pool_state import PoolState
+from toolwright.sandbox.pool_stats import PoolStats
+from toolwright.sandbox.refiller import Launcher, Refiller
+from toolwright.sandbox.stock import Found, PooledSandbox
+
+__all__ = ["Launcher", "PoolSize", "WarmPool"]
 
 log = structlog.get_logger(__name__)
 
-CLOSE_S = 30.0
+CLOSE_S: Final = 30.0
 """Longest wait for all sandboxes to be gone."""
-STALLED_S = 1.0
-"""If nobody had a sandbox for so long, it is not the load that a call waited for in vain: the engine starts none."""
-LOOK_S = 30.0
-"""How often the refiller looks for sandboxes that died or grew too old, with nothing else to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSize:
-    """How many containers, and how long a queue for them."""
-
-    ready: int = 2
-    """Blank containers kept ready."""
-    most: int = 8
-    """Containers at once, in use ones included."""
-    starting: int = 2
-    """Containers that may be starting at once; more only makes each slower."""
-    queue: int = 64
-    """Calls that may wait; one more is refused."""
-    rest_s: float = 3.0
-    """Seconds, above 0. A container called more often than that is in use, although it is idle between two calls:
-    it does not make room for a blank that nobody waits for. Longer than a start for each of the default 8 places,
-    else as many tools as places, called in turn, would evict each other for ever."""
-
-
-class Launcher(Protocol):
-    """Makes sandboxes for a pool."""
-
-    @property
-    def info(self) -> SandboxInfo:
-        """Image and runtime of what it makes."""
-
-    def launch(self) -> PooledSandbox:
-        """Start one.
-
-        Raises:
-            ToolwrightError: it did not start; nothing is left behind.
-        """
 
 
 class WarmPool:
-    """Keeps `size.ready` blank sandboxes, lends them, and replaces what was used up."""
+    """Keeps blank sandboxes ready, lends them, and replaces what was used up."""
 
-    def __init__(self, launcher: Launcher, size: PoolSize) -> None:
+    def __init__(self, launcher: Launcher, size: PoolSize, budget: Budget | None = None) -> None:
         """Start filling in the background.
 
         Args:
             launcher: makes sandboxes.
             size: bounds.
+            budget: memory for them. None: it is not looked at.
         """
         self._launcher = launcher
-        self._size = size
-        self._state = PoolState()
-        # One lock; lenders and the refiller are woken apart, so that a warm lease wakes nobody.
+        self._state = PoolState(size, _limit(size, budget))
+        # One lock; each waiter and the refiller are woken apart, so that a warm lease wakes nobody.
         self._lock = threading.Lock()
-        self._freed = threading.Condition(self._lock)
-        self._needed = threading.Condition(self._lock)
-        self._undone: list[Callable[[], None]] = []
-        self._refiller = threading.Thread(target=self._refill, name="pool-refill", daemon=True)
-        self._refiller.start()
+        self._refiller = Refiller(launcher, self._state, self._lock, budget)
 
     @property
     def info(self) -> SandboxInfo:
@@ -94,241 +65,117 @@ class WarmPool:
 
     @property
     def trouble(self) -> str:
-        """Why no call can be served now: there is no sandbox, and the last start failed. Empty if one can."""
+        """Why no call can be served now: there is no sandbox, and none can be started. Empty if one can."""
         with self._lock:
             state = self._state
-            return "" if state.backoff.failure is None or state.blank or state.held else str(state.backoff.failure)
+            if state.stock.blank or state.stock.shares.total:
+                return ""
+            return str(state.backoff.failure or state.shortage)
+
+    @property
+    def stats(self) -> PoolStats:
+        """All figures, at one moment."""
+        with self._lock:
+            return self._state.stats()
 
     def counts(self) -> dict[str, int]:
         """Return how many sandboxes are blank, idle, leased and starting, and how many calls wait."""
-        with self._lock:
-            state = self._state
-            return {
-                "blank": len(state.blank),
-                "idle": state.idle,
-                "leased": len(state.leased),
-                "starting": state.starting,
-                "waiting": len(state.waiters),
-            }
-
-    # --- lending ------------------------------------------------------------------------------
+        stats = self.stats
+        return {name: getattr(stats, name) for name in ("blank", "idle", "leased", "starting", "waiting")}
 
     @contextmanager
     def lease(self, key: SandboxKey, *, timeout_s: float, cancellation: Cancellation) -> Iterator[Lease]:
         """Lend a sandbox that has only ever served `key`; see `base.SandboxPool.lease`."""
         asked = time.monotonic()
-        sandbox, since = self._wait(key, asked + timeout_s, cancellation)
+        sandbox, since = self._take(key) or self._wait(key, asked + timeout_s, cancellation)
         placed = max(asked, since)
         queue_s, acquire_s = placed - asked, time.monotonic() - placed
         try:
             yield Lease(sandbox, queue_ms=queue_s * 1000, acquire_ms=acquire_s * 1000)
         finally:
-            self._take_back(key, sandbox)
+            self._give_back(key, sandbox)
+
+    def _take(self, key: SandboxKey) -> Found | None:
+        with self._lock:
+            found = self._state.take(key)
+            self._refiller.nudge()
+            return found
 
     def _wait(self, key: SandboxKey, deadline: float, cancellation: Cancellation) -> Found:
-        state = self._state
         with self._lock:
-            waiter = Waiter(key)
-            found = self._take(waiter) if not state.closed else None
-            if found is None:
-                found = self._queue(waiter, deadline, cancellation)
-            state.leased.add(found.sandbox)
-            state.lent_at = time.monotonic()
-        return found
-
-    def _queue(self, waiter: Waiter, deadline: float, cancellation: Cancellation) -> Found:
-        state = self._state
-        if len(state.waiters) >= self._size.queue:
-            raise Overloaded(
-                f"All sandboxes are busy and {self._size.queue} calls wait already; the tool did not run.",
-                retry_after_s=1.0,
-            )
-        state.waiters.append(waiter)
-        self._needed.notify()
-        # Registered without the lock: a cancel that has already happened calls back at once.
-        self._lock.release()
+            # Once more: one may have come since; from here on whatever comes is handed over.
+            if (found := self._state.take(key)) is None:
+                waiter = self._state.join(key)
+            self._refiller.nudge()
+        if found is not None:
+            return found
         try:
-            cancellation.on_cancel(self._wake)
-        finally:
-            self._lock.acquire()
-        try:
-            while (found := self._take(waiter)) is None:
-                self._refuse_if_hopeless(deadline, cancellation)
-                self._freed.wait(max(0.0, deadline - time.monotonic()))
-        finally:
-            state.waiters.remove(waiter)
-            self._freed.notify_all()  # another one may be the first now
-        return found
+            cancellation.on_cancel(waiter.woken.set)
+            if not waiter.woken.wait(min(deadline - time.monotonic(), self._state.times.stuck_s)):
+                self._look_again()
+                waiter.woken.wait(max(0.0, deadline - time.monotonic()))
+        except BaseException:
+            self._leave(waiter)
+            raise
+        return self._served(waiter, cancellation)
 
-    def _take(self, waiter: Waiter) -> Found | None:
-        """Return a sandbox for `waiter` if there is one: its own key's, else a blank one in its turn."""
-        state = self._state
-        while found := state.pop_idle(waiter.key):
-            if found.sandbox.usable:
-                return found
-            self._discard(found.sandbox)
-        while state.is_first(waiter) and (found := state.pop_blank()):
-            self._needed.notify()
-            if found.sandbox.usable:
-                return found
-            self._discard(found.sandbox)
-        return None
-
-    def _refuse_if_hopeless(self, deadline: float, cancellation: Cancellation) -> None:
-        state = self._state
-        if cancellation.cancelled:
-            raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
-        if state.closed:
-            raise SandboxUnavailable("The server is shutting down; the tool did not run.")
-        put_off = not state.starting and state.backoff.delay_s > 0
-        if (failure := state.backoff.failure) is not None and put_off and not state.leased:
-            # The last start failed and the next is not due: nothing to wait for.
-            raise retold(failure) from failure
-        if time.monotonic() >= deadline:
-            if not state.leased and time.monotonic() - state.lent_at > STALLED_S:
-                raise retold(failure or SandboxUnavailable("No sandbox was started in time; the tool did not run."))
-            raise Overloaded("No sandbox came free in time; the tool did not run.", retry_after_s=1.0)
-
-    def _take_back(self, key: SandboxKey, sandbox: PooledSandbox) -> None:
+    def _look_again(self) -> None:
         with self._lock:
-            state = self._state
-            state.leased.discard(sandbox)
-            state.lent_at = time.monotonic()
-            if state.closed or key.isolation is Isolation.CALL or not sandbox.usable:
-                self._discard(sandbox)
-            else:
-                state.add_idle(key, sandbox)
-            if state.waiters:
-                self._freed.notify_all()
-                self._needed.notify()  # the next one's key may be another: it can be evicted now
+            self._state.look_again()
+            self._refiller.nudge()
 
-    def _wake(self) -> None:
+    def _served(self, waiter: Waiter, cancellation: Cancellation) -> Found:
+        """Return what `waiter` got, or say why it got nothing."""
         with self._lock:
-            self._freed.notify_all()
+            if waiter.found is not None:
+                return waiter.found
+            self._state.queue.remove(waiter)
+            if cancellation.cancelled:
+                raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
+            if waiter.fault is not None:
+                raise retold(waiter.fault) from waiter.fault
+            raise self._state.in_vain()
 
-    # --- filling ------------------------------------------------------------------------------
-
-    def _refill(self) -> None:
-        """Start what is missing; do what no thread could be had for. Ends when the pool is closed and empty."""
-        state = self._state
+    def _leave(self, waiter: Waiter) -> None:
+        """Take out a waiter whose thread was broken into; what it may have got goes back."""
         with self._lock:
-            while not state.closed or state.total:
-                pause_s = LOOK_S if state.closed else self._fill()
-                if self._undone:
-                    self._do(self._undone.pop())
-                else:
-                    self._needed.wait(pause_s)
+            self._state.queue.remove(waiter)
+        if waiter.found is not None:
+            self._give_back(waiter.key, waiter.found.sandbox)
 
-    def _fill(self) -> float:
-        """Make room, and start as many as are wanted and allowed; return how long to sleep at most."""
-        state, size = self._state, self._size
-        if (delay_s := state.backoff.delay_s) > 0:
-            return delay_s
-        for sandbox in state.pop_unusable():
-            self._discard(sandbox)
-        pause_s = self._make_room()
-        wanted = min(size.ready, size.most) + state.starved - len(state.blank) - state.starting
-        for _ in range(min(wanted, size.starting - state.starting, size.most - state.total)):
-            state.starting += 1
-            self._apart(self._start_one, "pool-start")
-        return pause_s
-
-    def _make_room(self) -> float:
-        """Evict while too few places are left for keys that have none; return when to look again, in seconds."""
-        state, size = self._state, self._size
-        needed = state.starved
-        wanted = needed + min(size.ready, size.most - 1)
-        if state.backoff.failure is not None:  # one place is enough to find out whether starts work again
-            wanted = needed = min(needed, 1)
-        while (left := size.most - state.held) < wanted:
-            oldest = state.least_recent()
-            if oldest is None:
-                return size.rest_s
-            key, since = oldest
-            rest_s = since + size.rest_s - time.monotonic()
-            if left >= needed and rest_s > 0:
-                return rest_s
-            evicted = state.pop_idle(key, 0)
-            if evicted is not None:
-                self._discard(evicted.sandbox)
-        return LOOK_S
-
-    def _start_one(self) -> None:
-        began = time.monotonic()
-        sandbox: PooledSandbox | None = None
-        failure: ToolwrightError | None = None
-        try:
-            sandbox = self._launcher.launch()
-        except ToolwrightError as fault:
-            failure = fault
-        except Exception as fault:  # noqa: BLE001 - a bug in starting must not stop the refiller for ever
-            failure = SandboxUnavailable(f"A sandbox did not start: {fault!r}")
+    def _give_back(self, key: SandboxKey, sandbox: PooledSandbox) -> None:
         with self._lock:
-            state = self._state
-            state.starting -= 1
-            if failure is not None:
-                log.warning("sandbox_start_failed", error=str(failure), retry_in_s=round(state.backoff.pause_s, 2))
-                state.backoff.failed(failure)
-            if sandbox is not None:
-                state.backoff.succeeded()
-                if state.closed:
-                    self._discard(sandbox)
-                else:
-                    state.add_blank(sandbox, began)
-            self._freed.notify_all()
-            self._needed.notify()
-
-    # --- ending -------------------------------------------------------------------------------
-
-    def _discard(self, sandbox: PooledSandbox) -> None:
-        self._state.ending += 1
-        self._needed.notify()
-        self._apart(lambda: self._destroy(sandbox), "pool-destroy")
-
-    def _destroy(self, sandbox: PooledSandbox) -> None:
-        try:
-            sandbox.destroy()
-        except Exception as fault:  # noqa: BLE001 - the refiller may have to do this, and must not end by it
-            # It is never handed out again; the sweep of the next start finds it by its label.
-            log.warning("sandbox_not_removed", container=sandbox.info.container_id, error=str(fault))
-        finally:
-            with self._lock:
-                self._state.ending -= 1
-                self._freed.notify_all()
-                self._needed.notify()
-
-    def _apart(self, job: Callable[[], None], name: str) -> None:
-        """Do `job`, which takes the lock itself, in a thread; where there is none to be had, in the refiller's."""
-        try:
-            threading.Thread(target=job, name=name, daemon=name == "pool-start").start()
-        except RuntimeError as fault:
-            log.warning("no_thread", wanted_for=name, error=str(fault))
-            self._undone.append(job)
-            self._needed.notify()
-
-    def _do(self, job: Callable[[], None]) -> None:
-        self._lock.release()
-        try:
-            job()
-        finally:
-            self._lock.acquire()
+            self._state.give_back(key, sandbox)
+            self._refiller.nudge()
 
     def close(self) -> None:
         """Destroy every sandbox. Leases in use end as if their container had died."""
         state = self._state
-        deadline = time.monotonic() + CLOSE_S
         with self._lock:
             if state.closed:
                 return
-            state.closed = True
-            for sandbox in state.pop_all():
-                self._discard(sandbox)
-            leased = list(state.leased)
-            self._freed.notify_all()
-            self._needed.notify()
+            state.closed = state.due = True
+            state.stock.discard_all()
+            leased: list[PooledSandbox] = list(state.stock.leased)
+            state.refuse_if_hopeless()
+            self._refiller.nudge()
         for sandbox in leased:
             with suppress(ToolwrightError):
                 sandbox.kill()
-        with self._lock:
-            self._freed.wait_for(lambda: state.total == 0, timeout=CLOSE_S)
-        self._refiller.join(timeout=max(0.0, deadline - time.monotonic()))
+        self._refiller.wait_empty(CLOSE_S)
+
+
+def _limit(size: PoolSize, budget: Budget | None) -> int:
+    """Return how many containers there may be; say so where it is memory that binds."""
+    places = budget.places if budget else None
+    if budget is None or places is None or places >= size.most:
+        return size.most
+    log.warning(
+        "memory_bounds_the_pool",
+        containers=places,
+        max_containers=size.most,
+        container_bytes=budget.container_bytes,
+        machine_bytes=budget.total_bytes,
+        memory_share=budget.rules.share,
+    )
+    return places

@@ -21,6 +21,7 @@ from toolwright.errors import EngineUnavailable, ImageMissing, InvalidInput, Not
 from toolwright.images.catalog import find_image
 from toolwright.images.recipe import images_root
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
+from toolwright.sandbox.budget import MemoryRules
 from toolwright.sandbox.docker_pool import open_pool, require
 from toolwright.sandbox.engine import ENGINE_FAULTS, Engine, find_engine
 from toolwright.sandbox.host.check import HostCheck, check_host
@@ -28,7 +29,7 @@ from toolwright.sandbox.host.facts import EngineFacts, engine_facts
 from toolwright.sandbox.policy import SandboxPolicy, load_seccomp_profile
 from toolwright.sandbox.pool import PoolSize
 from toolwright.sandbox.selfcheck.check import SelfCheck, check_sandbox
-from toolwright.settings import Profile, SandboxSettings, Settings
+from toolwright.settings import PoolSettings, Profile, SandboxSettings, Settings
 
 PolicyOf = Callable[[SandboxSettings, str], SandboxPolicy]
 """(settings, image id) → what every container gets."""
@@ -117,7 +118,7 @@ def open_sandboxes(
     Raises:
         EngineUnavailable, ImageMissing: as they say.
         SandboxUnavailable: the engine lacks the runtime or cannot enforce a limit, or no container starts.
-        InvalidInput: the image has no usable name.
+        InvalidInput: the image has no usable name, or not one container fits into the memory that they may have.
     """
     with _found(settings, policy_of) as (engine, policy):
         host = _host(settings, facts_of(engine, policy.runtime)) if attack or _production(settings) else None
@@ -125,10 +126,14 @@ def open_sandboxes(
         if refusal := _refusal(host, check):
             yield Sandboxes(NoPool(SandboxInfo("", policy.image_id, policy.runtime), refusal), check, host)
             return
-        size = settings.sandbox.pool
-        pool_size = PoolSize(ready=size.min_ready, most=size.max_containers, queue=size.max_queue)
-        with closing(open_pool(engine, policy, pool_size, proven=check is not None)) as pool:
+        size, memory = _pool(settings.sandbox.pool)
+        with closing(open_pool(engine, policy, size, memory, proven=check is not None)) as pool:
             yield Sandboxes(pool, check, host, lambda: pool.trouble)
+
+
+def _pool(asked: PoolSettings) -> tuple[PoolSize, MemoryRules]:
+    size = PoolSize(ready=asked.min_ready, most=asked.max_containers, queue=asked.max_queue, idle_s=asked.idle_s)
+    return size, MemoryRules(asked.memory_share, asked.memory_reserve_bytes)
 
 
 def _production(settings: Settings) -> bool:

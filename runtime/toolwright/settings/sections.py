@@ -72,14 +72,29 @@ class LimitSettings(_Section):
 
 
 class PoolSettings(_Section):
-    """Containers kept, and calls that may wait for one."""
+    """Containers kept, and calls that may wait for one.
+
+    A call at isolation `call` takes a blank container, which is destroyed after it. A burst of such calls is served at
+    once as far as blank ones are ready; what is sustained is what the engine can start and remove, about four a second
+    on two cores, however many containers there may be. Calls at the other levels keep their containers.
+    """
 
     min_ready: Annotated[int, Field(ge=0, le=64)] = 1
-    """Containers kept started and unused: 0 to 64."""
+    """Containers kept started and unused, whatever the demand: 0 to 64. As calls take them faster than they can be
+    replaced, more are kept, in places that are free."""
     max_containers: Annotated[int, Field(ge=1, le=256)] = 8
-    """Containers at one time: 1 to 256."""
+    """Containers at one time: 1 to 256. Fewer where `memory_share` allows no more."""
+    idle_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 300.0
+    """Seconds after which a container that nobody used is removed, except for `min_ready` blank ones: 1 to 86,400."""
+    memory_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.8
+    """Part of the memory of the engine's machine that the limits (`sandbox.limits.memory_bytes`) of all containers
+    together may make up: up to 1."""
+    memory_reserve_bytes: Annotated[int, Field(ge=0, le=1024 * 1024 * MIB)] = 256 * MIB
+    """While the engine's machine has less memory available, no container is started: 0 to 1 TiB. Known only where
+    the engine is local."""
     max_queue: Annotated[int, Field(ge=0, le=1024)] = 64
-    """Calls that may wait for a container; one more is refused at once: 0 to 1,024."""
+    """Calls that may wait for a container: 0 to 1,024. They are served fairly, between tenants and between tools. One
+    more is refused at once; where others wait with many calls, the newest of these is refused in its place."""
     queue_timeout_s: Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)] = 30.0
     """Seconds that a call waits at most: up to 120."""
 

@@ -22,7 +22,7 @@ def main() -> None:
     used, _ = run(pool, call(FINE))
     while pool.counts()["blank"] < 2:
         pass
-    blank = [one.info.container_id for one in pool._state.blank]
+    blank = [one.info.container_id for one in pool._state.stock.blank]
     with pool.lease(KEY, timeout_s=10, cancellation=Cancellation()) as lease:
         sys.stdout.write(json.dumps({"owner": owner_label(), "used": used, "blank": blank}) + "\n")
         sys.stdout.flush()

@@ -141,7 +141,7 @@ def test_a_container_killed_while_idle_is_replaced_unseen(small_pool: OpenPool, 
     pool = small_pool()
     victim, _ = run(pool, call())
     eventually(lambda: pool.counts()["blank"] == 1)
-    blank = pool._state.blank[0].info.container_id
+    blank = pool._state.stock.blank[0].info.container_id
     for one in (victim, blank):
         engine.client.api.kill(one)
         eventually(lambda one=one: not exists(engine, one))  # type: ignore[misc]  # binds now
@@ -157,7 +157,7 @@ def test_a_container_that_dies_at_the_lease_is_no_trouble_of_the_caller(small_po
     pool = small_pool(most=3)
     executor = SandboxExecutor(pool, MemoryStore(), Limits(), isolation=IsolationPolicy(Isolation.TENANT))
     victim, _ = run(pool, call())
-    sandbox = pool._state.bound[next(iter(pool._state.bound))][0]
+    sandbox = pool._state.stock.bound[next(iter(pool._state.stock.bound))][0]
     run_it = sandbox.run
 
     def die_first(call: ToolCall, cancellation: Cancellation) -> Outcome:
@@ -206,7 +206,7 @@ def test_a_closed_pool_leaves_no_container(small_pool: OpenPool, engine: Engine)
     used, _ = run(pool, call())
     thread, ended = run_in_thread(pool, SLEEP)
     time.sleep(0.2)
-    ids = [used, *(one.info.container_id for one in pool._state.blank)]
+    ids = [used, *(one.info.container_id for one in pool._state.stock.blank)]
     pool.close()
     thread.join(5)
 

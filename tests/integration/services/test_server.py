@@ -87,6 +87,7 @@ def test_models_are_asked_for_only_where_needed(engine: Engine, tmp_path: Path) 
         ({"sandbox": {"image": "sha256:" + "0" * 64}}, ImageMissing),
         ({"sandbox": {"image": "toolwright-sandbox-nonesuch"}}, InvalidInput),
         ({"sandbox": {"runtime": "nonesuch"}}, SandboxUnavailable),
+        ({"sandbox": {"pool": {"memory_share": 1e-9}}}, InvalidInput),
         ({"store_url": "nonesuch://"}, errors.ToolwrightError),
     ],
 )

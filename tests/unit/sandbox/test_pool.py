@@ -296,7 +296,7 @@ def test_every_new_key_finds_a_blank(make_pool: MakePool, ready: int, most: int)
     for key in keys(3 * most):
         assert eventually(lambda: pool.counts()["blank"] >= min(ready, most - 1))
         with pool._lock:
-            there = {one.info.container_id for one in pool._state.blank}
+            there = {one.info.container_id for one in pool._state.stock.blank}
         assert name(pool, key) in there
     assert launcher.most_living <= most
 
@@ -313,7 +313,7 @@ def test_keys_hold_what_blanks_leave(make_pool: MakePool, ready: int, most: int,
     time.sleep(0.1)
 
     assert (pool.counts()["blank"], pool.counts()["idle"]) == (blank, most - blank)
-    assert list(pool._state.bound) == used[2 + blank :]
+    assert list(pool._state.stock.bound) == used[2 + blank :]
     assert launcher.most_living <= most
 
 
@@ -675,7 +675,7 @@ def test_the_refiller_starts_itself_what_no_thread_starts(make_pool: MakePool) -
     pool, _ = make_pool(ready=0, most=3)
     with no_threads():
         assert len({name(pool, key) for key in (A, B, C)}) == 3
-    assert pool._refiller.is_alive()
+    assert pool._refiller.running
 
 
 def test_no_sandbox_is_lost_where_no_thread_removes_it(make_pool: MakePool) -> None:
@@ -698,7 +698,7 @@ def test_close_needs_no_thread(make_pool: MakePool) -> None:
     with no_threads():
         pool.close()
     assert launcher.living == 0
-    assert not pool._refiller.is_alive()
+    assert not pool._refiller.running
 
 
 def test_a_bug_in_removing_ends_nothing(make_pool: MakePool) -> None:
@@ -736,7 +736,7 @@ def test_close_destroys_all_and_wakes_who_waits(make_pool: MakePool, threads: Th
 
     assert [one.result(2) for one in holders] == [True, True, True]
     assert launcher.living == 0
-    assert not pool._refiller.is_alive()
+    assert not pool._refiller.running
 
 
 def test_after_close_nothing_is_lent(make_pool: MakePool) -> None:
