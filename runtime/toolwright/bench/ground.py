@@ -23,8 +23,8 @@ FILLED: Final[Mapping[str, Any]] = {**_TENANT, "sandbox.pool.min_ready": 4}
 NARROW: Final[Mapping[str, Any]] = {
     **_TENANT,
     "sandbox.pool.min_ready": 1,
-    "sandbox.pool.max_containers": 2,
-    "sandbox.pool.max_queue": 4,
+    "sandbox.pool.max_containers": 3,
+    "sandbox.pool.max_queue": 3,
 }
 """Has six places, so that sixty callers are ten times as many."""
 NARROW_PLACES: Final = 6

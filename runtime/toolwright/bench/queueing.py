@@ -42,7 +42,7 @@ def measure_queue(ground: Ground, plan: Plan) -> dict[str, Any]:
     seconds = 3.0 if plan.quick else 10.0
     with ground.server(NARROW) as server:
         for source, arguments in ((NAPS, {"seconds": 0}), (SMALL, None)):
-            call(server.client, source, arguments, isolation=Isolation.TENANT)
+            call(server.client, source, arguments, isolation=Isolation.TOOL)
         quiet = _Quiet(server)
         with quiet:
             load = drive(lambda _: _try(server), _CALLERS, seconds=seconds)
@@ -59,7 +59,7 @@ def _try(server: ServerProcess) -> _Try:
 def _attempt(server: ServerProcess, *, crowd: bool) -> _Try:
     source, arguments = (NAPS, {"seconds": _NAP_S}) if crowd else (SMALL, None)
     try:
-        execution = call(server.client, source, arguments, isolation=Isolation.TENANT)
+        execution = call(server.client, source, arguments, isolation=Isolation.TOOL)
     except Overloaded as refused:
         return _Try(None, refused.retry_after_s)
     return _Try(execution.timing.queue_ms + execution.timing.acquire_ms)

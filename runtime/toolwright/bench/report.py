@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,19 +17,28 @@ _Found = Mapping[str, Any]
 VERSION: Final = 1
 
 
-def bench_document(
-    found: _Found, skipped: Mapping[str, str], machine: Mapping[str, Any], plan: Plan, took_s: float
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What came of the sections of a run."""
+
+    sections: dict[str, Any] = field(default_factory=dict)
+    """Of those that were measured."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Section → why it was not measured."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Section → the fault that ended it."""
+
+
+def bench_document(found: Findings, machine: Mapping[str, Any], plan: Plan, took_s: float) -> dict[str, Any]:
     """Return what `bench --json` shows. What was not measured is None, or under `skipped` with the reason.
 
     Args:
-        found: what each section found.
-        skipped: section → why it was not measured.
+        found: by the sections.
         machine: where it was measured.
         plan: what was to be measured.
         took_s: seconds of the whole run.
     """
-    sections = _with_callers(found)
+    sections = _with_callers(found.sections)
     floor, ours = _floor(sections), _ours(sections, plan)
     cold = (sections.get("cold") or {}).get("empty_pool")
     return {
@@ -43,7 +53,8 @@ def bench_document(
         "cold": cold and {"p50_ms": cold["p50"], "calls": cold["count"]},
         "ratios": _ratios(sections, floor),
         "sections": dict(sections),
-        "skipped": dict(skipped),
+        "skipped": dict(found.skipped),
+        "failed": dict(found.failed),
     }
 
 

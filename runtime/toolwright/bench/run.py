@@ -22,9 +22,10 @@ from toolwright.bench.peers import measure_peers
 from toolwright.bench.plan import SECTIONS, Plan
 from toolwright.bench.queueing import measure_queue
 from toolwright.bench.rate import measure_rate
-from toolwright.bench.report import bench_document
+from toolwright.bench.report import Findings, bench_document
 from toolwright.bench.spread import Spread, flat
 from toolwright.bench.warm import measure_warm
+from toolwright.errors import ToolwrightError
 
 Section = Callable[[Ground, Plan], dict[str, Any]]
 """(what it stands on, plan) → what it found, for JSON."""
@@ -62,20 +63,27 @@ def run_bench(ground: Ground, plan: Plan, runtime: str) -> dict[str, Any]:
     """Measure what `plan` names, the floors again at the end, and return the document of the run.
 
     Raises:
-        EngineUnavailable, ImageMissing, SandboxUnavailable: what is to be measured does not run here.
+        EngineUnavailable, SandboxUnavailable: no plain container runs any more.
     """
     started, machine = time.monotonic(), machine_facts(ground.engine, runtime)
-    found: dict[str, Any] = {}
-    skipped = plan.left_out
+    found = Findings(skipped=plan.left_out)
     for name in plan.sections:
         ground.tell(f"Measuring {name}: {SECTIONS[name]}")
-        try:
-            found[name] = _MEASURES[name](ground, plan)
-        except SkippedSection as why:
-            ground.tell(f"NOT MEASURED: {name}: {why}")
-            skipped[name] = str(why)
-    if "floors" in found and len(found) > 1:
+        _measure(name, ground, plan, found)
+    if "floors" in found.sections and len(found.sections) > 1:
         ground.tell("Measuring the floors again")
-        found["floors"]["at_the_end"] = measure_floors(ground, plan)["subjects"]
+        found.sections["floors"]["at_the_end"] = measure_floors(ground, plan)["subjects"]
     machine["load_average_at_the_end"] = machine_facts(ground.engine, runtime)["load_average"]
-    return bench_document(found, skipped, machine, plan, time.monotonic() - started)
+    return bench_document(found, machine, plan, time.monotonic() - started)
+
+
+def _measure(name: str, ground: Ground, plan: Plan, found: Findings) -> None:
+    """Measure one section; what it cannot do here must not cost what the others found."""
+    try:
+        found.sections[name] = _MEASURES[name](ground, plan)
+    except SkippedSection as why:
+        ground.tell(f"NOT MEASURED: {name}: {why}")
+        found.skipped[name] = str(why)
+    except ToolwrightError as fault:
+        ground.tell(f"FAILED: {name}: {fault}")
+        found.failed[name] = str(fault)

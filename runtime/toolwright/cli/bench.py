@@ -38,7 +38,7 @@ def bench(
     their own, and stopped. Ratios are medians of blocks that were measured in turns; p10–p90 says how sure they are.
     The whole takes some minutes. A figure that is missed is shown, and is no failure.
 
-    Exit status: 0 measured, 2 bad usage, 3 a fault of ours.
+    Exit status: 0 measured, 2 bad usage, 3 a fault of ours, or a section whose calls failed.
     """
     plan = make_plan(
         quick=quick,
@@ -55,4 +55,4 @@ def bench(
     if not screen.as_json:
         for part in report(document):
             screen.say(part)
-    return ExitStatus.DONE
+    return ExitStatus.FAULT if document["failed"] else ExitStatus.DONE

@@ -21,6 +21,8 @@ def report(document: _Found) -> Iterator[RenderableType]:
             yield ""
     yield _figures(document["figures"])
     yield ""
+    for name, why in document["failed"].items():
+        yield f"FAILED: {name}: {why}"
     for name, why in document["skipped"].items():
         yield f"Not measured: {name}: {why}"
     yield machine_words(document["machine"])
@@ -160,7 +162,8 @@ def _payloads(found: _Found) -> Iterator[RenderableType]:
 
 def _gvisor(found: _Found) -> Iterator[RenderableType]:
     yield _subjects("gVisor", found["subjects"])
-    yield f"gVisor to the usual runtime: {found['ratio']['p50']:.3g}; {found['calls_per_second']:.3g} calls a second."
+    rates = ", ".join(f"{name} {rate:.3g}" for name, rate in found["calls_per_second"].items())
+    yield f"runsc to runc: {found['ratio']['p50']:.3g}; calls a second, {found['callers']} callers: {rates}."
 
 
 def _peers(found: _Found) -> Iterator[RenderableType]:
