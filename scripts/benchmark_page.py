@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark_plot import benchmark_svg
-
+from scripts.benchmark_plot import benchmark_svg
 from toolwright.bench.figures import FIGURES
 from toolwright.bench.plan import SECTIONS
 from toolwright.cli.bench_report import bound
@@ -200,8 +199,8 @@ def _cold(found: _Found) -> Iterator[str]:
 def _fresh(found: _Found) -> Iterator[str]:
     yield "## A container for each call\n"
     yield (
-        f"Isolation `call` with {found['kept_ready']} containers kept ready: so many calls at once are served from them "
-        f"(a burst). Without a pause it goes as fast as the engine starts containers, "
+        f"Isolation `call` with {found['kept_ready']} containers kept ready: so many calls at once are served from "
+        f"them (a burst). Without a pause it goes as fast as the engine starts containers, "
         f"{found['sustained_per_second']:.3g} a second here. Milliseconds.\n"
     )
     yield _spreads("", {"burst": found["burst"], "without a pause": found["sustained"]})
@@ -230,7 +229,8 @@ def _memory(found: _Found) -> Iterator[str]:
         "whole_mib": "together",
         "processes_private_mib": "(private to single processes)",
     }
-    rows = [(text, *(_number(one[key]) for one in containers.values())) for key, text in names.items()]
+    one_of = next(iter(containers.values()))
+    rows = [(text, *(_number(one[key]) for one in containers.values())) for key, text in names.items() if key in one_of]
     yield _table(("", *containers), rows)
     server = found["server"]
     yield (

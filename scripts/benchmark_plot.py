@@ -46,8 +46,8 @@ def benchmark_svg(rate: _Found | None, times: Sequence[tuple[str, bool, _Found]]
 def _rates(rate: _Found) -> Iterator[str]:
     senders = rate["senders"]
     points = [point for sender in senders.values() for point in sender]
-    counts = sorted({point["callers"] for point in points})
-    highest = 1.08 * max(point["most"] for point in points)
+    counts = sorted({int(point["callers"]) for point in points})
+    highest = 1.08 * max(float(point["most"]) for point in points)
 
     def x(callers: float) -> float:
         # By doublings: each step to the right is twice as many callers.

@@ -174,9 +174,13 @@ def test_doctor_of_this_machine(toolwright: Command) -> None:
 
 def test_bench_measures_floors_and_ours(toolwright: Command) -> None:
     """All figures are there and above zero; ours is far below `docker exec`."""
-    ran = toolwright("bench", "--calls", "20", "--rounds", "3", "--concurrency", "2", "--json")
+    sections = "floors,warm,cold,rate,cpu,kill,payloads"
+    ran = toolwright("bench", "--quick", "--only", sections, "--calls", "30", "--concurrency", "2", "--json")
     assert ran.returncode == 0, ran.stderr
     document = json.loads(ran.stdout)
     assert min(document["floor"].values()) > 0
     assert document["execute_tool"]["p50_ms"] < document["floor"]["docker_exec_ms"]
     assert document["cold"]["p50_ms"] > 0
+    assert document["execute_tool"]["calls_per_second"] > 0
+    assert set(document["sections"]) == set(sections.split(","))
+    assert (document["failed"], document["sections"]["warm"]["ratios"].keys() >= {"tool_to_fork_pipe"}) == ({}, True)

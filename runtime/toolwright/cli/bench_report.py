@@ -23,8 +23,11 @@ def report(document: _Found) -> Iterator[RenderableType]:
     yield ""
     for name, why in document["failed"].items():
         yield f"FAILED: {name}: {why}"
+    reasons: dict[str, list[str]] = {}
     for name, why in document["skipped"].items():
-        yield f"Not measured: {name}: {why}"
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        yield f"Not measured: {', '.join(names)}: {why}"
     yield machine_words(document["machine"])
     yield f"Took {document['took_s']:.0f} s. Floors and ours from one run: compare the ratios, not times of two runs."
 

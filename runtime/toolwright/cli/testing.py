@@ -294,6 +294,8 @@ class FakeWorld:
     report_: Report = field(default_factory=attack_report)
     plan: Plan | None = None
     """What the last `bench` was to measure."""
+    bench_failed: Mapping[str, str] = field(default_factory=dict)
+    """Sections of a bench whose calls fail."""
 
     def models_note(self, options: Options) -> str:
         """See `Environment.models_note`."""
@@ -352,7 +354,7 @@ class FakeWorld:
         """See `Environment.bench`."""
         self.options, self.plan = options, plan
         tell("measuring")
-        return sample_document(plan)
+        return {**sample_document(plan), "failed": dict(self.bench_failed)}
 
     def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:
         """See `Environment.strong_use`."""
