@@ -48,8 +48,8 @@ class Ground:
     environment: Mapping[str, str]
     """Of servers: the settings, and the engine's address."""
     tell: Tell
-    peers_python: str = ""
-    """An interpreter whose environment has peers; empty for none."""
+    peers_pythons: tuple[str, ...] = ()
+    """Interpreters whose environments have peers; none for our own."""
     peers_image: str = ""
     """An image with that Python and a shell, for peers; empty for none."""
     _stack: ExitStack = field(default_factory=ExitStack)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toolwright.bench.ground import Ground, Tell
@@ -18,7 +18,7 @@ from toolwright.settings import Settings
 
 
 def bench_sandboxes(
-    settings: Settings, plan: Plan, tell: Tell, *, peers_python: str = "", peers_image: str = ""
+    settings: Settings, plan: Plan, tell: Tell, *, peers_pythons: Sequence[str] = (), peers_image: str = ""
 ) -> dict[str, Any]:
     """Measure what `plan` names with these settings, in servers of our own, and return the document.
 
@@ -26,7 +26,7 @@ def bench_sandboxes(
         settings: image, runtime and engine are taken from them; servers read the rest as `toolwright serve` does.
         plan: what, and how often.
         tell: says what is being measured.
-        peers_python: an interpreter whose environment has peers.
+        peers_pythons: interpreters whose environments have peers; the first that has one counts.
         peers_image: an image for them.
 
     Raises:
@@ -42,7 +42,7 @@ def bench_sandboxes(
             _science(engine),
             {**base_environment(), **_variables(engine, settings, image)},
             tell,
-            peers_python,
+            tuple(peers_pythons),
             peers_image,
         )
         with ground.closing():

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from toolwright.bench.ground import Ground, SkippedSection
 from toolwright.bench.plan import Plan
-from toolwright.bench.spread import Spread
+from toolwright.bench.spread import Spread, rounded
 
 PEERS: Final = {"llm-sandbox": "llm_sandbox", "epicbox": "epicbox", "autogen-ext": "autogen_ext"}
 """Distribution → module."""
@@ -26,17 +26,26 @@ def measure_peers(ground: Ground, plan: Plan) -> dict[str, Any]:
     """
     if not ground.peers_image:
         raise SkippedSection("no image for peers was named: they need one with Python and a shell (--peers-image)")
-    python = ground.peers_python or sys.executable
     rounds = 5 if plan.quick else 20
     return {
         "unit": "ms",
         "image": ground.peers_image,
-        "peers": {name: _peer(ground, python, name, module, rounds) for name, module in PEERS.items()},
+        "peers": {name: _peer(ground, name, module, rounds) for name, module in PEERS.items()},
     }
 
 
-def _peer(ground: Ground, python: str, name: str, module: str, rounds: int) -> dict[str, Any]:
+def _peer(ground: Ground, name: str, module: str, rounds: int) -> dict[str, Any]:
+    """Measure one in the first environment that has it."""
     ground.tell(f"Measuring {name}")
+    found: dict[str, Any] = {"state": "not installed"}
+    for python in ground.peers_pythons or (sys.executable,):
+        found = _in_environment(ground, python, module, rounds)
+        if found["state"] != "not installed":
+            break
+    return found
+
+
+def _in_environment(ground: Ground, python: str, module: str, rounds: int) -> dict[str, Any]:
     try:
         ran = subprocess.run(  # noqa: S603 - our own program
             [python, str(_PROGRAM), module, ground.peers_image, str(rounds)],
@@ -56,6 +65,6 @@ def _peer(ground: Ground, python: str, name: str, module: str, rounds: int) -> d
     return {
         "state": "measured",
         "version": found["version"],
-        "cold_ms": found["times"][0],
+        "cold_ms": rounded(found["times"][0]),
         "warm": Spread.of(found["times"][1:]).document(),
     }

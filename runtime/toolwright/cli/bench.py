@@ -25,11 +25,14 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option("--rounds", min=3, max=1_000, help="Runs of each kind of container.")
     ] = None,
-    peers_python: Annotated[
-        str, typer.Option("--peers-python", metavar="PATH", help="Interpreter of an environment that has peers.")
-    ] = "",
+    peers_pythons: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--peers-python", metavar="PATH", help="Interpreter of an environment that has peers; repeatable."
+        ),
+    ] = None,
     peers_image: Annotated[
-        str, typer.Option("--peers-image", metavar="IMAGE", help="Local image for peers, with Python and a shell.")
+        str, typer.Option("--peers-image", metavar="IMAGE", help="Local image for peers, with `python` and a shell.")
     ] = "",
 ) -> ExitStatus:
     """Measure calls over gRPC and the cheapest ways to run the same, in one run, and compare them.
@@ -49,7 +52,7 @@ def bench(
     )
     screen = session.screen
     document = session.environment.bench(
-        session.options, plan, screen.note, peers_python=peers_python, peers_image=peers_image
+        session.options, plan, screen.note, peers_pythons=peers_pythons or [], peers_image=peers_image
     )
     screen.document(document)
     if not screen.as_json:

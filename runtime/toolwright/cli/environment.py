@@ -186,7 +186,13 @@ class Environment(Protocol):
         """
 
     def bench(
-        self, options: Options, plan: Plan, tell: Callable[[str], None], *, peers_python: str, peers_image: str
+        self,
+        options: Options,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        peers_pythons: Sequence[str],
+        peers_image: str,
     ) -> dict[str, Any]:
         """Measure what `plan` names, in servers of their own, and return the document; `tell` says what goes on.
 

@@ -349,7 +349,13 @@ class FakeWorld:
         return replace(self.report_, seed=seed)
 
     def bench(
-        self, options: Options, plan: Plan, tell: Callable[[str], None], *, peers_python: str, peers_image: str
+        self,
+        options: Options,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        peers_pythons: Sequence[str],
+        peers_image: str,
     ) -> dict[str, Any]:
         """See `Environment.bench`."""
         self.options, self.plan = options, plan

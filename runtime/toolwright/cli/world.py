@@ -109,11 +109,17 @@ class World:
         return attack_sandboxes(_settings(options, {}), cases, seed, tell, everywhere=not options.runtime)
 
     def bench(
-        self, options: Options, plan: Plan, tell: Callable[[str], None], *, peers_python: str, peers_image: str
+        self,
+        options: Options,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        peers_pythons: Sequence[str],
+        peers_image: str,
     ) -> dict[str, Any]:
         """Measure; see `Environment.bench`."""
         settings = _settings(options, {})
-        return bench_sandboxes(settings, plan, tell, peers_python=peers_python, peers_image=peers_image)
+        return bench_sandboxes(settings, plan, tell, peers_pythons=peers_pythons, peers_image=peers_image)
 
     def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:
         """Ask the offline strong model; see `Environment.strong_use`."""

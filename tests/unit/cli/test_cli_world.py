@@ -130,7 +130,7 @@ def test_no_engine() -> None:
     with pytest.raises(EngineUnavailable), world.images(options):
         pass
     with pytest.raises(EngineUnavailable):
-        world.bench(options, Plan(), print, peers_python="", peers_image="")
+        world.bench(options, Plan(), print, peers_pythons=(), peers_image="")
 
 
 def test_strong_model_is_asked_with_the_examples() -> None:
