@@ -17,7 +17,7 @@ from toolwright.sandbox.policy import SandboxPolicy
 pytestmark = pytest.mark.benchmark
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_BLOCKS, _LONGER = 5, 15
+_BLOCKS, _LONGER = 5, 12
 _CALM: Final = 1.3
 """Slowness of the machine up to which times of ours say something about us."""
 
@@ -30,7 +30,7 @@ def _measure(image_id: str, blocks: int) -> dict[str, Any]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=180,
         cwd=_ROOT,
         env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
     )

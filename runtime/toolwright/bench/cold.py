@@ -13,7 +13,7 @@ from toolwright.bench.work import call, never_seen
 from toolwright.domain.call import Isolation
 
 _EMPTY_S: Final = 10.0
-_BLANK_S: Final = 1.2
+_BLANK_S: Final = 0.8
 
 
 def measure_cold(ground: Ground, plan: Plan) -> dict[str, Any]:

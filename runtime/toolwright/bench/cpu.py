@@ -45,7 +45,7 @@ def measure_cpu(ground: Ground, plan: Plan) -> dict[str, Any]:
         SkippedSection: the engine's processes cannot be seen.
         SandboxUnavailable: a call failed.
     """
-    server, calls = ground.main(), 300 if plan.quick else 2_000
+    server, calls = ground.main(), 200 if plan.quick else 2_000
     found = {}
     for callers in (1, 8):
         drive(lambda _: call(server.client, isolation=Isolation.TENANT), callers, calls=20 * callers)

@@ -56,7 +56,7 @@ def measure_kill(ground: Ground, plan: Plan) -> dict[str, Any]:
         SkippedSection: the engine's processes cannot be seen.
         SandboxUnavailable: a call did not end with TIMEOUT.
     """
-    rounds = 5 if plan.quick else 20
+    rounds = 3 if plan.quick else 20
     found = {}
     for name, source in {"spins": SPIN, "nine_processes": FORKS}.items():
         kills = [_sample(ground, ground.main(), source) for _ in range(rounds)]

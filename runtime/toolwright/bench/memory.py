@@ -37,7 +37,7 @@ def measure_memory(ground: Ground, plan: Plan) -> dict[str, Any]:
     if science is not None:
         call(science.client, SCIENCE, isolation=Isolation.TENANT)
         containers["science"] = _container(ground, science)
-    settle, calls = (200, 600) if plan.quick else (_SETTLED, 10_000)
+    settle, calls = (100, 300) if plan.quick else (_SETTLED, 10_000)
     return {"container": containers, "server": _growth(ground.main(), settle, calls)}
 
 

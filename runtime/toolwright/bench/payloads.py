@@ -26,7 +26,7 @@ def measure_payloads(ground: Ground, plan: Plan) -> dict[str, Any]:
     Raises:
         SandboxUnavailable: a call failed.
     """
-    client, rounds = ground.main().client, 3 if plan.quick else 10
+    client, rounds = ground.main().client, 2 if plan.quick else 10
     found: dict[str, list[dict[str, Any]]] = {}
     for way, once_of, limit in (
         ("arguments", _takes, MAX_ARGUMENTS_BYTES),

@@ -39,7 +39,7 @@ def measure_queue(ground: Ground, plan: Plan) -> dict[str, Any]:
     Raises:
         ToolwrightError: a call ended in a way other than success or `Overloaded`.
     """
-    seconds = 3.0 if plan.quick else 10.0
+    seconds = 2.0 if plan.quick else 10.0
     with ground.server(NARROW) as server:
         for source, arguments in ((NAPS, {"seconds": 0}), (SMALL, None)):
             call(server.client, source, arguments, isolation=Isolation.TOOL)

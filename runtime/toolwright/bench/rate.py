@@ -48,7 +48,7 @@ def measure_rate(ground: Ground, plan: Plan) -> dict[str, Any]:
     """
     client = ground.main().client
     counts = sorted({*CALLERS, plan.concurrency})
-    sweeps, seconds = (2, 0.8) if plan.quick else (3, 3.0)
+    sweeps, seconds = (2, 0.5) if plan.quick else (3, 3.0)
     rates: dict[str, dict[int, list[float]]] = {name: {count: [] for count in counts} for name in SENDERS}
     times: dict[str, dict[int, list[list[float]]]] = {name: {count: [] for count in counts} for name in SENDERS}
     forks: list[float] = []

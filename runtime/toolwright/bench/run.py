@@ -79,8 +79,10 @@ def run_bench(ground: Ground, plan: Plan, runtime: str) -> dict[str, Any]:
 
 def _measure(name: str, ground: Ground, plan: Plan, found: Findings) -> None:
     """Measure one section; what it cannot do here must not cost what the others found."""
+    started = time.monotonic()
     try:
-        found.sections[name] = _MEASURES[name](ground, plan)
+        measured = _MEASURES[name](ground, plan)
+        found.sections[name] = {**measured, "took_s": round(time.monotonic() - started, 1)}
     except SkippedSection as why:
         ground.tell(f"NOT MEASURED: {name}: {why}")
         found.skipped[name] = str(why)

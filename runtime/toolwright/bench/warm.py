@@ -29,7 +29,7 @@ CALL: Final = "call"
 SCIENCE_TOOL: Final = "science"
 GRPC: Final = "grpc_empty"
 """A call of gRPC that does nothing (a health check), to the same server."""
-_REFILL_S: Final = 1.2
+_REFILL_S: Final = 0.8
 """Until a container that was used up is replaced: the pool is to be full again before each call."""
 _WARM_UP: Final = 30
 _NOT_READY_MS: Final = 20.0
