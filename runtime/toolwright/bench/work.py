@@ -10,7 +10,7 @@ from toolwright.domain.call import Isolation
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution, Status
 from toolwright.domain.source import ToolSource
-from toolwright.errors import SandboxUnavailable
+from toolwright.errors import SandboxUnavailable, ToolwrightError
 
 _CODE: Final = "def sort_words(words: list[str]) -> list[str]:\n    return sorted(words)\n"
 WORDS: Final = ("quilt", "anvil", "ferret", "tulip", "kettle", "walnut", "ember", "otter", "dew", "hinge")
@@ -71,9 +71,22 @@ def call(
         SandboxUnavailable: it ended otherwise.
         ToolwrightError: as `Client.execute`.
     """
-    execution = client.execute(
-        source, ARGUMENTS if arguments is None else arguments, isolation=isolation, limits=limits, timeout_s=60
+    return check(
+        client.execute(
+            source, ARGUMENTS if arguments is None else arguments, isolation=isolation, limits=limits, timeout_s=60
+        )
     )
+
+
+def check(execution: Execution | None, error: ToolwrightError | None = None) -> Execution:
+    """Return `execution` if it succeeded.
+
+    Raises:
+        SandboxUnavailable: it ended otherwise.
+        ToolwrightError: `error`, where there is no execution.
+    """
+    if execution is None:
+        raise error or SandboxUnavailable("a call of the bench has neither an end nor an error")
     outcome = execution.outcome
     if outcome.status is not Status.SUCCESS:
         why = outcome.failure.message if outcome.failure else ""
