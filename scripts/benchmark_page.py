@@ -189,7 +189,7 @@ def _rate(found: _Found) -> Iterator[str]:
 def _cold(found: _Found) -> Iterator[str]:
     yield "## First calls\n"
     rows = {
-        "no container is there": found["empty_pool"],
+        "no container is there (without gRPC)": found["empty_pool"],
         "source never seen, a container ready": found["never_seen"],
         "source never seen, in a tenant's warm container": found["never_seen_in_warm_container"],
     }

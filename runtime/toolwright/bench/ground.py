@@ -17,8 +17,6 @@ Tell = Callable[[str], None]
 _TENANT: Final = {"isolation.default": "tenant"}
 """So that a call may ask for each of the three levels."""
 MAIN: Final[Mapping[str, Any]] = _TENANT
-EMPTY: Final[Mapping[str, Any]] = {**_TENANT, "sandbox.pool.min_ready": 0}
-"""Keeps nothing ready."""
 FILLED: Final[Mapping[str, Any]] = {**_TENANT, "sandbox.pool.min_ready": 4}
 NARROW: Final[Mapping[str, Any]] = {
     **_TENANT,
@@ -43,6 +41,8 @@ class Ground:
     """That the settings name."""
     python: str
     """The interpreter in it."""
+    runtime: str
+    """That the settings name."""
     science_image: str | None
     """None where it was not built."""
     environment: Mapping[str, str]

@@ -39,6 +39,7 @@ def bench_sandboxes(
             engine,
             image,
             load_recipe("python").python,
+            settings.sandbox.runtime,
             _science(engine),
             {**base_environment(), **_variables(engine, settings, image)},
             tell,
@@ -46,7 +47,7 @@ def bench_sandboxes(
             peers_image,
         )
         with ground.closing():
-            return run_bench(ground, plan, settings.sandbox.runtime)
+            return run_bench(ground, plan)
     finally:
         engine.client.close()
 

@@ -59,13 +59,13 @@ _MEASURES: Final[Mapping[str, Section]] = {
 }
 
 
-def run_bench(ground: Ground, plan: Plan, runtime: str) -> dict[str, Any]:
+def run_bench(ground: Ground, plan: Plan) -> dict[str, Any]:
     """Measure what `plan` names, the floors again at the end, and return the document of the run.
 
     Raises:
         EngineUnavailable, SandboxUnavailable: no plain container runs any more.
     """
-    started, machine = time.monotonic(), machine_facts(ground.engine, runtime)
+    started, machine = time.monotonic(), machine_facts(ground.engine, ground.runtime)
     found = Findings(skipped=plan.left_out)
     for name in plan.sections:
         ground.tell(f"Measuring {name}: {SECTIONS[name]}")
@@ -73,7 +73,7 @@ def run_bench(ground: Ground, plan: Plan, runtime: str) -> dict[str, Any]:
     if "floors" in found.sections and len(found.sections) > 1:
         ground.tell("Measuring the floors again")
         found.sections["floors"]["at_the_end"] = measure_floors(ground, plan)["subjects"]
-    machine["load_average_at_the_end"] = machine_facts(ground.engine, runtime)["load_average"]
+    machine["load_average_at_the_end"] = machine_facts(ground.engine, ground.runtime)["load_average"]
     return bench_document(found, machine, plan, time.monotonic() - started)
 
 

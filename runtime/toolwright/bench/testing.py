@@ -49,7 +49,6 @@ def _sections() -> dict[str, Any]:
         "cold": {
             "unit": "ms",
             "empty_pool": spread(300.0, 10),
-            "found_containers": 0,
             "never_seen": spread(5.0, 10),
             "never_seen_in_warm_container": spread(3.0),
         },
