@@ -1,7 +1,7 @@
 # Every target sets up what it needs: the environment in .venv, a container engine, the sandbox image.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all fuzz attack-matrix lint format proto lock images bench clean
+.PHONY: help setup demo test test-all fuzz attack-matrix lint format proto lock images bench bench-page clean
 
 BIN := .venv/bin
 ENGINE := scripts/with_engine.sh
@@ -49,8 +49,13 @@ proto: setup ## Generate runtime/toolwright/v1 from proto/
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
-bench: images ## Measure the floors and ours in one run
-	@$(ENGINE) $(BIN)/toolwright bench
+bench: images ## Measure calls and their floors in one run; BENCH="--quick" for less than a minute
+	@$(ENGINE) $(BIN)/toolwright bench $(BENCH)
+
+bench-page: images ## Measure, and write docs/benchmarks.md; wants a machine that does nothing else
+	@mkdir -p build
+	@$(ENGINE) $(BIN)/toolwright bench --json $(BENCH) > build/benchmarks.json
+	@$(BIN)/python scripts/benchmark_page.py build/benchmarks.json
 
 clean: ## Remove this project's containers, images and environment; the engine stays
 	@scripts/clean.sh

@@ -172,11 +172,24 @@ def test_doctor_of_this_machine(toolwright: Command) -> None:
     assert document["call"]["result"] == 5
 
 
+@pytest.mark.slow
 def test_bench_measures_floors_and_ours(toolwright: Command) -> None:
     """All figures are there and above zero; ours is far below `docker exec`."""
-    ran = toolwright("bench", "--calls", "20", "--rounds", "3", "--concurrency", "2", "--json")
+    ran = toolwright("bench", "--quick", "--only", "warm,cold,rate", "--calls", "30", "--concurrency", "2", "--json")
     assert ran.returncode == 0, ran.stderr
     document = json.loads(ran.stdout)
     assert min(document["floor"].values()) > 0
     assert document["execute_tool"]["p50_ms"] < document["floor"]["docker_exec_ms"]
+    assert document["execute_tool"]["calls_per_second"] > 0
     assert document["cold"]["p50_ms"] > 0
+    assert min(document["ratios"].values()) > 0
+
+
+def test_bench_of_one_section(toolwright: Command) -> None:
+    """In a server of its own: every process of a call was seen to end, and the figure has its verdict."""
+    ran = toolwright("bench", "--quick", "--only", "kill", "--json")
+    assert ran.returncode == 0, ran.stderr
+    document = json.loads(ran.stdout)
+    assert document["sections"]["kill"]["tools"]["nine_processes"]["processes_seen"] == 9
+    assert {one["name"] for one in document["figures"] if one["verdict"] != "not measured"} == {"kill"}
+    assert document["skipped"]["warm"] == "not asked for"

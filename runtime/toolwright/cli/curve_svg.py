@@ -7,12 +7,11 @@ from html import escape
 
 from toolwright.cli.cost_curve import CostCurve, round_ticks
 from toolwright.cli.rendering import dollars
+from toolwright.cli.svg import FONTS, GRID, SOFT, dot, line, text
 
 _WIDTH, _HEIGHT = 880, 556
 _LEFT, _RIGHT, _TOP, _BOTTOM = 96, 848, 112, 428
-_INK, _SOFT, _GRID = "#1f2933", "#616e7c", "#e4e7eb"
 _BOX = f"0 0 {_WIDTH} {_HEIGHT}"
-_FONTS = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 _LABEL_WIDTH, _ROOM_FOR_TEXT = 112, 40
 _GREEN, _RED, _AMBER = "#0f8a5f", "#c8372d", "#b7791f"
 
@@ -36,10 +35,10 @@ def curve_svg(curve: CostCurve, *, title: str, note: str) -> str:
     frame = _Frame(curve.span, 1.06 * max(curve.strong_after(curve.span), curve.light_after(curve.span)) or 1.0)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" viewBox="{_BOX}">',
-        f"<g font-family='{_FONTS}'>",
+        f"<g font-family='{FONTS}'>",
         f"<title>{escape(title)}</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
-        _text(_LEFT, 40, title, size=20, weight=600),
+        text(_LEFT, 40, title, size=20, weight=600),
         *_legend(curve),
         *_axes(frame),
         *_lines(curve, frame),
@@ -55,16 +54,16 @@ def _axes(frame: _Frame) -> list[str]:
     parts = []
     for cost in round_ticks(frame.highest, most=6):
         y = frame.y(cost)
-        parts.append(_line(_LEFT, y, _RIGHT, y, _GRID if cost else _SOFT))
-        parts.append(_text(_LEFT - 10, y + 4, _tick_dollars(cost), size=12, fill=_SOFT, anchor="end"))
+        parts.append(line(_LEFT, y, _RIGHT, y, GRID if cost else SOFT))
+        parts.append(text(_LEFT - 10, y + 4, _tick_dollars(cost), size=12, fill=SOFT, anchor="end"))
     for requests in round_ticks(frame.span, most=8):
         x = frame.x(requests)
-        parts.append(_line(x, _BOTTOM, x, _BOTTOM + 5, _SOFT))
-        parts.append(_text(x, _BOTTOM + 21, f"{requests:,.0f}", size=12, fill=_SOFT, anchor="middle"))
-    parts.append(_text((_LEFT + _RIGHT) / 2, _BOTTOM + 46, "requests", size=13, fill=_SOFT, anchor="middle"))
+        parts.append(line(x, _BOTTOM, x, _BOTTOM + 5, SOFT))
+        parts.append(text(x, _BOTTOM + 21, f"{requests:,.0f}", size=12, fill=SOFT, anchor="middle"))
+    parts.append(text((_LEFT + _RIGHT) / 2, _BOTTOM + 46, "requests", size=13, fill=SOFT, anchor="middle"))
     middle = (_TOP + _BOTTOM) / 2
     parts.append(
-        f'<text x="22" y="{middle:.1f}" transform="rotate(-90 22 {middle:.1f})" font-size="13" fill="{_SOFT}" '
+        f'<text x="22" y="{middle:.1f}" transform="rotate(-90 22 {middle:.1f})" font-size="13" fill="{SOFT}" '
         'text-anchor="middle">cumulative cost, US dollars</text>'
     )
     return parts
@@ -75,9 +74,9 @@ def _lines(curve: CostCurve, frame: _Frame) -> list[str]:
     strong, light = curve.strong_after(span), curve.light_after(span)
     return [
         *_saving(curve, frame),
-        _line(frame.x(0), frame.y(0), frame.x(span), frame.y(strong), _RED, width=3),
-        _line(frame.x(0), frame.y(curve.making_usd), frame.x(span), frame.y(light), _GREEN, width=3),
-        _dot(frame.x(0), frame.y(curve.making_usd), _GREEN),
+        line(frame.x(0), frame.y(0), frame.x(span), frame.y(strong), _RED, width=3),
+        line(frame.x(0), frame.y(curve.making_usd), frame.x(span), frame.y(light), _GREEN, width=3),
+        dot(frame.x(0), frame.y(curve.making_usd), _GREEN),
         _making_label(curve, frame),
     ]
 
@@ -86,7 +85,7 @@ def _making_label(curve: CostCurve, frame: _Frame) -> str:
     """Return the label of the green line's start, high enough for the line to pass below its end."""
     end = frame.span * _LABEL_WIDTH / (_RIGHT - _LEFT)
     y = frame.y(curve.making_usd + curve.light_usd * end) - 10
-    return _text(frame.x(0) + 12, y, f"making: {dollars(curve.making_usd)}", size=12, fill=_GREEN)
+    return text(frame.x(0) + 12, y, f"making: {dollars(curve.making_usd)}", size=12, fill=_GREEN)
 
 
 def _saving(curve: CostCurve, frame: _Frame) -> list[str]:
@@ -104,19 +103,19 @@ def _saving(curve: CostCurve, frame: _Frame) -> list[str]:
     area = f'<polygon points="{points}" fill="{_GREEN}" fill-opacity="0.09"/>'
     if bottom - top < _ROOM_FOR_TEXT:
         return [area]
-    return [area, _text(right - 10, (top + bottom) / 2 + 4, "saved", size=13, fill=_GREEN, anchor="end")]
+    return [area, text(right - 10, (top + bottom) / 2 + 4, "saved", size=13, fill=_GREEN, anchor="end")]
 
 
 def _mark(curve: CostCurve, frame: _Frame) -> list[str]:
     even = curve.break_even
     if even is None or even > frame.span:
-        return [_text(_RIGHT, _TOP - 8, "no break-even point", size=13, fill=_AMBER, anchor="end", weight=600)]
+        return [text(_RIGHT, _TOP - 8, "no break-even point", size=13, fill=_AMBER, anchor="end", weight=600)]
     x, y = frame.x(even), frame.y(curve.light_after(even))
     return [
         f'<path d="M{x:.1f} {y:.1f}V{_BOTTOM}" stroke="{_AMBER}" stroke-width="1.5" stroke-dasharray="4 4"/>',
-        _dot(x, y, _AMBER),
-        _text(x + 12, (y + _BOTTOM) / 2, "break-even", size=13, fill=_AMBER, weight=600),
-        _text(x + 12, (y + _BOTTOM) / 2 + 18, f"at {even:,} requests", size=13, fill=_AMBER, weight=600),
+        dot(x, y, _AMBER),
+        text(x + 12, (y + _BOTTOM) / 2, "break-even", size=13, fill=_AMBER, weight=600),
+        text(x + 12, (y + _BOTTOM) / 2 + 18, f"at {even:,} requests", size=13, fill=_AMBER, weight=600),
     ]
 
 
@@ -128,8 +127,8 @@ def _legend(curve: CostCurve) -> list[str]:
     parts = []
     for index, (colour, meaning) in enumerate(entries):
         y = 64 + 20 * index
-        parts.append(_line(_LEFT, y - 4, _LEFT + 28, y - 4, colour, width=3))
-        parts.append(_text(_LEFT + 38, y, meaning, size=13))
+        parts.append(line(_LEFT, y - 4, _LEFT + 28, y - 4, colour, width=3))
+        parts.append(text(_LEFT + 38, y, meaning, size=13))
     return parts
 
 
@@ -139,28 +138,8 @@ def _notes(note: str) -> list[str]:
         if len(lines[-1]) + len(word) > 120:  # noqa: PLR2004 - characters that fit at this size
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    return [_text(_LEFT, 502 + 16 * index, line, size=11.5, fill=_SOFT) for index, line in enumerate(lines)]
+    return [text(_LEFT, 502 + 16 * index, words, size=11.5, fill=SOFT) for index, words in enumerate(lines)]
 
 
 def _tick_dollars(cost: float) -> str:
     return "$0" if cost == 0 else "$" + f"{cost:.6f}".rstrip("0").rstrip(".")
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}" '
-        'stroke-linecap="round"/>'
-    )
-
-
-def _dot(x: float, y: float, colour: str) -> str:
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5.5" fill="{colour}" stroke="#ffffff" stroke-width="2"/>'
-
-
-def _text(
-    x: float, y: float, text: str, *, size: float, fill: str = _INK, anchor: str = "start", weight: int = 400
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}" text-anchor="{anchor}" '
-        f'font-weight="{weight}">{escape(text)}</text>'
-    )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from toolwright.attacks.case import Case
 from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
+from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
@@ -89,18 +89,6 @@ class Images(Protocol):
 
     def prune(self) -> Pruned:
         """Remove those of older recipes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Floors:
-    """What the cheapest ways to run something take on this machine: medians in milliseconds."""
-
-    fork_pipe_ms: float
-    """Fork, work in the child, result through a pipe: no isolation."""
-    docker_exec_ms: float
-    """A Python that starts in a container that runs already."""
-    docker_run_ms: float
-    """The same in a container of its own."""
 
 
 class Server(Protocol):
@@ -197,11 +185,19 @@ class Environment(Protocol):
             EngineUnavailable, ImageMissing, SandboxUnavailable: no container starts.
         """
 
-    def floors(self, options: Options, *, rounds: int) -> Floors:
-        """Measure the floors, `rounds` times each.
+    def bench(
+        self,
+        options: Options,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        peers_pythons: Sequence[str],
+        peers_image: str,
+    ) -> dict[str, Any]:
+        """Measure what `plan` names, in servers of their own, and return the document; `tell` says what goes on.
 
         Raises:
-            EngineUnavailable, ImageMissing: no container can be started.
+            EngineUnavailable, ImageMissing, SandboxUnavailable: what is to be measured does not run here.
         """
 
     def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:

@@ -15,7 +15,8 @@ from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
 from toolwright.attacks.run import Result, Verdict
 from toolwright.attacks.score import TITLES, Score
-from toolwright.cli.environment import Floors
+from toolwright.bench.plan import Plan
+from toolwright.bench.testing import sample_document
 from toolwright.cli.options import Options
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
@@ -291,6 +292,10 @@ class FakeWorld:
     accepted: tuple[str, ...] = ()
     check_: SelfCheck | ToolwrightError = field(default_factory=self_check)
     report_: Report = field(default_factory=attack_report)
+    plan: Plan | None = None
+    """What the last `bench` was to measure."""
+    bench_failed: Mapping[str, str] = field(default_factory=dict)
+    """Sections of a bench whose calls fail."""
 
     def models_note(self, options: Options) -> str:
         """See `Environment.models_note`."""
@@ -343,9 +348,19 @@ class FakeWorld:
             tell(result)
         return replace(self.report_, seed=seed)
 
-    def floors(self, options: Options, *, rounds: int) -> Floors:
-        """See `Environment.floors`."""
-        return Floors(fork_pipe_ms=1.0, docker_exec_ms=80.0, docker_run_ms=400.0)
+    def bench(
+        self,
+        options: Options,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        peers_pythons: Sequence[str],
+        peers_image: str,
+    ) -> dict[str, Any]:
+        """See `Environment.bench`."""
+        self.options, self.plan = options, plan
+        tell("measuring")
+        return {**sample_document(plan), "failed": dict(self.bench_failed)}
 
     def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:
         """See `Environment.strong_use`."""

@@ -15,8 +15,9 @@ import docker
 from toolwright.attacks.case import Case
 from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
-from toolwright.cli.environment import Floors, Images, Server, Services
-from toolwright.cli.floors import measure_floors
+from toolwright.bench.open import bench_sandboxes
+from toolwright.bench.plan import Plan
+from toolwright.cli.environment import Images, Server, Services
 from toolwright.cli.offline import UNCONFIGURED
 from toolwright.cli.options import Options
 from toolwright.client import Client
@@ -26,7 +27,6 @@ from toolwright.errors import InvalidInput
 from toolwright.images.build import build_image
 from toolwright.images.catalog import ImageInfo, find_image, list_images
 from toolwright.images.prune import Pruned, prune_images
-from toolwright.images.recipe import load_recipe
 from toolwright.llm.base import Message
 from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.offline import OfflineModelServer
@@ -36,7 +36,6 @@ from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.sandbox.host.facts import EngineFacts, engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server import attack_sandboxes, check_sandboxes, open_server
-from toolwright.server.sandboxes import image_id
 from toolwright.settings import ModelSettings, Profile, Settings, load_settings
 
 _STRONG = "offline-strong"
@@ -109,12 +108,18 @@ class World:
         """Fire attacks; see `Environment.attack`."""
         return attack_sandboxes(_settings(options, {}), cases, seed, tell, everywhere=not options.runtime)
 
-    def floors(self, options: Options, *, rounds: int) -> Floors:
-        """Measure the floors; see `Environment.floors`."""
+    def bench(
+        self,
+        options: Options,
+        plan: Plan,
+        tell: Callable[[str], None],
+        *,
+        peers_pythons: Sequence[str],
+        peers_image: str,
+    ) -> dict[str, Any]:
+        """Measure; see `Environment.bench`."""
         settings = _settings(options, {})
-        with _engine(settings) as engine:
-            image = image_id(engine.client, settings.sandbox.image)
-            return measure_floors(engine.client, image, load_recipe("python").python, rounds=rounds)
+        return bench_sandboxes(settings, plan, tell, peers_pythons=peers_pythons, peers_image=peers_image)
 
     def strong_use(self, asked: Sequence[tuple[Sequence[Example], str]]) -> TokenUse:
         """Ask the offline strong model; see `Environment.strong_use`."""

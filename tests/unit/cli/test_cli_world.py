@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolwright.cli.floors import fork_pipe_ms
+from toolwright.bench.plan import Plan
 from toolwright.cli.offline import KINDS
 from toolwright.cli.options import Options
 from toolwright.cli.world import World, _settings
@@ -122,7 +122,7 @@ def test_a_server_that_is_not_there_is_said_to_be_missing() -> None:
 
 
 def test_no_engine() -> None:
-    """Engine, images and floors all say that none answers."""
+    """Engine, images and bench all say that none answers."""
     options = Options(docker_host="tcp://127.0.0.1:1")
     world = World()
     with pytest.raises(EngineUnavailable):
@@ -130,7 +130,7 @@ def test_no_engine() -> None:
     with pytest.raises(EngineUnavailable), world.images(options):
         pass
     with pytest.raises(EngineUnavailable):
-        world.floors(options, rounds=3)
+        world.bench(options, Plan(), print, peers_pythons=(), peers_image="")
 
 
 def test_strong_model_is_asked_with_the_examples() -> None:
@@ -140,8 +140,3 @@ def test_strong_model_is_asked_with_the_examples() -> None:
     shown = World().strong_use([(examples, "Sort the words: d c")])
     assert (bare.calls, shown.calls, shown.model) == (1, 1, "offline-strong")
     assert 0 < bare.cost_usd < shown.cost_usd
-
-
-def test_bare_floor_is_measured() -> None:
-    """A fork with an answer takes some time, and far less than a second."""
-    assert 0 < fork_pipe_ms(5) < 1000

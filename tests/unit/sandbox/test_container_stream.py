@@ -327,9 +327,9 @@ def test_a_cancel_is_heard_while_the_call_is_sent(rig: Rig) -> None:
     """An agent that takes nothing in holds up no caller that goes away; what it has is no call, so nothing ran."""
     cancellation = Cancellation()
     timer = threading.Timer(0.2, cancellation.cancel)
-    timer.start()
     code = f"def f(): ...\n{('#' * 9_000 + chr(10)) * 28}"
     begun = time.monotonic()
+    timer.start()
     with pytest.raises(CallCancelled, match="did not run"):
         rig.sandbox.run(ToolCall(ToolSource(code, "f"), json.dumps({"a": "x" * 900_000}), Limits()), cancellation)
     timer.join()

@@ -1,0 +1,79 @@
+"""Calls a second against callers at once: unary, and any other way to send many."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from toolwright.bench.floors import forks_per_second
+from toolwright.bench.ground import Ground
+from toolwright.bench.load import drive
+from toolwright.bench.plan import Plan
+from toolwright.bench.spread import Spread, flat, rounded
+from toolwright.bench.work import call
+from toolwright.client import Client
+from toolwright.domain.call import Isolation
+
+CALLERS: Final = (1, 2, 4, 8, 16)
+
+Sender = Callable[[Client, int, float], tuple[float, list[float]]]
+"""(client, callers, seconds) → calls a second, and the milliseconds of each."""
+
+
+def unary(client: Client, callers: int, seconds: float) -> tuple[float, list[float]]:
+    """Send each call by itself, from so many threads."""
+
+    def once(_caller: int) -> float:
+        started = time.perf_counter()
+        call(client, isolation=Isolation.TOOL)
+        return 1000 * (time.perf_counter() - started)
+
+    drive(once, callers, seconds=seconds / 4)  # containers start here, not below
+    load = drive(once, callers, seconds=seconds)
+    return load.per_second, load.answers
+
+
+SENDERS: Final[Mapping[str, Sender]] = {"unary": unary}
+"""By name; each gets a line in the picture."""
+
+
+def measure_rate(ground: Ground, plan: Plan) -> dict[str, Any]:
+    """Measure each sender with 1, 2, 4, 8 and 16 callers, three times, in turns with forks on all cores.
+
+    Raises:
+        SandboxUnavailable: a call failed.
+    """
+    client = ground.main().client
+    counts = sorted({*CALLERS, plan.concurrency})
+    sweeps, seconds = (2, 0.5) if plan.quick else (3, 3.0)
+    rates: dict[str, dict[int, list[float]]] = {name: {count: [] for count in counts} for name in SENDERS}
+    times: dict[str, dict[int, list[list[float]]]] = {name: {count: [] for count in counts} for name in SENDERS}
+    forks: list[float] = []
+    for _ in range(sweeps):
+        forks.append(forks_per_second(100, os.cpu_count() or 1))
+        for name, send in SENDERS.items():
+            for count in counts:
+                rate, took = send(client, count, seconds)
+                rates[name][count].append(rate)
+                times[name][count].append(took)
+    return {
+        "sweeps": sweeps,
+        "seconds": seconds,
+        "forks_per_second_all_cores": Spread.of(forks).document(),
+        "senders": {
+            name: [_point(count, rates[name][count], times[name][count]) for count in counts] for name in SENDERS
+        },
+    }
+
+
+def _point(callers: int, rates: list[float], times: list[list[float]]) -> dict[str, Any]:
+    return {
+        "callers": callers,
+        "calls_per_second": rounded(statistics.median(rates)),
+        "least": rounded(min(rates)),
+        "most": rounded(max(rates)),
+        "latency_ms": Spread.of(flat(times)).document(),
+    }
