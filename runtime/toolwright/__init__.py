@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from toolwright.client import AsyncClient, Client, NotAnswered, ToolDetails
+    from toolwright.client import AsyncClient, BatchAnswer, BatchCall, Client, NotAnswered, ToolDetails
     from toolwright.domain.call import Operation
     from toolwright.domain.events import Answered, Declined, Failed, Made, NotMade
     from toolwright.domain.limits import LimitsRequest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from toolwright.errors import ToolwrightError
 
 _HOMES: Final = {
-    "client": ("AsyncClient", "Client", "NotAnswered", "ToolDetails"),
+    "client": ("AsyncClient", "BatchAnswer", "BatchCall", "Client", "NotAnswered", "ToolDetails"),
     "domain.call": ("Operation",),
     "domain.events": ("Answered", "Declined", "Failed", "Made", "NotMade"),
     "domain.limits": ("LimitsRequest",),
@@ -37,6 +37,8 @@ __all__ = [
     "AnswerKind",
     "Answered",
     "AsyncClient",
+    "BatchAnswer",
+    "BatchCall",
     "Client",
     "Declined",
     "Example",
