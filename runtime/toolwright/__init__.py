@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from toolwright.client import AsyncClient, BatchAnswer, BatchCall, Client, NotAnswered, ToolDetails
+    from toolwright.client import AsyncClient, Client, NotAnswered, ToolDetails
+    from toolwright.domain.batch import BatchAnswer, BatchCall
     from toolwright.domain.call import Operation
     from toolwright.domain.events import Answered, Declined, Failed, Made, NotMade
     from toolwright.domain.limits import LimitsRequest
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from toolwright.errors import ToolwrightError
 
 _HOMES: Final = {
-    "client": ("AsyncClient", "BatchAnswer", "BatchCall", "Client", "NotAnswered", "ToolDetails"),
+    "client": ("AsyncClient", "Client", "NotAnswered", "ToolDetails"),
+    "domain.batch": ("BatchAnswer", "BatchCall"),
     "domain.call": ("Operation",),
     "domain.events": ("Answered", "Declined", "Failed", "Made", "NotMade"),
     "domain.limits": ("LimitsRequest",),

@@ -6,17 +6,18 @@ from collections import deque
 from typing import Final
 
 from toolwright.client import messages
-from toolwright.client.values import BatchAnswer, BatchCall
+from toolwright.domain.batch import BatchAnswer, BatchCall, check_request_id
 from toolwright.domain.call import Operation
 from toolwright.domain.shown import shown_line
 from toolwright.errors import ConnectionLost, InvalidInput, ServiceFault, ToolwrightError
-from toolwright.services.batch_stream import MAX_ID_CHARS
 from toolwright.services.convert.batch import fault_from_wire
 from toolwright.services.convert.execution import execution_from_wire
 from toolwright.v1 import execution_pb2
 
 DEFAULT_IN_FLIGHT: Final = 32
 MAX_IN_FLIGHT: Final = 1024
+CONNECT_S: Final = 10.0
+"""How long a server that was reached may take to say so."""
 LONGEST_S: Final = 7 * 86_400.0
 """How long a batch may take whose caller does not say."""
 _IDS_TOLD: Final = 10
@@ -81,10 +82,9 @@ class BatchLedger:
             return fault
         told = ", ".join(repr(shown_line(name)) for name in fault.unanswered[:_IDS_TOLD])
         more = len(fault.unanswered) - _IDS_TOLD
-        missing = f"{len(fault.unanswered)} calls have no answer: {told}" + (f" and {more} more" if more > 0 else "")
-        if isinstance(fault, ConnectionLost):
-            missing += " (each may have run)"
-        fault.args = (f"{str(fault).rstrip('.')}. Of the batch {missing}",)
+        told += f" and {more} more" if more > 0 else ""
+        told += ", each of which may have run" if isinstance(fault, ConnectionLost) else ""
+        fault.args = (f"{str(fault).rstrip('.')}. Without an answer ({len(fault.unanswered)} in all): {told}",)
         return fault
 
     def check_complete(self) -> None:
@@ -116,9 +116,7 @@ class BatchLedger:
 def _check_id(request_id: str) -> None:
     if not isinstance(request_id, str):
         raise InvalidInput("request_id", f"is a {type(request_id).__name__}", "a text")
-    if not 0 < len(request_id) <= MAX_ID_CHARS:
-        raise InvalidInput("request_id", f"has {len(request_id)} characters", f"1 to {MAX_ID_CHARS}")
     try:
-        request_id.encode()
+        check_request_id(request_id).encode()
     except UnicodeEncodeError:
         raise InvalidInput("request_id", "holds a lone surrogate", "valid Unicode") from None

@@ -12,8 +12,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
-from toolwright.client.batch import DEFAULT_IN_FLIGHT, LONGEST_S, BatchLedger, check_in_flight
-from toolwright.client.values import DEFAULT_TARGET, BatchAnswer, BatchCall, ToolDetails, answer_of
+from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, BatchLedger, check_in_flight
+from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
+from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
@@ -323,8 +324,9 @@ class Client:
             ServerUnavailable: there is none. NotReady: this client is closed.
         """
         check = self._health.Check  # type: ignore[attr-defined]  # made at run time
+        patience_s = min(clock.left_s, CONNECT_S)
         try:
-            self._unary(lambda left: check(health_pb2.HealthCheckRequest(), timeout=left), clock.left_s)
+            self._unary(lambda left: check(health_pb2.HealthCheckRequest(), timeout=left), patience_s)
         except (ServerUnavailable, NotReady):
             raise
         except ToolwrightError:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from toolwright.domain.call import Isolation
 from toolwright.domain.events import Answered, Declined, Failed, SolveEvent
-from toolwright.domain.limits import LimitsRequest
-from toolwright.domain.outcome import Execution
 from toolwright.domain.record import VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolInfo
@@ -26,31 +22,6 @@ class ToolDetails:
     source: ToolSource
     """Untrusted text."""
     verification: VerificationRecord
-
-
-@dataclass(frozen=True, slots=True)
-class BatchCall:
-    """One call of a batch; what its fields mean is told at `Client.execute`."""
-
-    request_id: str
-    """Comes back with the answer: 1 to 128 characters, unique among the calls that have no answer yet."""
-    tool: str | ToolSource
-    arguments: Mapping[str, Any] | None = None
-    arguments_json: str | None = None
-    limits: LimitsRequest | None = None
-    idempotency_key: str = ""
-    isolation: Isolation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BatchAnswer:
-    """The answer to one call of a batch: exactly one of `execution` and `error` is set."""
-
-    request_id: str
-    execution: Execution | None = None
-    """How the call ended. A tool that raises, hangs or dies is an execution."""
-    error: ToolwrightError | None = None
-    """What `Client.execute` would have raised."""
 
 
 class NotAnswered(ToolwrightError):

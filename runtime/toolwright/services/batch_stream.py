@@ -15,13 +15,13 @@ from typing import Final, Protocol
 
 import grpc
 
+from toolwright.domain.batch import MAX_ID_CHARS, check_request_id
 from toolwright.domain.limits import MIB
 from toolwright.errors import CallCancelled, InvalidInput, Overloaded, SandboxUnavailable, ToolwrightError
 from toolwright.sandbox.base import Cancellation
 from toolwright.services.fair_share import FairShare
 from toolwright.v1 import execution_pb2
 
-MAX_ID_CHARS: Final = 128
 HELD_BYTES: Final = 16 * MIB
 """Answers that wait to be read. With more of them no request is taken; what runs already comes on top."""
 SHUTTING_DOWN: Final = "The server is shutting down; a call of the batch without an answer did not run."
@@ -289,8 +289,10 @@ class BatchStream:
 
 
 def _refusal(request_id: str, in_flight: set[str]) -> InvalidInput | None:
-    if not 0 < len(request_id) <= MAX_ID_CHARS:
-        return InvalidInput("request_id", f"has {len(request_id)} characters", f"1 to {MAX_ID_CHARS}")
+    try:
+        check_request_id(request_id)
+    except InvalidInput as fault:
+        return fault
     if request_id in in_flight:
         return InvalidInput("request_id", f"{request_id!r} is the id of a call in flight", "an id that has its answer")
     return None

@@ -594,7 +594,7 @@ def test_drain_kills_what_does_not_end(connect: Connect) -> None:
 
 def test_clients_have_the_same_methods() -> None:
     """Same names, same parameters, same defaults."""
-    for name in ("execute", "make", "register", "get_tool", "list_tools", "solve", "ask", "healthy", "close"):
+    for name in ("execute", "execute_batch", "make", "register", "get_tool", "list_tools", "solve", "ask", "healthy", "close"):
         one = inspect.signature(getattr(Client, name)).parameters
         other = inspect.signature(getattr(AsyncClient, name)).parameters
         assert list(one.items()) == list(other.items())
