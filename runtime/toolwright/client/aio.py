@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import grpc
 import grpc.aio
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it ships no stubs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
@@ -44,12 +45,14 @@ class _Feed:
     async def send_all(self, stream: grpc.aio.StreamStreamCall[Any, Any]) -> None:
         """Send each call once there is room for it, then half-close; raises what the calls raise."""
         try:
+            await stream.wait_for_connection()
             async with aclosing(_each(self._calls)) as calls:
                 await self._slots.acquire()
                 async for call in calls:
-                    await stream.write(self.ledger.send(call))
+                    if not await _sent(stream, self.ledger.send(call)):
+                        return
                     await self._slots.acquire()
-        except (grpc.RpcError, asyncio.InvalidStateError):
+        except grpc.RpcError:
             return  # the stream is over; whoever reads it learns why
         finally:
             if not stream.done():
@@ -60,6 +63,19 @@ class _Feed:
         answer = self.ledger.read(message)
         self._slots.release()
         return answer
+
+
+async def _sent(stream: Any, request: execution_pb2.ExecuteBatchRequest) -> bool:  # noqa: ANN401 - see below
+    """Send `request`; return whether the stream still took it.
+
+    Not by `stream.write`: where the server has just ended the stream, that makes its own INTERNAL of it, and the
+    status that the server gave is lost.
+    """
+    try:
+        await stream._cython_call.send_serialized_message(request.SerializeToString())  # noqa: SLF001 - as said
+    except cygrpc.BaseError:
+        return False
+    return True
 
 
 async def _each(calls: Iterable[BatchCall] | AsyncIterable[BatchCall]) -> AsyncGenerator[BatchCall, None]:

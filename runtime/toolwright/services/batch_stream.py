@@ -24,7 +24,7 @@ from toolwright.v1 import execution_pb2
 
 HELD_BYTES: Final = 16 * MIB
 """Answers that wait to be read. With more of them no request is taken; what runs already comes on top."""
-SHUTTING_DOWN: Final = "The server is shutting down; a call of the batch without an answer did not run."
+SHUTTING_DOWN: Final = "The server is shutting down; a call without an answer did not run."
 _NO_THREAD_RETRY_S: Final = 5.0
 
 

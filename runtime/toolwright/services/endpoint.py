@@ -57,6 +57,8 @@ _log: Final = service_log("toolwright.services")
 _POLL_S: Final = 0.02
 _QUIET_POLLS: Final = 3
 _LAST_WORDS_S: Final = 1.0
+_READ_S: Final = 0.1
+"""For clients to read how their batches ended."""
 _WATCH_S: Final = 0.25
 """How often health is looked at anew."""
 
@@ -106,17 +108,16 @@ class Endpoint:
         self._health = health.HealthServicer()
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._workers = ThreadPoolExecutor(grpc_settings.workers, thread_name_prefix="grpc")
+        self._guard = FaultInterceptor(
+            self._in_flight,
+            faults,
+            # As far as gRPC goes itself: what it may let through is not refused by us.
+            max_metadata_bytes=2 * grpc_settings.max_metadata_bytes,
+            refusal=refusal,
+        )
         self._server = grpc.server(
             self._workers,
-            interceptors=[
-                FaultInterceptor(
-                    self._in_flight,
-                    faults,
-                    # As far as gRPC goes itself: what it may let through is not refused by us.
-                    max_metadata_bytes=2 * grpc_settings.max_metadata_bytes,
-                    refusal=refusal,
-                )
-            ],
+            interceptors=[self._guard],
             options=server_options(grpc_settings),
             # As many calls as threads: a call beyond them is refused at once, not queued unseen.
             maximum_concurrent_rpcs=grpc_settings.workers,
@@ -163,15 +164,13 @@ class Endpoint:
         self._health.enter_graceful_shutdown()
         self._ended.set()
         end = time.monotonic() + grace_s
-        # gRPC's own cut comes late: by then batches have told of each call that was killed.
-        stopped = self._server.stop(grace_s + _LAST_WORDS_S)
-        self._execution.batches.stop()
+        self._end_batches(end)
+        stopped = self._server.stop(max(0.0, end - time.monotonic()))
         quiet = 0
         while quiet < _QUIET_POLLS and time.monotonic() < end and not self._hurry.is_set() and not stopped.is_set():
             # More than one look: a call may have arrived that no thread has begun with.
             quiet = 0 if self._in_flight.count or self._makings.running else quiet + 1
             time.sleep(_POLL_S)
-        self._kill_batches()
         self._server.stop(0).wait()
         # Handlers have been cancelled, and have this long to write their records. One that waits for a model's
         # endpoint ends when that is closed.
@@ -184,12 +183,24 @@ class Endpoint:
         """Cut short a `drain` that is waiting."""
         self._hurry.set()
 
-    def _kill_batches(self) -> None:
+    def _end_batches(self, end: float) -> None:
+        """Let batches answer what they have taken, until `end`; then kill that, and let them tell of it.
+
+        gRPC is stopped after them: it closes a connection with its last call, and a client that is just sending would
+        lose the answers and the status that are on their way.
+        """
         batches = self._execution.batches
+        batches.stop()
+        if not batches.running:
+            return
+        self._guard.refuse_all(SHUTTING_DOWN)
+        while batches.running and time.monotonic() < end and not self._hurry.is_set():
+            time.sleep(_POLL_S)
         batches.kill()
         end = time.monotonic() + _LAST_WORDS_S
         while batches.running and time.monotonic() < end:
             time.sleep(_POLL_S)
+        time.sleep(_READ_S)
 
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
         tools = ToolService(parts.store, parts.maker, self._makings)

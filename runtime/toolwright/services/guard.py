@@ -86,6 +86,11 @@ class FaultInterceptor(grpc.ServerInterceptor):
         self._faults = faults
         self._max_metadata_bytes = max_metadata_bytes
         self._refusal = refusal
+        self._end = ""
+
+    def refuse_all(self, reason: str) -> None:
+        """Answer every call that comes from now on with UNAVAILABLE and `reason`."""
+        self._end = reason
 
     def intercept_service(
         self,
@@ -145,6 +150,8 @@ class FaultInterceptor(grpc.ServerInterceptor):
         return guarded
 
     def _refuse(self, method: str) -> None:
+        if self._end:
+            raise SandboxUnavailable(self._end)
         if self._refusal and method not in _RUN_NOTHING:
             raise SandboxUnavailable(self._refusal)
 
