@@ -344,6 +344,18 @@ def test_calls_are_read_no_further_than_allowed(connect: Connect) -> None:
     assert len(answers) == len(drawn) >= 201
 
 
+def test_a_call_above_the_servers_bound_names_it(connect: Connect) -> None:
+    """It is refused by gRPC itself, and the batch with it: the fault says so, and which calls have no answer."""
+    calls = [BatchCall("1", "add"), BatchCall("large", "add", {"text": "x" * 100_000})]
+    with (
+        serving(parts(), max_message_bytes=64 * 1024) as address,
+        connect(address) as client,
+        pytest.raises(InvalidInput, match=r"larger than max.*max_message_bytes.*'large'") as caught,
+    ):
+        client.execute_batch(calls, in_flight=1)
+    assert caught.value.unanswered == ("large",)
+
+
 @pytest.mark.parametrize("in_flight", [0, -1, 1025])
 def test_in_flight_is_bounded(connect: Connect, in_flight: int) -> None:
     """The bound is named before anything is sent."""
