@@ -389,7 +389,7 @@ def test_others_are_served_while_batches_run(connect: Connect) -> None:
     """Single calls and health checks pass by two batches of endless calls."""
 
     def behaviour(request: ExecutionRequest, scope: CallScope) -> Execution:
-        time.sleep(0.005)
+        time.sleep(0.02)
         return sample_execution()
 
     ended = threading.Event()
@@ -398,7 +398,7 @@ def test_others_are_served_while_batches_run(connect: Connect) -> None:
         return itertools.takewhile(lambda _: not ended.is_set(), calls_of(10**9))
 
     with (
-        serving(parts(executor=ScriptedExecutor(behaviour)), workers=4) as address,
+        serving(parts(executor=ScriptedExecutor(behaviour)), workers=8) as address,
         connect(address) as one,
         connect(address) as two,
         connect(address) as other,
@@ -407,7 +407,7 @@ def test_others_are_served_while_batches_run(connect: Connect) -> None:
         for batch in batches:
             batch.start()
         try:
-            for _ in range(50):
+            for _ in range(20):
                 assert other.healthy()
                 assert other.execute("add", {"n": 1}, timeout_s=5) == sample_execution()
         finally:
