@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from toolwright.client import AsyncClient, Client, NotAnswered, ToolDetails
+    from toolwright.domain.batch import BatchAnswer, BatchCall
     from toolwright.domain.call import Operation
     from toolwright.domain.events import Answered, Declined, Failed, Made, NotMade
     from toolwright.domain.limits import LimitsRequest
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "client": ("AsyncClient", "Client", "NotAnswered", "ToolDetails"),
+    "domain.batch": ("BatchAnswer", "BatchCall"),
     "domain.call": ("Operation",),
     "domain.events": ("Answered", "Declined", "Failed", "Made", "NotMade"),
     "domain.limits": ("LimitsRequest",),
@@ -37,6 +39,8 @@ __all__ = [
     "AnswerKind",
     "Answered",
     "AsyncClient",
+    "BatchAnswer",
+    "BatchCall",
     "Client",
     "Declined",
     "Example",

@@ -15,6 +15,9 @@ class ToolwrightError(Exception):
     reason = "UNSPECIFIED"
     """Name in `ErrorReason` of error_reason.proto."""
 
+    unanswered: tuple[str, ...] = ()
+    """Where this fault ended a batch: ids of the calls that were sent and got no answer."""
+
     @property
     def metadata(self) -> Mapping[str, str]:
         """Facts for programs, beside the text for people."""

@@ -86,6 +86,14 @@ def test_tools_outlive_the_process_that_made_them(toolwright: Command, tmp_path:
     assert json.loads(shown.stdout)["verification"]["passed"] is True
     called = toolwright("call", "sort_words", "--args", '{"words": ["b", "a"]}', *state, "--json")
     assert (called.returncode, json.loads(called.stdout)["result"]) == (0, "a b")
+    lines = tmp_path / "calls.jsonl"
+    lines.write_text(
+        '{"words": ["d", "c"]}\n{"id": "x", "arguments": {"words": []}}\n{"wrods": []}\n', encoding="utf-8"
+    )
+    batch = toolwright("call", "sort_words", "--batch", str(lines), *state, "--json")
+    answers = {answer["id"]: answer for answer in map(json.loads, batch.stdout.splitlines())}
+    assert (batch.returncode, answers["1"]["result"], answers["x"]["result"]) == (2, "c d", "")
+    assert answers["3"]["error"]["reason"] == "INVALID_INPUT"
     off = toolwright("call", "sort_words", "--args", '{"wrods": []}', *state, "--json")
     assert (off.returncode, "wrods" in json.loads(off.stdout)["error"]["field"]) == (2, True)
     asked = toolwright("ask", "Put these words into alphabetical order: pear apple fig", "--trace", *state, "--json")

@@ -17,6 +17,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from tests.fuzz.protocol import declared, path_of
 from toolwright.services.options import client_options
+from toolwright.v1 import execution_pb2
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_S: Final = 30.0
@@ -56,6 +57,9 @@ def check(channel: grpc.Channel, method: MethodDescriptor, *messages: bytes) -> 
         AssertionError: in a code that the method does not declare.
     """
     ended = call(channel, method, *messages)
+    if method.name == "ExecuteBatch":  # each of its calls has a code of its own
+        codes = {execution_pb2.ExecuteBatchResponse.FromString(reply).error.code for reply in ended.replies}
+        assert codes <= {code.value[0] for code in declared(method)}, f"{messages!r:.4000} is answered with {codes}"
     assert ended.code in declared(method), f"{method.name}{messages!r:.4000} is {ended.code.name}: {ended.text}"
     return ended
 

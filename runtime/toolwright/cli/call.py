@@ -1,12 +1,13 @@
-"""`toolwright call`: ExecuteTool for a registered tool."""
+"""`toolwright call`: ExecuteTool for a registered tool, or ExecuteBatch for many calls of it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from toolwright.cli.arguments import read_arguments
+from toolwright.cli.batch import call_batch
 from toolwright.cli.command import Session
 from toolwright.cli.documents import execution_document
 from toolwright.cli.exit import ExitStatus, status_of_outcome
@@ -14,18 +15,35 @@ from toolwright.cli.flags import in_flags
 from toolwright.cli.rendering import show_execution
 from toolwright.errors import InvalidInput
 
+_NO_ARGUMENTS: Final = "{}"
+
 
 def call(
     session: Session,
     tool: Annotated[str, typer.Argument(metavar="TOOL", help="name, name@version or sha256:…", show_default=False)],
     args: Annotated[
         str, typer.Option("--args", metavar="JSON", help="Keyword arguments: a JSON object, or @FILE that holds one.")
-    ] = "{}",
+    ] = _NO_ARGUMENTS,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            "--batch",
+            metavar="FILE",
+            help="Many calls at once, as JSON Lines: on each the arguments, or "
+            'an {"id": …, "arguments": {…}}. - reads stdin.',
+            show_default=False,
+        ),
+    ] = None,
 ) -> ExitStatus:
-    """Call a registered tool in the sandbox.
+    """Call a registered tool in the sandbox, once or, with --batch, many times at once.
 
-    Exit status: 0 it succeeded, 1 it failed, 2 no such tool or bad arguments (nothing ran), 3 a fault of ours.
+    Exit status: 0 all succeeded, 1 one failed, 2 no such tool or bad arguments (that call did not run; with a bad line
+    in a file, none did), 3 a fault of ours.
     """
+    if batch is not None:
+        if args != _NO_ARGUMENTS:
+            raise InvalidInput("--args", "is given as well as --batch", "one of them")
+        return call_batch(session, tool, batch)
     arguments_json = read_arguments(args)
     try:
         with session.services() as services:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
 from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
+from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
@@ -57,6 +58,9 @@ class Services(Protocol):
         timeout_s: float | None = None,
     ) -> Execution:
         """Run a tool or unverified source once."""
+
+    def execute_batch(self, calls: Iterable[BatchCall]) -> Iterator[BatchAnswer]:
+        """Run many calls at once; answers come in any order, and `calls` is read as they do."""
 
     def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
         """Make a tool."""

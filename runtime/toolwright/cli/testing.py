@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +18,7 @@ from toolwright.attacks.score import TITLES, Score
 from toolwright.bench.plan import Plan
 from toolwright.bench.testing import sample_document
 from toolwright.cli.options import Options
+from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
 from toolwright.domain.limits import Limits, LimitsRequest
@@ -141,6 +142,15 @@ class FakeServices:
         if isinstance(answer, ToolwrightError):
             raise answer
         return answer
+
+    def execute_batch(self, calls: Iterable[BatchCall]) -> Iterator[BatchAnswer]:
+        """See `Services.execute_batch`."""
+        for call in calls:
+            text = call.arguments_json or json.dumps(call.arguments)
+            try:
+                yield BatchAnswer(call.request_id, self.execute(call.tool, arguments_json=text))
+            except ToolwrightError as fault:
+                yield BatchAnswer(call.request_id, error=fault)
 
     def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
         """See `Services.make`."""

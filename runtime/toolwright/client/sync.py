@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -12,7 +12,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
+from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, BatchLedger, check_in_flight
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
+from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
@@ -20,11 +22,12 @@ from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import ToolInfo
+from toolwright.errors import NotReady, ServerUnavailable, ToolwrightError
 from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
-from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+from toolwright.v1 import execution_pb2, execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
 
 Message = TypeVar("Message")
 _Begun = TypeVar("_Begun")
@@ -37,6 +40,50 @@ class _Events(Protocol[_Sent_co]):
     def __iter__(self) -> Iterator[_Sent_co]: ...
 
     def cancel(self) -> bool: ...
+
+
+class _Feed:
+    """The requests of a batch, which gRPC takes in a thread of its own."""
+
+    def __init__(self, calls: Iterable[BatchCall], in_flight: int) -> None:
+        self.ledger = BatchLedger()
+        self._calls = iter(calls)
+        self._slots = threading.Semaphore(in_flight)
+        self._ended = False
+        self._fault: BaseException | None = None
+
+    def __iter__(self) -> Iterator[execution_pb2.ExecuteBatchRequest]:
+        return self
+
+    def __next__(self) -> execution_pb2.ExecuteBatchRequest:
+        self._slots.acquire()
+        if self._ended:
+            raise StopIteration
+        try:
+            call = next(self._calls)
+        except StopIteration:
+            raise
+        except BaseException as fault:  # noqa: BLE001 - raised where the answers are read
+            self._fault = fault
+            raise StopIteration from None
+        return self.ledger.send(call)
+
+    def read(self, message: execution_pb2.ExecuteBatchResponse) -> BatchAnswer:
+        """Return an answer, and let another call be sent."""
+        answer = self.ledger.read(message)
+        self._slots.release()
+        return answer
+
+    def end(self) -> None:
+        """Let the thread that sends come to its end."""
+        self._ended = True
+        self._slots.release()
+
+    def finish(self) -> None:
+        """Raise what the caller's own calls raised, or that answers are missing."""
+        if self._fault is not None:
+            raise self._fault
+        self.ledger.check_complete()
 
 
 class Client:
@@ -131,6 +178,37 @@ class Client:
         reply = self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
         return messages.read(execution_from_wire, reply)
 
+    def execute_batch(
+        self,
+        calls: Iterable[BatchCall],
+        *,
+        in_flight: int = DEFAULT_IN_FLIGHT,
+        timeout_s: float | None = None,
+    ) -> Iterator[BatchAnswer]:
+        """Run many calls at once, and give each one's answer as it comes, in any order.
+
+        What `execute` would raise for one call is the `error` of its answer, and the others go on. Leaving the loop
+        early kills what runs. A server that has no place for a call is asked again until it has.
+
+        Args:
+            calls: read in a thread of its own, and only as far as `in_flight` allows, so it may be endless. What it
+                raises is raised here, after the answers to the calls before.
+            in_flight: most calls that were sent and have no answer yet: 1 to 1,024. The server bounds how many of
+                them run at a time.
+            timeout_s: seconds for the whole batch, after which what runs is killed; a week if not given.
+
+        Raises:
+            InvalidInput: `in_flight` or `timeout_s` is off; or a call is larger than the server takes.
+            Overloaded: too many batches run there. Nothing ran.
+            SandboxUnavailable: the server shuts down, or runs no tools. ServerUnavailable: there is none.
+            DeadlineExceeded, CallCancelled: what ran was killed.
+            ConnectionLost: calls without an answer may have run. Whatever ended the batch early names them in
+                `unanswered`.
+        """
+        check_in_flight(in_flight)
+        clock = messages.Clock.start(LONGEST_S if timeout_s is None else timeout_s, self._connect_timeout_s)
+        return self._batch(_Feed(calls, in_flight), clock)
+
     def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> Iterator[MakingEvent]:
         """Have a tool made; the last event is `Made` or `NotMade`. Leaving early does not stop the making.
 
@@ -224,6 +302,35 @@ class Client:
         except grpc.RpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _batch(self, feed: _Feed, clock: messages.Clock) -> Iterator[BatchAnswer]:
+        self._connect(clock)
+        answers = self._begin(lambda: self._executions.ExecuteBatch(feed, timeout=clock.left_s))
+        try:
+            for answer in answers:
+                yield feed.read(answer)
+            feed.finish()
+        except grpc.RpcError as raised:
+            fault = messages.fault_of(raised, self.target, timeout_s=clock.timeout_s, late=messages.KILLED)
+            raise feed.ledger.ended(fault) from None
+        finally:
+            feed.end()
+            answers.cancel()
+
+    def _connect(self, clock: messages.Clock) -> None:
+        """Be sure that there is a connection, so that a batch is begun only once.
+
+        Raises:
+            ServerUnavailable: there is none. NotReady: this client is closed.
+        """
+        check = self._health.Check  # type: ignore[attr-defined]  # made at run time
+        patience_s = min(clock.left_s, CONNECT_S)
+        try:
+            self._unary(lambda left: check(health_pb2.HealthCheckRequest(), timeout=left), patience_s)
+        except (ServerUnavailable, NotReady):
+            raise
+        except ToolwrightError:
+            pass  # something answers there: what it has against the batch it says itself
 
     def _begin(self, call: Callable[[], _Begun]) -> _Begun:
         try:

@@ -25,6 +25,7 @@ from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_mod
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
+from toolwright.services.batch import BatchBounds
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
@@ -130,6 +131,7 @@ def open_server(
             parts,
             grpc_settings=settings.grpc,
             making=settings.making,
+            batch_bounds=BatchBounds(settings.batch.max_streams, settings.batch_in_flight),
             reflect=settings.profile is not Profile.PRODUCTION,
             refusal=sandboxes.refusal,
             candid=address is None,

@@ -22,7 +22,10 @@ from toolwright.execution.base import Executor
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
 from toolwright.services.base import Solving, ToolMaking
+from toolwright.services.batch import BatchBounds
+from toolwright.services.batch_stream import SHUTTING_DOWN
 from toolwright.services.execution import ExecutionService
+from toolwright.services.faults import Faults
 from toolwright.services.guard import FaultInterceptor, InFlight
 from toolwright.services.log import service_log
 from toolwright.services.makings import Makings
@@ -54,6 +57,8 @@ _log: Final = service_log("toolwright.services")
 _POLL_S: Final = 0.02
 _QUIET_POLLS: Final = 3
 _LAST_WORDS_S: Final = 1.0
+_READ_S: Final = 0.1
+"""For clients to read how their batches ended."""
 _WATCH_S: Final = 0.25
 """How often health is looked at anew."""
 
@@ -79,6 +84,7 @@ class Endpoint:
         *,
         grpc_settings: GrpcSettings,
         making: MakingSettings,
+        batch_bounds: BatchBounds | None = None,
         reflect: bool,
         refusal: str = "",
         candid: bool = False,
@@ -89,6 +95,7 @@ class Endpoint:
             parts: what the services stand on.
             grpc_settings: bounds.
             making: of making.
+            batch_bounds: of batches.
             reflect: show the protocol to any caller.
             refusal: why no code may be run; empty if it may. Given, calls that would run code are answered with
                 it, and health checks with NOT_SERVING for ever.
@@ -97,25 +104,31 @@ class Endpoint:
         self._refusal = refusal
         self._in_flight = InFlight()
         self._makings = Makings(max_running=making.max_running)
+        faults = Faults(plain=frozenset({refusal, SHUTTING_DOWN}), candid=candid)
         self._health = health.HealthServicer()
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._workers = ThreadPoolExecutor(grpc_settings.workers, thread_name_prefix="grpc")
+        self._guard = FaultInterceptor(
+            self._in_flight,
+            faults,
+            # As far as gRPC goes itself: what it may let through is not refused by us.
+            max_metadata_bytes=2 * grpc_settings.max_metadata_bytes,
+            refusal=refusal,
+        )
         self._server = grpc.server(
             self._workers,
-            interceptors=[
-                FaultInterceptor(
-                    self._in_flight,
-                    # As far as gRPC goes itself: what it may let through is not refused by us.
-                    max_metadata_bytes=2 * grpc_settings.max_metadata_bytes,
-                    refusal=refusal,
-                    candid=candid,
-                )
-            ],
+            interceptors=[self._guard],
             options=server_options(grpc_settings),
             # As many calls as threads: a call beyond them is refused at once, not queued unseen.
             maximum_concurrent_rpcs=grpc_settings.workers,
         )
         self._hurry, self._ended = threading.Event(), threading.Event()
+        self._execution = ExecutionService(
+            parts.executor,
+            faults,
+            source_allowed=parts.source_allowed,
+            batch_bounds=batch_bounds or BatchBounds(),
+        )
         self._add_services(parts, reflect=reflect)
 
     def listen(self, address: str) -> str:
@@ -151,7 +164,8 @@ class Endpoint:
         self._health.enter_graceful_shutdown()
         self._ended.set()
         end = time.monotonic() + grace_s
-        stopped = self._server.stop(grace_s)
+        self._end_batches(end)
+        stopped = self._server.stop(max(0.0, end - time.monotonic()))
         quiet = 0
         while quiet < _QUIET_POLLS and time.monotonic() < end and not self._hurry.is_set() and not stopped.is_set():
             # More than one look: a call may have arrived that no thread has begun with.
@@ -169,10 +183,28 @@ class Endpoint:
         """Cut short a `drain` that is waiting."""
         self._hurry.set()
 
+    def _end_batches(self, end: float) -> None:
+        """Let batches answer what they have taken, until `end`; then kill that, and let them tell of it.
+
+        gRPC is stopped after them: it closes a connection with its last call, and a client that is just sending would
+        lose the answers and the status that are on their way.
+        """
+        batches = self._execution.batches
+        batches.stop()
+        if not batches.running:
+            return
+        self._guard.refuse_all(SHUTTING_DOWN)
+        while batches.running and time.monotonic() < end and not self._hurry.is_set():
+            time.sleep(_POLL_S)
+        batches.kill()
+        end = time.monotonic() + _LAST_WORDS_S
+        while batches.running and time.monotonic() < end:
+            time.sleep(_POLL_S)
+        time.sleep(_READ_S)
+
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
-        execution = ExecutionService(parts.executor, source_allowed=parts.source_allowed)
         tools = ToolService(parts.store, parts.maker, self._makings)
-        execution_pb2_grpc.add_ExecutionServiceServicer_to_server(execution, self._server)
+        execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(), self._server)

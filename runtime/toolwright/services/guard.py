@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
-from google.rpc import status_pb2  # type: ignore[import-untyped]  # it ships stubs, but no py.typed marker
 
-from toolwright.errors import InvalidInput, SandboxUnavailable, ServiceFault, ToolwrightError
+from toolwright.errors import InvalidInput, SandboxUnavailable
 from toolwright.services import status
-from toolwright.services.log import service_log
+from toolwright.services.faults import Faults
 
 _OURS: Final = "/toolwright."
 _MALFORMED: Final = object()
-_TOLD_CHARS: Final = 2_000
 _HEADER_BYTES: Final = 32
 """What HTTP/2 adds to the name and the value of a header."""
 _RUN_NOTHING: Final = frozenset(
@@ -73,27 +70,27 @@ class InFlight:
 class FaultInterceptor(grpc.ServerInterceptor):
     """Maps faults of the handlers of `toolwright.*`; other services (health, reflection) are left alone.
 
-    A fault of our tree becomes its status. Where it is not the caller's, its words are for the log: they tell of
-    paths, addresses and ids of this machine. Any other is our bug: it is logged with its traceback, and the client
-    gets INTERNAL with the log's id and nothing else. A request that is no message is the caller's fault.
+    What a fault becomes is for `Faults` to say. A request that is no message is the caller's fault.
     """
 
-    def __init__(
-        self, in_flight: InFlight, *, max_metadata_bytes: int, refusal: str = "", candid: bool = False
-    ) -> None:
+    def __init__(self, in_flight: InFlight, faults: Faults, *, max_metadata_bytes: int, refusal: str = "") -> None:
         """Count calls in `in_flight`; answer those that would run code with `refusal`, if there is one.
 
         Args:
             in_flight: counts the calls.
+            faults: says which status a fault becomes.
             max_metadata_bytes: of the headers of a call. gRPC itself holds only such callers to it as agreed to it.
             refusal: see `Endpoint`.
-            candid: faults of ours go to the caller in their own words: for a server of the caller's own.
         """
         self._in_flight = in_flight
+        self._faults = faults
         self._max_metadata_bytes = max_metadata_bytes
         self._refusal = refusal
-        self._candid = candid
-        self._log = service_log("toolwright.services")
+        self._end = ""
+
+    def refuse_all(self, reason: str) -> None:
+        """Answer every call that comes from now on with UNAVAILABLE and `reason`."""
+        self._end = reason
 
     def intercept_service(
         self,
@@ -114,9 +111,11 @@ class FaultInterceptor(grpc.ServerInterceptor):
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(self._stream(handler.unary_stream, method), decode, encode)
         if handler.stream_stream:
-            return grpc.stream_stream_rpc_method_handler(self._stream(handler.stream_stream, method), decode, encode)
+            each = self._stream(_each_well_formed(handler.stream_stream), method)
+            return grpc.stream_stream_rpc_method_handler(each, decode, encode)
         if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(self._unary(handler.stream_unary, method), decode, encode)
+            every = self._unary(_each_well_formed(handler.stream_unary), method)
+            return grpc.stream_unary_rpc_method_handler(every, decode, encode)
         return handler
 
     def _too_large(self, size: int) -> grpc.RpcMethodHandler[Any, Any]:
@@ -135,7 +134,7 @@ class FaultInterceptor(grpc.ServerInterceptor):
                     self._refuse(method)
                     return behaviour(_well_formed(request), context)
                 except Exception as fault:  # noqa: BLE001 - the last place where one can be turned into a status
-                    status.abort(context, self._status(fault, method))
+                    status.abort(context, self._faults.status(fault, method))
 
         return guarded
 
@@ -146,28 +145,15 @@ class FaultInterceptor(grpc.ServerInterceptor):
                     self._refuse(method)
                     yield from behaviour(_well_formed(request), context)
                 except Exception as fault:  # noqa: BLE001 - as above
-                    status.abort(context, self._status(fault, method))
+                    status.abort(context, self._faults.status(fault, method))
 
         return guarded
 
     def _refuse(self, method: str) -> None:
+        if self._end:
+            raise SandboxUnavailable(self._end)
         if self._refusal and method not in _RUN_NOTHING:
             raise SandboxUnavailable(self._refusal)
-
-    def _status(self, fault: Exception, method: str) -> status_pb2.Status:
-        if isinstance(fault, ToolwrightError) and status.code_of(fault) is not grpc.StatusCode.INTERNAL:
-            return self._told(fault, method)
-        log_id = secrets.token_hex(8)
-        self._log.error("unexpected fault", method=method, log_id=log_id, exc_info=fault)
-        return status.internal_status(log_id)
-
-    def _told(self, fault: ToolwrightError, method: str) -> status_pb2.Status:
-        ours = isinstance(fault, ServiceFault) and str(fault) != self._refusal
-        if not ours or self._candid:
-            return status.to_status(fault)
-        log_id = secrets.token_hex(8)
-        self._log.warning("fault", method=method, reason=fault.reason, text=str(fault)[:_TOLD_CHARS], log_id=log_id)
-        return status.veiled(fault, log_id)
 
 
 def _size(metadata: Iterable[tuple[str, str | bytes]]) -> int:
@@ -191,3 +177,12 @@ def _well_formed(request: Any) -> Any:  # noqa: ANN401 - any method's request
     if request is _MALFORMED:
         raise InvalidInput("request", "is no message of this call", "a message of toolwright.v1")
     return request
+
+
+def _each_well_formed(behaviour: Behaviour) -> Behaviour:
+    """Return `behaviour` with each message of its stream of requests checked as it is taken."""
+
+    def checked(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any method's messages
+        return behaviour(map(_well_formed, requests), context)
+
+    return checked

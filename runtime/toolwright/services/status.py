@@ -52,6 +52,7 @@ _MAX_ENCODED_MESSAGE = 1800
 _MAX_FACT_CHARS = 160
 _RETRY_AFTER_S: Final[Mapping[type[ToolwrightError], float]] = {errors.SandboxUnavailable: 1.0}
 
+_CODES: Final[Mapping[int, grpc.StatusCode]] = {code.value[0]: code for code in grpc.StatusCode}
 _BY_REASON: Final = {fault.reason: fault for fault in STATUS}
 # What gRPC itself, or a server that is not ours, answers without details.
 _BY_CODE: Final[Mapping[grpc.StatusCode, type[ToolwrightError]]] = {
@@ -104,6 +105,11 @@ def veiled(fault: ToolwrightError, log_id: str) -> status_pb2.Status:
     return to_status(plain)
 
 
+def code_from_wire(number: int) -> grpc.StatusCode:
+    """Return the status code of that number; UNKNOWN if there is none."""
+    return _CODES.get(number, grpc.StatusCode.UNKNOWN)
+
+
 def internal_status(log_id: str) -> status_pb2.Status:
     """Return the status of an unexpected fault: a fixed text and the id under which the server logged it."""
     code: int = grpc.StatusCode.INTERNAL.value[0]
@@ -114,13 +120,16 @@ def internal_status(log_id: str) -> status_pb2.Status:
 def abort(context: grpc.ServicerContext, status: status_pb2.Status) -> None:
     """End the call with `status`. Raises, as gRPC wants it."""
     context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
-    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    context.abort(code, status.message)
+    context.abort(code_from_wire(status.code), status.message)
 
 
 def from_status(fault: grpc.RpcError) -> ToolwrightError:
     """Return the fault that a server or gRPC itself reported to a client."""
-    code, text, details = _code(fault), _text(fault), _details(fault)
+    return from_details(_code(fault), _text(fault), _details(fault))
+
+
+def from_details(code: grpc.StatusCode, text: str, details: status_pb2.Status) -> ToolwrightError:
+    """Return the fault that a status with `details` stands for."""
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()

@@ -21,6 +21,7 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation, SandboxInfo
+from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.settings import GrpcSettings, MakingSettings
@@ -130,7 +131,13 @@ def parts(**changes: Any) -> Parts:
 
 @contextmanager
 def endpoint(
-    given: Parts, *, address: str | None = None, reflect: bool = True, candid: bool = True, **bounds: int
+    given: Parts,
+    *,
+    address: str | None = None,
+    reflect: bool = True,
+    candid: bool = True,
+    batch_bounds: BatchBounds | None = None,
+    **bounds: int,
 ) -> Iterator[tuple[str, Endpoint]]:
     """Serve `given` on `address`, or on a socket in a directory of its own; give the address and the server."""
     with tempfile.TemporaryDirectory(prefix="toolwright-") as directory:
@@ -138,6 +145,7 @@ def endpoint(
             given,
             grpc_settings=GrpcSettings(**bounds),
             making=MakingSettings(max_running=2),
+            batch_bounds=batch_bounds,
             reflect=reflect,
             candid=candid,
         )
@@ -151,8 +159,15 @@ def endpoint(
 
 @contextmanager
 def serving(
-    given: Parts, *, address: str | None = None, reflect: bool = True, candid: bool = True, **bounds: int
+    given: Parts,
+    *,
+    address: str | None = None,
+    reflect: bool = True,
+    candid: bool = True,
+    batch_bounds: BatchBounds | None = None,
+    **bounds: int,
 ) -> Iterator[str]:
     """Serve `given`; give the address."""
-    with endpoint(given, address=address, reflect=reflect, candid=candid, **bounds) as (place, _):
+    served = endpoint(given, address=address, reflect=reflect, candid=candid, batch_bounds=batch_bounds, **bounds)
+    with served as (place, _):
         yield place

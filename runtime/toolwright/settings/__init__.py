@@ -8,6 +8,7 @@ TOML file (`TOOLWRIGHT_CONFIG`, else `./toolwright.toml`, else `~/.config/toolwr
 from toolwright.settings.loading import load_settings
 from toolwright.settings.root import Settings, check_listen
 from toolwright.settings.sections import (
+    BatchSettings,
     EndpointSettings,
     GrpcSettings,
     IsolationSettings,
@@ -21,6 +22,7 @@ from toolwright.settings.sections import (
 )
 
 __all__ = [
+    "BatchSettings",
     "EndpointSettings",
     "GrpcSettings",
     "IsolationSettings",

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from toolwright.settings.sections import (
+    BatchSettings,
     GrpcSettings,
     IsolationSettings,
     MakingSettings,
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     isolation: IsolationSettings = IsolationSettings()
     models: ModelSettings = ModelSettings()
     making: MakingSettings = MakingSettings()
+    batch: BatchSettings = BatchSettings()
     grpc: GrpcSettings = GrpcSettings()
 
     @field_validator("listen")
@@ -81,10 +83,16 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        pool, workers = self.sandbox.pool, self.grpc.workers
-        if workers < (needed := pool.max_containers + pool.max_queue + 4):
+        pool, workers, batch = self.sandbox.pool, self.grpc.workers, self.batch
+        if workers < (needed := pool.max_containers + pool.max_queue + batch.max_streams + 4):
             raise ValueError(
-                f"grpc.workers is {workers}; sandbox.pool.max_containers and max_queue need at least {needed}"
+                f"grpc.workers is {workers}; sandbox.pool.max_containers and max_queue and batch.max_streams "
+                f"need at least {needed}"
+            )
+        if self.batch_in_flight > (most := pool.max_containers + pool.max_queue // 2):
+            raise ValueError(
+                f"batch.in_flight is {batch.in_flight}, which would leave other callers no place in the queue: "
+                f"at most {most} with these sandbox.pool.max_containers and max_queue"
             )
         if self.profile is Profile.PRODUCTION and not self.sandbox.image_pinned:
             raise ValueError("sandbox.image must be named by digest (name@sha256:… or an image id) in production")
@@ -94,6 +102,11 @@ class Settings(BaseSettings):
     def source_allowed(self) -> bool:
         """Whether ExecuteTool takes bare source, with the profile's default."""
         return self.profile is Profile.DEVELOPMENT if self.allow_source is None else self.allow_source
+
+    @property
+    def batch_in_flight(self) -> int:
+        """`batch.in_flight`, or as many as there may be containers."""
+        return self.batch.in_flight or self.sandbox.pool.max_containers
 
     @property
     def registry_url(self) -> str:

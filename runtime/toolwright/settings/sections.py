@@ -220,6 +220,17 @@ class MakingSettings(_Section):
     """Seconds that the calls of one attempt may run in all, before it is refused: 1 to 3,600."""
 
 
+class BatchSettings(_Section):
+    """Bounds of ExecuteBatch, so that loops of thousands of calls leave room for all others."""
+
+    max_streams: Annotated[int, Field(ge=1, le=64)] = 8
+    """Batches at one time; one more is refused: 1 to 64. Each takes one of `grpc.workers`."""
+    in_flight: Annotated[int | None, Field(ge=1, le=256)] = None
+    """Calls of all batches together that run or wait for a container at one time, shared out evenly: 1 to 256. One
+    batch has at most twice as many without an answer; what is beyond waits at its client. Default:
+    `sandbox.pool.max_containers`."""
+
+
 class GrpcSettings(_Section):
     """Bounds of the gRPC server."""
 

@@ -3,8 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from toolwright.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -279,7 +282,10 @@ class ExecuteBatchRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the client, unique in the stream, 1 to 128 characters."""
+    """Chosen by the client, 1 to 128 characters. Unique among the stream's requests that have no answer yet:
+    the server does not remember the others, so that a stream can go on for ever. A request with the id of one in
+    flight is INVALID_ARGUMENT and does not run; the first one goes on.
+    """
     @_builtins.property
     def request(self) -> Global___ExecuteToolRequest:
         """As for ExecuteTool."""
@@ -308,14 +314,14 @@ class ExecuteBatchResponse(_message.Message):
     RESPONSE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The request that this answers."""
+    """The request that this answers. Of an id that is too long, its first 128 characters."""
     @_builtins.property
     def response(self) -> Global___ExecuteToolResponse:
         """The call's end."""
 
     @_builtins.property
     def error(self) -> Global___BatchError:
-        """Why it was not run."""
+        """Why there is none; whether it ran is as for ExecuteTool."""
 
     def __init__(
         self,
@@ -343,22 +349,28 @@ class BatchError(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
     code: _builtins.int
     """Numeric gRPC status code."""
     message: _builtins.str
     """Text for people."""
     reason: _builtins.str
-    """Name in ErrorReason without its prefix."""
+    """Name in ErrorReason without its prefix. Empty for INTERNAL."""
+    @_builtins.property
+    def details(self) -> _containers.RepeatedCompositeFieldContainer[_any_pb2.Any]:
+        """As in the status error of a single call: `google.rpc.ErrorInfo`, BadRequest, RetryInfo."""
+
     def __init__(
         self,
         *,
         code: _builtins.int = ...,
         message: _builtins.str = ...,
         reason: _builtins.str = ...,
+        details: _abc.Iterable[_any_pb2.Any] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "details", b"details", "message", b"message", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

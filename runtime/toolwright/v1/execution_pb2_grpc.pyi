@@ -48,8 +48,22 @@ class ExecutionServiceStub:
     Not served yet: UNIMPLEMENTED.
     """
     ExecuteBatch: _grpc.StreamStreamMultiCallable[_execution_pb2.ExecuteBatchRequest, _execution_pb2.ExecuteBatchResponse]
-    """ExecuteBatch runs many calls at once. Answers come as they finish and are matched by
-    `request_id`. Not served yet: UNIMPLEMENTED.
+    """ExecuteBatch runs many calls at once, any number in one stream. Answers come as they finish, in any
+    order, and are matched by `request_id`; each request that was taken gets exactly one.
+
+    Flow control: the server takes a request only while few of the stream have no answer yet (see the
+    setting `batch.in_flight`), and none while answers are not read. All else waits at the client.
+
+    Partial failure: what would be a status error of a single call is that request's `error`, and the
+    others go on. RESOURCE_EXHAUSTED is no such error: the call did not run, so the server tries it
+    again, as long as the stream's deadline allows.
+
+    End: a client that half-closes gets the answers of what was taken, then OK. Cancelling, the deadline
+    or a lost connection kills all calls in flight. The stream itself ends with an error only where
+    no request can be told as its cause: INVALID_ARGUMENT (bytes that are no message of this call),
+    RESOURCE_EXHAUSTED (`batch.max_streams` run already; or a message above `grpc.max_message_bytes`,
+    which ends all calls of the stream), UNAVAILABLE (the server runs no tools; or it shuts down: what
+    was taken is answered first, and a request without an answer did not run).
     """
 
 @_typing.type_check_only
@@ -72,8 +86,22 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     Not served yet: UNIMPLEMENTED.
     """
     ExecuteBatch: _aio.StreamStreamMultiCallable[_execution_pb2.ExecuteBatchRequest, _execution_pb2.ExecuteBatchResponse]  # type: ignore[assignment]
-    """ExecuteBatch runs many calls at once. Answers come as they finish and are matched by
-    `request_id`. Not served yet: UNIMPLEMENTED.
+    """ExecuteBatch runs many calls at once, any number in one stream. Answers come as they finish, in any
+    order, and are matched by `request_id`; each request that was taken gets exactly one.
+
+    Flow control: the server takes a request only while few of the stream have no answer yet (see the
+    setting `batch.in_flight`), and none while answers are not read. All else waits at the client.
+
+    Partial failure: what would be a status error of a single call is that request's `error`, and the
+    others go on. RESOURCE_EXHAUSTED is no such error: the call did not run, so the server tries it
+    again, as long as the stream's deadline allows.
+
+    End: a client that half-closes gets the answers of what was taken, then OK. Cancelling, the deadline
+    or a lost connection kills all calls in flight. The stream itself ends with an error only where
+    no request can be told as its cause: INVALID_ARGUMENT (bytes that are no message of this call),
+    RESOURCE_EXHAUSTED (`batch.max_streams` run already; or a message above `grpc.max_message_bytes`,
+    which ends all calls of the stream), UNAVAILABLE (the server runs no tools; or it shuts down: what
+    was taken is answered first, and a request without an answer did not run).
     """
 
 class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -111,8 +139,22 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_execution_pb2.ExecuteBatchRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_execution_pb2.ExecuteBatchResponse], _abc.AsyncIterator[_execution_pb2.ExecuteBatchResponse]]:
-        """ExecuteBatch runs many calls at once. Answers come as they finish and are matched by
-        `request_id`. Not served yet: UNIMPLEMENTED.
+        """ExecuteBatch runs many calls at once, any number in one stream. Answers come as they finish, in any
+        order, and are matched by `request_id`; each request that was taken gets exactly one.
+
+        Flow control: the server takes a request only while few of the stream have no answer yet (see the
+        setting `batch.in_flight`), and none while answers are not read. All else waits at the client.
+
+        Partial failure: what would be a status error of a single call is that request's `error`, and the
+        others go on. RESOURCE_EXHAUSTED is no such error: the call did not run, so the server tries it
+        again, as long as the stream's deadline allows.
+
+        End: a client that half-closes gets the answers of what was taken, then OK. Cancelling, the deadline
+        or a lost connection kills all calls in flight. The stream itself ends with an error only where
+        no request can be told as its cause: INVALID_ARGUMENT (bytes that are no message of this call),
+        RESOURCE_EXHAUSTED (`batch.max_streams` run already; or a message above `grpc.max_message_bytes`,
+        which ends all calls of the stream), UNAVAILABLE (the server runs no tools; or it shuts down: what
+        was taken is answered first, and a request without an answer did not run).
         """
 
 def add_ExecutionServiceServicer_to_server(servicer: ExecutionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

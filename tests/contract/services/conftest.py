@@ -11,15 +11,19 @@ from typing import Any, Protocol
 import pytest
 
 from toolwright.client import AsyncClient, Client, ToolDetails
+from toolwright.domain.batch import BatchAnswer
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.outcome import Execution
 from toolwright.domain.tool import ToolInfo
+
+STREAMS = {"execute_batch", "make", "list_tools", "solve"}
 
 
 class AnyClient(Protocol):
     """What tests ask of a client; streams are read to their end."""
 
     def execute(self, *args: Any, **kwargs: Any) -> Execution: ...
+    def execute_batch(self, *args: Any, **kwargs: Any) -> list[BatchAnswer]: ...
     def make(self, *args: Any, **kwargs: Any) -> list[MakingEvent]: ...
     def register(self, *args: Any, **kwargs: Any) -> ToolInfo: ...
     def get_tool(self, reference: str) -> ToolDetails: ...
@@ -44,7 +48,7 @@ class ThreadFace:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
-        if name in {"make", "list_tools", "solve"}:
+        if name in STREAMS:
             return lambda *args, **kwargs: list(method(*args, **kwargs))
         return method  # type: ignore[no-any-return]  # one of the client's methods
 
@@ -57,7 +61,7 @@ class LoopFace:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
-        if name in {"make", "list_tools", "solve"}:
+        if name in STREAMS:
             return lambda *args, **kwargs: self._run(_all(lambda: method(*args, **kwargs)))
         return lambda *args, **kwargs: self._run(method(*args, **kwargs))
 

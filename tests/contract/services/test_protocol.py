@@ -34,7 +34,7 @@ DESCRIPTORS = [
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
-SERVED = {"ExecuteTool", "MakeTool", "RegisterTool", "GetTool", "ListTools", "Solve"}
+SERVED = {"ExecuteTool", "ExecuteBatch", "MakeTool", "RegisterTool", "GetTool", "ListTools", "Solve"}
 
 
 @pytest.fixture

@@ -103,6 +103,9 @@ def test_file_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("TOOLWRIGHT_SANDBOX__RUNTIME", "runc;id", r"sandbox\.runtime: has no valid form"),
         ("TOOLWRIGHT_SANDBOX", "{nojson", "environment: .*sandbox"),
         ("TOOLWRIGHT_GRPC__WORKERS", "10", r"grpc\.workers is 10"),
+        ("TOOLWRIGHT_GRPC__WORKERS", "83", r"grpc\.workers is 83; .*batch\.max_streams need at least 84"),
+        ("TOOLWRIGHT_BATCH__MAX_STREAMS", "0", r"batch\.max_streams: .*1 to 64"),
+        ("TOOLWRIGHT_BATCH__IN_FLIGHT", "41", r"batch\.in_flight is 41, .*at most 40 with these sandbox\.pool"),
         ("TOOLWRIGHT_LISTEN", "0.0.0.0:7433", "listen: '0.0.0.0' is not a loopback address"),
         ("TOOLWRIGHT_LISTEN", "[::]:7433", "listen: .* is not a loopback address"),
         ("TOOLWRIGHT_LISTEN", "example.org:7433", "listen: .* is not a loopback address"),
@@ -119,6 +122,13 @@ def test_bad_setting_stops_the_service(monkeypatch: pytest.MonkeyPatch, name: st
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidInput, match=problem):
         load_settings()
+
+
+def test_batches_get_as_many_places_as_there_are_containers() -> None:
+    """Unless the settings say otherwise, and never so many that others find the queue full."""
+    assert load_settings().batch_in_flight == 8
+    assert load_settings({"sandbox": {"pool": {"max_containers": 3}}}).batch_in_flight == 3
+    assert load_settings({"batch": {"in_flight": 5}}).batch_in_flight == 5
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:7433", "[::1]:7433", "127.9.9.9:1", "unix:/run/t.sock"])
