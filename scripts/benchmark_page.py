@@ -208,10 +208,10 @@ def _fresh(found: _Found) -> Iterator[str]:
 
 def _cpu(found: _Found) -> Iterator[str]:
     yield "## Processor time by process\n"
-    yield f"Seconds of 1,000 calls, measured over {found['calls']:,}. Sandboxes: the agents and the calls themselves.\n"
+    yield "Seconds of 1,000 calls. Sandboxes: the agents and the calls themselves.\n"
     by_callers = found["by_callers"]
     heads = [f"{callers} caller{'s' if callers != '1' else ''}" for callers in by_callers]
-    names = [name for name in next(iter(by_callers.values())) if name != "calls_per_second"]
+    names = [name for name in next(iter(by_callers.values())) if name not in {"calls", "calls_per_second"}]
     yield _table(("", *heads), [(name, *(_number(one[name]) for one in by_callers.values())) for name in names])
 
 

@@ -63,8 +63,7 @@ def _sections() -> dict[str, Any]:
         },
         "cpu": {
             "unit": "processor seconds of 1,000 calls",
-            "calls": 2000,
-            "by_callers": {"1": {"client": 0.5, "server": 1.0, "sum": 1.5, "calls_per_second": 300.0}},
+            "by_callers": {"1": {"calls": 2000, "client": 0.5, "server": 1.0, "sum": 1.5, "calls_per_second": 300.0}},
         },
         "memory": {
             "container": {"python": {"anonymous_mib": 8.0, "whole_mib": 11.0}},
