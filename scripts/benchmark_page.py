@@ -168,9 +168,11 @@ def _warm(found: _Found) -> Iterator[str]:
 def _rate(found: _Found) -> Iterator[str]:
     yield "## Calls a second\n"
     forks = found["forks_per_second_all_cores"]["p50"]
+    price = found.get("forks_to_calls")
+    priced = f" In turns with them, a call of four callers costs as much as {price:.2f} bare forks." if price else ""
     yield (
         "Callers in threads, each of which calls again as soon as it is answered. Bare forks on all cores: "
-        f"{forks:.0f} a second.\n"
+        f"{forks:.0f} a second.{priced}\n"
     )
     rows = [
         (

@@ -21,13 +21,13 @@ def ratios_of(measured: Mapping[str, Any]) -> Ratios:
 
 
 def baseline() -> Ratios:
-    """Return the ratios that `docs/benchmarks.json` publishes."""
-    document = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    rate = document["sections"]["rate"]
-    return {
-        "warm": document["sections"]["warm"]["ratios"]["tool_to_fork_pipe"]["p50"],
-        "rate": rate["forks_per_second_all_cores"]["p50"] / rate["by_callers"]["4"],
+    """Return the ratios that `docs/benchmarks.json` publishes; one that it does not have is not there."""
+    sections = json.loads(PUBLISHED.read_text(encoding="utf-8"))["sections"]
+    published = {
+        "warm": sections["warm"]["ratios"]["tool_to_fork_pipe"]["p50"],
+        "rate": sections["rate"].get("forks_to_calls"),
     }
+    return {name: ratio for name, ratio in published.items() if ratio is not None}
 
 
 def judge(measured: Ratios, allowed: Ratios) -> list[str]:

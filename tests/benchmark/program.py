@@ -13,20 +13,18 @@ import time
 from typing import Any, Final
 
 from toolwright.bench.blocks import Subject, interleaved
-from toolwright.bench.floors import fork_pipe, forks_per_second
+from toolwright.bench.floors import fork_pipe
 from toolwright.bench.ground import MAIN
-from toolwright.bench.load import drive
+from toolwright.bench.rate import forks_to_calls
 from toolwright.bench.server_process import base_environment, server_process
 from toolwright.bench.spread import ratio
 from toolwright.bench.warm import Caller
-from toolwright.bench.work import SMALL, call, slowed
+from toolwright.bench.work import SMALL, slowed
 from toolwright.client import Client
 from toolwright.domain.call import Isolation
 from toolwright.domain.source import ToolSource
 
-CALLERS: Final = 4
 _CALLS, _FORKS = 25, 50
-_LOAD_S: Final = 0.6
 _SPIN_S: Final = 0.03
 _CORES: Final = os.cpu_count() or 1
 
@@ -51,28 +49,13 @@ def warm(client: Client, source: ToolSource, blocks: int) -> dict[str, float]:
     }
 
 
-def rate(client: Client, source: ToolSource, blocks: int) -> dict[str, float]:
-    """Return the median of calls a second, and how many forks on all cores could be had for one call."""
-
-    def load(seconds: float) -> float:
-        return drive(lambda _: call(client, source, isolation=Isolation.TOOL), CALLERS, seconds=seconds).per_second
-
-    load(2 * _LOAD_S)  # containers start here, not below
-    rates, ratios = [], []
-    for _ in range(blocks):
-        forks = forks_per_second(_FORKS, _CORES)
-        rates.append(load(_LOAD_S))
-        ratios.append(forks / rates[-1])
-    return {"per_second": statistics.median(rates), "ratio": statistics.median(ratios)}
-
-
 def measured(client: Client, blocks: int) -> dict[str, Any]:
     """Return what was measured of the small tool, and of ones that burn as much processor time again as it took."""
     before = slowness()
-    ours = {"warm": warm(client, SMALL, blocks), "rate": rate(client, SMALL, blocks)}
+    ours = {"warm": warm(client, SMALL, blocks), "rate": forks_to_calls(client, SMALL, blocks)}
     between = slowness()
     dear, costly = slowed(ours["warm"]["ms"]), slowed(1000 * _CORES / ours["rate"]["per_second"])
-    doubled = {"warm": warm(client, dear, blocks), "rate": rate(client, costly, blocks)}
+    doubled = {"warm": warm(client, dear, blocks), "rate": forks_to_calls(client, costly, blocks)}
     return {"ours": ours, "doubled": doubled, "slowness": max(before, between, slowness())}
 
 

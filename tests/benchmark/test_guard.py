@@ -42,9 +42,11 @@ def _measure(image_id: str, blocks: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def measured(policy: SandboxPolicy) -> dict[str, Any]:
-    """What was measured; for longer, and once more, where the first try would not pass."""
+    """What was measured; once more, and for longer if the machine is ours, where the first try would not pass."""
     first = _measure(policy.image_id, _BLOCKS)
-    return first if not _faults(first) else _measure(policy.image_id, _LONGER)
+    if not _faults(first):
+        return first
+    return _measure(policy.image_id, _LONGER if first["slowness"] <= _CALM else _BLOCKS)
 
 
 def _faults(found: dict[str, Any]) -> list[str]:
@@ -78,7 +80,7 @@ def test_a_doubling_is_caught(measured: dict[str, Any]) -> None:
 def test_the_published_ratios_are_close_enough_to_guard(measured: dict[str, Any]) -> None:
     """Where ours is much better than what is published, a doubling would go unseen: then the page is out of date."""
     ours, published = ratios_of(measured["ours"]), baseline()
-    loose = [name for name, of in published.items() if 2 * ours[name] <= FACTOR * of]
+    loose = [name for name in ours if name not in published or 2 * ours[name] <= FACTOR * published[name]]
     if loose:
         pytest.skip(f"NOT PROVEN for {', '.join(loose)}: measure docs/benchmarks.json anew, see CONTRIBUTING.md")
 

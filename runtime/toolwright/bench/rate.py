@@ -13,11 +13,17 @@ from toolwright.bench.ground import Ground
 from toolwright.bench.load import drive
 from toolwright.bench.plan import Plan
 from toolwright.bench.spread import Spread, flat, rounded
-from toolwright.bench.work import call
+from toolwright.bench.work import SMALL, call
 from toolwright.client import Client
 from toolwright.domain.call import Isolation
+from toolwright.domain.source import ToolSource
 
 CALLERS: Final = (1, 2, 4, 8, 16)
+
+_PRICE_S: Final = 0.6
+_SETTLE_S: Final = 0.5
+"""After a load the pool starts and removes containers for a while."""
+_FORKS: Final = 50
 
 Sender = Callable[[Client, int, float], tuple[float, list[float]]]
 """(client, callers, seconds) → calls a second, and the milliseconds of each."""
@@ -36,6 +42,28 @@ def unary(client: Client, callers: int, seconds: float) -> tuple[float, list[flo
     return load.per_second, load.answers
 
 
+def forks_to_calls(client: Client, source: ToolSource, blocks: int) -> dict[str, float]:
+    """Return how many bare forks on all cores could be had for one call, where four callers call: the price of a call.
+
+    The median of blocks, in each of which forks and calls took turns; and the median of the calls a second.
+
+    Raises:
+        SandboxUnavailable: a call failed.
+    """
+
+    def load(seconds: float) -> float:
+        return drive(lambda _: call(client, source, isolation=Isolation.TOOL), 4, seconds=seconds).per_second
+
+    load(2 * _PRICE_S)  # containers start here, not below
+    rates, ratios = [], []
+    for _ in range(blocks):
+        time.sleep(_SETTLE_S)
+        forks = forks_per_second(_FORKS, os.cpu_count() or 1)
+        rates.append(load(_PRICE_S))
+        ratios.append(forks / rates[-1])
+    return {"per_second": statistics.median(rates), "ratio": statistics.median(ratios)}
+
+
 SENDERS: Final[Mapping[str, Sender]] = {"unary": unary}
 """By name; each gets a line in the picture."""
 
@@ -51,8 +79,10 @@ def measure_rate(ground: Ground, plan: Plan) -> dict[str, Any]:
     sweeps, seconds = (2, 0.5) if plan.quick else (3, 3.0)
     rates: dict[str, dict[int, list[float]]] = {name: {count: [] for count in counts} for name in SENDERS}
     times: dict[str, dict[int, list[list[float]]]] = {name: {count: [] for count in counts} for name in SENDERS}
+    price = forks_to_calls(client, SMALL, 3 if plan.quick else 7)
     forks: list[float] = []
     for _ in range(sweeps):
+        time.sleep(_SETTLE_S)
         forks.append(forks_per_second(100, os.cpu_count() or 1))
         for name, send in SENDERS.items():
             for count in counts:
@@ -63,6 +93,7 @@ def measure_rate(ground: Ground, plan: Plan) -> dict[str, Any]:
         "sweeps": sweeps,
         "seconds": seconds,
         "forks_per_second_all_cores": Spread.of(forks).document(),
+        "forks_to_calls": rounded(price["ratio"]),
         "senders": {
             name: [_point(count, rates[name][count], times[name][count]) for count in counts] for name in SENDERS
         },

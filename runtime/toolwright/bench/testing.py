@@ -130,6 +130,7 @@ def _rate() -> dict[str, Any]:
         "sweeps": 3,
         "seconds": 3.0,
         "forks_per_second_all_cores": spread(900.0, 3),
+        "forks_to_calls": 2.2,
         "senders": {"unary": [point(1, 200.0), point(4, 400.0), point(8, 420.0)]},
     }
 
