@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
 import grpc.aio
-from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it ships no stubs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
-from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, BatchLedger, check_in_flight
+from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, check_in_flight
+from toolwright.client.batch_aio import LoopFeed
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
@@ -29,62 +28,9 @@ from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
-from toolwright.v1 import execution_pb2, execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
 
 Message = TypeVar("Message")
-
-
-class _Feed:
-    """The requests of a batch."""
-
-    def __init__(self, calls: Iterable[BatchCall] | AsyncIterable[BatchCall], in_flight: int) -> None:
-        self.ledger = BatchLedger()
-        self._calls = calls
-        self._slots = asyncio.Semaphore(in_flight)
-
-    async def send_all(self, stream: grpc.aio.StreamStreamCall[Any, Any]) -> None:
-        """Send each call once there is room for it, then half-close; raises what the calls raise."""
-        try:
-            await stream.wait_for_connection()
-            async with aclosing(_each(self._calls)) as calls:
-                await self._slots.acquire()
-                async for call in calls:
-                    if not await _sent(stream, self.ledger.send(call)):
-                        return
-                    await self._slots.acquire()
-        except grpc.RpcError:
-            return  # the stream is over; whoever reads it learns why
-        finally:
-            if not stream.done():
-                await stream.done_writing()
-
-    def read(self, message: execution_pb2.ExecuteBatchResponse) -> BatchAnswer:
-        """Return an answer, and let another call be sent."""
-        answer = self.ledger.read(message)
-        self._slots.release()
-        return answer
-
-
-async def _sent(stream: Any, request: execution_pb2.ExecuteBatchRequest) -> bool:  # noqa: ANN401 - see below
-    """Send `request`; return whether the stream still took it.
-
-    Not by `stream.write`: where the server has just ended the stream, that makes its own INTERNAL of it, and the
-    status that the server gave is lost.
-    """
-    try:
-        await stream._cython_call.send_serialized_message(request.SerializeToString())  # noqa: SLF001 - as said
-    except cygrpc.BaseError:
-        return False
-    return True
-
-
-async def _each(calls: Iterable[BatchCall] | AsyncIterable[BatchCall]) -> AsyncGenerator[BatchCall, None]:
-    if isinstance(calls, AsyncIterable):
-        async for call in calls:
-            yield call
-    else:
-        for call in calls:
-            yield call
 
 
 class AsyncClient:
@@ -166,7 +112,7 @@ class AsyncClient:
         """
         check_in_flight(in_flight)
         clock = messages.Clock.start(LONGEST_S if timeout_s is None else timeout_s, self._connect_timeout_s)
-        return self._batch(_Feed(calls, in_flight), clock)
+        return self._batch(LoopFeed(calls, in_flight), clock)
 
     def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> AsyncIterator[MakingEvent]:
         """Have a tool made; see `Client.make`."""
@@ -223,7 +169,7 @@ class AsyncClient:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
-    async def _batch(self, feed: _Feed, clock: messages.Clock) -> AsyncIterator[BatchAnswer]:
+    async def _batch(self, feed: LoopFeed, clock: messages.Clock) -> AsyncIterator[BatchAnswer]:
         await self._connect(clock)
         stream = self._executions.ExecuteBatch(timeout=clock.left_s)
         sending = asyncio.create_task(feed.send_all(stream))

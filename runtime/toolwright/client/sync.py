@@ -12,7 +12,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from toolwright.client import messages
-from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, BatchLedger, check_in_flight
+from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, check_in_flight
+from toolwright.client.batch_sync import ThreadFeed
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
@@ -27,7 +28,7 @@ from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
-from toolwright.v1 import execution_pb2, execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+from toolwright.v1 import execution_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
 
 Message = TypeVar("Message")
 _Begun = TypeVar("_Begun")
@@ -40,50 +41,6 @@ class _Events(Protocol[_Sent_co]):
     def __iter__(self) -> Iterator[_Sent_co]: ...
 
     def cancel(self) -> bool: ...
-
-
-class _Feed:
-    """The requests of a batch, which gRPC takes in a thread of its own."""
-
-    def __init__(self, calls: Iterable[BatchCall], in_flight: int) -> None:
-        self.ledger = BatchLedger()
-        self._calls = iter(calls)
-        self._slots = threading.Semaphore(in_flight)
-        self._ended = False
-        self._fault: BaseException | None = None
-
-    def __iter__(self) -> Iterator[execution_pb2.ExecuteBatchRequest]:
-        return self
-
-    def __next__(self) -> execution_pb2.ExecuteBatchRequest:
-        self._slots.acquire()
-        if self._ended:
-            raise StopIteration
-        try:
-            call = next(self._calls)
-        except StopIteration:
-            raise
-        except BaseException as fault:  # noqa: BLE001 - raised where the answers are read
-            self._fault = fault
-            raise StopIteration from None
-        return self.ledger.send(call)
-
-    def read(self, message: execution_pb2.ExecuteBatchResponse) -> BatchAnswer:
-        """Return an answer, and let another call be sent."""
-        answer = self.ledger.read(message)
-        self._slots.release()
-        return answer
-
-    def end(self) -> None:
-        """Let the thread that sends come to its end."""
-        self._ended = True
-        self._slots.release()
-
-    def finish(self) -> None:
-        """Raise what the caller's own calls raised, or that answers are missing."""
-        if self._fault is not None:
-            raise self._fault
-        self.ledger.check_complete()
 
 
 class Client:
@@ -207,7 +164,7 @@ class Client:
         """
         check_in_flight(in_flight)
         clock = messages.Clock.start(LONGEST_S if timeout_s is None else timeout_s, self._connect_timeout_s)
-        return self._batch(_Feed(calls, in_flight), clock)
+        return self._batch(ThreadFeed(calls, in_flight), clock)
 
     def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> Iterator[MakingEvent]:
         """Have a tool made; the last event is `Made` or `NotMade`. Leaving early does not stop the making.
@@ -303,7 +260,7 @@ class Client:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def _batch(self, feed: _Feed, clock: messages.Clock) -> Iterator[BatchAnswer]:
+    def _batch(self, feed: ThreadFeed, clock: messages.Clock) -> Iterator[BatchAnswer]:
         self._connect(clock)
         answers = self._begin(lambda: self._executions.ExecuteBatch(feed, timeout=clock.left_s))
         try:
