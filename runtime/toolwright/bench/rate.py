@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any, Final
 
 from toolwright.bench.floors import forks_per_second
@@ -13,8 +14,9 @@ from toolwright.bench.ground import Ground
 from toolwright.bench.load import drive
 from toolwright.bench.plan import Plan
 from toolwright.bench.spread import Spread, flat, rounded
-from toolwright.bench.work import SMALL, call
+from toolwright.bench.work import ARGUMENTS, SMALL, call, check
 from toolwright.client import Client
+from toolwright.domain.batch import BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.source import ToolSource
 
@@ -64,7 +66,32 @@ def forks_to_calls(client: Client, source: ToolSource, blocks: int) -> dict[str,
     return {"per_second": statistics.median(rates), "ratio": statistics.median(ratios)}
 
 
-SENDERS: Final[Mapping[str, Sender]] = {"unary": unary}
+def batch(client: Client, callers: int, seconds: float) -> tuple[float, list[float]]:
+    """Send all calls in one stream, so many of them in flight."""
+    _stream(client, callers, seconds / 4)  # containers start here, not below
+    return _stream(client, callers, seconds)
+
+
+def _stream(client: Client, in_flight: int, seconds: float) -> tuple[float, list[float]]:
+    sent: dict[str, float] = {}
+    times = []
+    started = time.perf_counter()
+
+    def calls() -> Iterator[BatchCall]:
+        for number in count():
+            now = time.perf_counter()
+            if now > started + seconds:
+                return
+            sent[str(number)] = now
+            yield BatchCall(str(number), SMALL, ARGUMENTS, isolation=Isolation.TOOL)
+
+    for answer in client.execute_batch(calls(), in_flight=in_flight):
+        times.append(1000 * (time.perf_counter() - sent.pop(answer.request_id)))
+        check(answer.execution, answer.error)
+    return len(times) / (time.perf_counter() - started), times
+
+
+SENDERS: Final[Mapping[str, Sender]] = {"unary": unary, "batch": batch}
 """By name; each gets a line in the picture."""
 
 
@@ -77,25 +104,26 @@ def measure_rate(ground: Ground, plan: Plan) -> dict[str, Any]:
     client = ground.main().client
     counts = sorted({*CALLERS, plan.concurrency})
     sweeps, seconds = (2, 0.5) if plan.quick else (3, 3.0)
-    rates: dict[str, dict[int, list[float]]] = {name: {count: [] for count in counts} for name in SENDERS}
-    times: dict[str, dict[int, list[list[float]]]] = {name: {count: [] for count in counts} for name in SENDERS}
+    rates: dict[str, dict[int, list[float]]] = {name: {callers: [] for callers in counts} for name in SENDERS}
+    times: dict[str, dict[int, list[list[float]]]] = {name: {callers: [] for callers in counts} for name in SENDERS}
     price = forks_to_calls(client, SMALL, 3 if plan.quick else 7)
     forks: list[float] = []
     for _ in range(sweeps):
         time.sleep(_SETTLE_S)
         forks.append(forks_per_second(100, os.cpu_count() or 1))
         for name, send in SENDERS.items():
-            for count in counts:
-                rate, took = send(client, count, seconds)
-                rates[name][count].append(rate)
-                times[name][count].append(took)
+            for callers in counts:
+                rate, took = send(client, callers, seconds)
+                rates[name][callers].append(rate)
+                times[name][callers].append(took)
     return {
         "sweeps": sweeps,
         "seconds": seconds,
         "forks_per_second_all_cores": Spread.of(forks).document(),
         "forks_to_calls": rounded(price["ratio"]),
         "senders": {
-            name: [_point(count, rates[name][count], times[name][count]) for count in counts] for name in SENDERS
+            name: [_point(callers, rates[name][callers], times[name][callers]) for callers in counts]
+            for name in SENDERS
         },
     }
 
