@@ -90,6 +90,7 @@ def check_flat(sizes: list[int]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2_400)
 def test_memory_is_flat_over_stand_ins(tmp_path: Path) -> None:
     """What gRPC and the batch itself keep of a call is gone with its answer."""
     with server_process(STAND_INS, tmp_path) as (address, process):
@@ -98,6 +99,7 @@ def test_memory_is_flat_over_stand_ins(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2_400)
 def test_memory_is_flat_over_containers(engine: Engine, tmp_path: Path) -> None:
     """The same with containers, records and all; containers are replaced a hundred times on the way."""
     with server_process(CONTAINERS, tmp_path) as (address, process):
