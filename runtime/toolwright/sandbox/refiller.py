@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -17,6 +17,10 @@ from toolwright.sandbox.pool_state import PoolState
 from toolwright.sandbox.stock import PooledSandbox
 
 log = structlog.get_logger(__name__)
+
+LULL_S: Final = 0.02
+"""Nothing is started or removed so soon after the call that gave the reason for it began or ended, unless calls wait:
+an engine at work takes the cores from that very call."""
 
 
 class Launcher(Protocol):
@@ -85,6 +89,12 @@ class Refiller:
                     self._do(self._undone.pop())
                 elif not state.due:
                     self._needed.wait(pause_s)
+                    self._let_calls_go_first()
+
+    def _let_calls_go_first(self) -> None:
+        end = time.monotonic() + LULL_S
+        while not self._state.closed and not len(self._state.queue) and (left_s := end - time.monotonic()) > 0:
+            self._needed.wait(left_s)
 
     def _start_one(self) -> None:
         began = time.monotonic()
