@@ -292,9 +292,11 @@ class Usage(_message.Message):
     CPU_MS_FIELD_NUMBER: _builtins.int
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     wall_ms: _builtins.float
-    """Milliseconds from the start of the process to its end."""
+    """Milliseconds from when the call reached the sandbox until its process had ended."""
     cpu_ms: _builtins.float
-    """Milliseconds of CPU, user and system, of the process and the children it waited for."""
+    """Milliseconds of CPU, user and system, of the process and the children it waited for. Its own start counts,
+    though it lies before the call: about 2 ms, more with the libraries of an image.
+    """
     peak_memory_bytes: _builtins.int
     """Peak resident memory of the largest of its process and those that it waited for, in bytes."""
     def __init__(
