@@ -44,6 +44,7 @@ def tool(n: int, do: str = "") -> int:
     if do == "nap":
         time.sleep(0.5)
     if do == "sleep":
+        os.fork()  # two processes: one more than wait in an idle container
         time.sleep(9)
     return n * n
 """,
