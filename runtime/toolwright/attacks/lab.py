@@ -235,9 +235,10 @@ class Lab:
         if self.gvisor:
             return {}
         deadline = time.monotonic() + CLEAN_S
-        while not (waiting := self.observer.waiting(container)) or waiting[0].uid == 0:
+        while not (waiting := self.observer.waiting(container)) or int(waiting[0].fields["CapEff"], 16):
             sure(time.monotonic() < deadline, "no process waits for the next call")
             time.sleep(0.005)
+        same(len(waiting), 1, "processes that wait for the next call")
         pipes = set(self.observer.fds(waiting[0].host_pid).values())
         held = self.observer.fds(self.agent(container)[0].host_pid)
         own = {fd: what for fd, what in held.items() if what not in pipes}

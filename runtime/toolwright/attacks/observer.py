@@ -75,6 +75,10 @@ for line in sys.stdin:
 """
 
 
+_AGENT = 2
+"""Processes of a container that are no call's: the relay and the zygote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One process of a sandbox, as the host's kernel shows it."""
@@ -100,6 +104,12 @@ def _seen(one: dict[str, Any]) -> Seen:
         waits=bool(one["Waits"]),
         fields=one,
     )
+
+
+def _may_wait(one: Seen, zygote: str) -> bool:
+    """Whether it is the zygote's own child, one thread, and of one user: what empties directories has two."""
+    alone = one.fields["PPid"] == zygote and one.fields.get("Threads") == "1"
+    return alone and len(set(one.fields["Uid"].split())) == 1
 
 
 class Observer:
@@ -142,11 +152,10 @@ class Observer:
     def _all(self, container_id: str) -> list[Seen]:
         answer = self._ask("processes", self.init_pid(container_id))
         found = sorted((_seen(one) for one in answer), key=lambda one: one.pid)
-        agent = {one.host_pid for one in found[:2]}  # the relay, and the zygote, which is older than any call
-        return [
-            replace(one, waits=one.waits and one.host_pid not in agent and int(one.fields["PPid"]) in agent)
-            for one in found
-        ]
+        if len(found) < _AGENT:
+            return [replace(one, waits=False) for one in found]
+        zygote = str(found[1].host_pid)  # older than any call
+        return [replace(one, waits=one.waits and _may_wait(one, zygote)) for one in found]
 
     def mounts(self, container_id: str) -> str:
         """Return the mount table that the agent has."""

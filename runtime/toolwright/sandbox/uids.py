@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 RANGE = 2_048
-"""Ids in a range: one for each of a container's calls, and the agent's shield."""
-CALLS = RANGE - 2
+"""Ids in a range: the agent's shield, one for each of a container's calls, and one for the process that waits."""
+CALLS = RANGE - 3
 """Calls of one container at most: none of them comes near an id of the next range."""
 _FIRST, _RANGES = 1 << 20, 1 << 19
 """Ids from 2**20 to 2**30: above every ordinary user, below what any file system or runtime balks at."""

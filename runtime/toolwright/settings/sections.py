@@ -114,7 +114,7 @@ class SandboxSettings(_Section):
     runtime: Annotated[str, Field(pattern=_RUNTIME)] = "runc"
     """OCI runtime that the engine knows: `runc`, `runsc`, `crun`, …. There is no fall-back to another."""
     max_calls: Annotated[int, Field(ge=1, le=CALLS)] = 1000
-    """Calls after which a container is thrown away: 1 to 2,046, as each has a user id of its own."""
+    """Calls after which a container is thrown away: 1 to 2,045, as each has a user id of its own."""
     max_age_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 900.0
     """Seconds after which a container is thrown away: 1 to 86,400. Default 15 minutes."""
     pool: PoolSettings = PoolSettings()

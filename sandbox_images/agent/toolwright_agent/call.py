@@ -28,10 +28,14 @@ class Stream:
     fd: int
     kind: FrameType
     cap: int
+    ours: int = 0
+    """Bytes still to come that are for the relay alone."""
     total: int = 0
 
     def take(self, data: bytes) -> bytes:
         """Count `data` and return the part to forward."""
+        if self.ours:
+            self.ours, data = max(0, self.ours - len(data)), data[self.ours :]
         room = max(0, self.cap - self.total)
         self.total += len(data)
         return data[:room]

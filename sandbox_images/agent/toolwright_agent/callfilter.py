@@ -16,6 +16,8 @@ _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
 _KILL_PROCESS = 0x80000000
 _NR, _ARCH, _ARG0, _ARG_BYTES = 0, 4, 16, 8
+_LOW_HALF, _HIGH_HALF_AT = 0xFFFFFFFF, 4
+"""Both machines are little-endian."""
 _X32_BIT = 0x40000000
 
 _NAMESPACES = 0x7E020080
@@ -99,8 +101,8 @@ RULES = (
     Rule(
         ("prctl",),
         "dumpable again, it would own its files in /proc, its score for the OOM killer among them, and its core image"
-        " could go to a program of the host's, which no limit on core files bounds; for merging see madvise. Giving"
-        " either up is what each call does",
+        " could go to a program of the host's, which no limit on core files bounds; for merging see madvise. Each"
+        " call gives up being dumpable itself",
         only=(_PR_SET_DUMPABLE, _PR_SET_MEMORY_MERGE),
         next_unless=0,
     ),
@@ -225,7 +227,15 @@ def _test(rule: Rule) -> list[bytes]:
         ahead = [_op(_JEQ, value, len(others) - at, 0) for at, value in enumerate(others)]
         if rule.next_unless is None:
             return [*ahead, _op(_JEQ, last, 0, 1)]
-        return [*ahead, _op(_JEQ, last, 0, 3), _load(rule.argument + 1), _op(_JEQ, rule.next_unless, 1, 0)]
+        allowed = rule.next_unless  # in both halves, as the kernel reads all 64 bits of some
+        return [
+            *ahead,
+            _op(_JEQ, last, 0, 5),
+            _load(rule.argument + 1),
+            _op(_JEQ, allowed & _LOW_HALF, 0, 2),
+            _op(_LD_W_ABS, _ARG0 + _ARG_BYTES * (rule.argument + 1) + _HIGH_HALF_AT),
+            _op(_JEQ, allowed >> 32, 1, 0),
+        ]
     return [_op(_JSET, rule.if_bits, 0, 1)] if rule.if_bits else []
 
 

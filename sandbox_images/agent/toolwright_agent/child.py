@@ -14,6 +14,8 @@ from typing import NamedTuple, NoReturn
 
 from toolwright_agent import footprint, inheritance, kernel, program
 
+WAITS = b"W"
+"""Sent to the relay alone, ahead of all: this process is confined and waits."""
 CONFINED = b"C"
 """First byte of the result stream: this process had given up its rights before it read its payload."""
 SETUP_FAILED = 97
@@ -64,6 +66,7 @@ def run(rights: Rights, channels: Channels, held: footprint.Footprint) -> NoRetu
         _become(rights)
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # the change of ids may have set it again
         _verify(rights.uid)
+        os.write(_RESULT_FD, WAITS)
         _set_limits(held)
         os.write(_RESULT_FD, CONFINED)
     except BaseException as fault:  # noqa: BLE001 - nothing may go on without all of the above
@@ -73,6 +76,8 @@ def run(rights: Rights, channels: Channels, held: footprint.Footprint) -> NoRetu
 
 
 def _place_channels(channels: Channels) -> None:
+    # Opened anew: what is done to an open file (locks, flags) stays with it, and the zygote's outlives the call.
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0, inheritable=False)
     os.dup2(channels.stdout, 1, inheritable=False)
     os.dup2(channels.stderr, 2, inheritable=False)
     os.dup2(channels.payload, _PAYLOAD_FD, inheritable=False)

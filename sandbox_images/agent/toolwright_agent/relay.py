@@ -36,6 +36,7 @@ YIELD_S = 0.1
 Not before: the kernel weighs a container by what runs in it, so a short call would come off badly beside others.
 """
 LOWEST_PRIORITY = 19
+_WORDS_BYTES = 500
 _FLUSH_BYTES = 32 * 1024
 _FLUSH_S = 0.02
 _KILL_AGAIN_S = 0.005
@@ -70,7 +71,9 @@ class Relay:
         self._oom_fd = _open_oom_counter()
         self._baseline = self._usage()
         os.set_blocking(0, False)
-        self._spare = self._prepare()
+        self._spare: Spare | None = self._prepare()
+        self._unheard = len(child.WAITS)
+        """Bytes that the spare sends ahead of its result, for us alone."""
 
     def serve(self) -> None:
         """Say hello, then run calls until the controller closes the channel."""
@@ -80,6 +83,7 @@ class Relay:
             "uid_base": self._settings.uid_base,
             "counts_oom": self._oom_fd is not None,
         }
+        self._await_first()
         # So that orphans, all of which PID 1 inherits, leave no zombies that would count as processes of the call.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         self._send(FrameType.HELLO, 0, json.dumps(hello).encode())
@@ -92,13 +96,26 @@ class Relay:
         except ControllerGone:
             return
 
+    def _await_first(self) -> None:
+        """Wait until a process waits: where none can be confined, there is no hello, and so no container."""
+        spare = self._spare
+        if spare is None:
+            return
+        select.select([spare.result_fd], [], [])
+        if os.read(spare.result_fd, len(child.WAITS)) != child.WAITS:
+            raise SystemExit(_last_words(spare))
+        self._unheard = 0
+
     # --- one call -------------------------------------------------------------------------
 
     def _run(self, call_id: int, body: bytes) -> None:
         (length,) = CALL_HEADER.unpack_from(body)
         start = CALL_HEADER.size + length
         header: dict[str, Any] = json.loads(body[CALL_HEADER.size : start])
-        call = self._start(call_id, header, body[start:], self._spare)
+        if self._spare is None:
+            raise SystemExit("a call after one that left no proof of its end")
+        spare, self._spare = self._spare, None
+        call = self._start(call_id, header, body[start:], spare)
         self._queue(call, FrameType.STARTED, b"")
         ooms = self._ooms()
         self._pump(call)
@@ -108,7 +125,7 @@ class Relay:
         self._report(call, wall_s, self._ooms() - ooms, clean=clean)
         self._reader.wipe()
         if clean:
-            self._spare = self._prepare()
+            self._spare, self._unheard = self._prepare(), len(child.WAITS)
 
     def _prepare(self) -> Spare:
         """Have the next call's process forked and confined, before there is a call for it."""
@@ -135,7 +152,7 @@ class Relay:
             header["cpu_s"],
         )
         streams = {
-            spare.result_fd: Stream(spare.result_fd, FrameType.RESULT, header["result_bytes"] + 64),
+            spare.result_fd: Stream(spare.result_fd, FrameType.RESULT, header["result_bytes"] + 64, ours=self._unheard),
             spare.stdout_fd: Stream(spare.stdout_fd, FrameType.STDOUT, header["output_bytes"]),
             spare.stderr_fd: Stream(spare.stderr_fd, FrameType.STDERR, header["output_bytes"]),
         }
@@ -408,7 +425,7 @@ class Relay:
 
     def _hear_of_spare(self) -> None:
         if self._channel.recv(64)[:1] != b"S":
-            raise SystemExit("the process that waits for the next call has ended, or the zygote has")
+            raise SystemExit(_last_words(self._spare) if self._spare else "the zygote has ended")
 
     def _read_frames(self) -> list[tuple[FrameType, int, bytes]]:
         try:
@@ -418,6 +435,14 @@ class Relay:
         if not data:
             raise ControllerGone
         return self._reader.feed(data)
+
+
+def _last_words(spare: Spare) -> str:
+    """Say that the process that waits for the next call has ended, or the zygote has, and what it said."""
+    said = ""
+    with suppress(BlockingIOError):
+        said = os.read(spare.stderr_fd, _WORDS_BYTES).decode("utf-8", "replace")
+    return f"no process waits for the next call; {said}"
 
 
 def _write_all(data: bytes) -> None:

@@ -118,6 +118,7 @@ PROBES: Final[dict[str, tuple[int, list[Any]]]] = {
     "prlimit64 by number": (_PRLIMIT, ["self", 7, 0, 0]),
     "prctl to be dumpable": (_PRCTL, [4, 1, 0, 0, 0]),
     "prctl to merge all memory": (_PRCTL, [67, 1, 0, 0, 0]),
+    "prctl to merge all memory by its high half": (_PRCTL, [67, 1 << 32, 0, 0, 0]),
     "madvise to merge memory": (_MADVISE, [0, 0, 12]),
     "clone of a child for its parent": (_CLONE, [0x8000 | 17, 0, 0, 0, 0]),
     "ioctl at the start of the network": (_IOCTL, [-1, 0x8900, 0]),

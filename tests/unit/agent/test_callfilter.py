@@ -95,6 +95,8 @@ def test_each_rule_denies_with_its_error(machine: str, name: str, number: int, r
     elif rule.only:
         for value in rule.only:
             assert verdict(machine, number, value, rule.argument, following=1) == denied
+            for high in (1 << 32, 1 << 32 | 1, 1 << 63):  # the kernel reads all 64 bits of it
+                assert verdict(machine, number, value, rule.argument, following=high) == denied
             assert verdict(machine, number, value, rule.argument) == (ALLOW if rule.next_unless == 0 else denied)
             assert verdict(machine, number, value ^ 1, rule.argument, following=1) == ALLOW
             assert verdict(machine, number, value, rule.argument + 1) == ALLOW

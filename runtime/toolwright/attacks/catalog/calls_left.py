@@ -336,6 +336,57 @@ def the_same_look_finds_what_is_there(lab: Lab) -> None:
     same(lab.fire(own).value, [["left"], True, 2])
 
 
+_ON_STDIN: Final = """
+import errno, fcntl, os, struct
+F_OFD_GETLK, F_OFD_SETLK = 36, 37
+def lock(kind):
+    return struct.pack("hhqqi4x", kind, 0, 7, 3, 0)
+def mark():
+    fcntl.fcntl(0, fcntl.F_SETFL, os.O_NONBLOCK | os.O_APPEND)
+    fcntl.flock(0, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.fcntl(0, F_OFD_SETLK, lock(fcntl.F_RDLCK))
+    except OSError as fault:  # gVisor has no such locks
+        if fault.errno != errno.EINVAL:
+            raise
+def look():
+    found = []
+    if fcntl.fcntl(0, fcntl.F_GETFL) & (os.O_NONBLOCK | os.O_APPEND):
+        found.append("flags")
+    for fd in (0, os.open("/dev/null", os.O_RDWR)):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_UN)
+        except OSError:
+            found.append("lock")
+        try:
+            if fcntl.fcntl(fd, F_OFD_GETLK, lock(fcntl.F_WRLCK))[:2] != struct.pack("h", fcntl.F_UNLCK):
+                found.append("range")
+        except OSError as fault:
+            if fault.errno != errno.EINVAL:
+                raise
+    return found
+def f():
+    __DO__
+"""
+
+
+@CASES.case(
+    "XL-32",
+    "Leaves flags, a lock and locked ranges on its standard input: the next call finds none, there or on /dev/null",
+    threats=("T-LAT-03", "T-LAT-04"),
+)
+def marks_on_standard_input(lab: Lab) -> None:
+    marked, seen = lab.fire_pair(_ON_STDIN.replace("__DO__", "mark()"), _ON_STDIN.replace("__DO__", "return look()"))
+    same((marked.status, seen.value), (Status.SUCCESS, []), "what is found")
+
+
+@CASES.control("XL-32")
+def the_same_look_finds_marks(lab: Lab) -> None:
+    found = lab.fire(_ON_STDIN.replace("__DO__", "mark()\n    return look()")).value
+    same(found, ["flags", "lock", *([] if lab.gvisor else ["range"])], "what is found")
+
+
 @CASES.case(
     "XL-09",
     "Forks faster than its processes are killed: none is left",
