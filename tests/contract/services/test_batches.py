@@ -559,6 +559,26 @@ def test_what_the_calls_raise_comes_after_the_answers(connect: Connect) -> None:
     assert len(executor.asked) == 5
 
 
+@pytest.mark.parametrize("call", ["add", BatchCall("bad", 7)])  # type: ignore[arg-type]  # what a program may try
+def test_what_is_no_call_is_told_after_the_answers(connect: Connect, call: object) -> None:
+    """A program's own slip neither kills the calls before it nor hides behind a fault of the connection."""
+
+    def given() -> Iterator[Any]:
+        yield from calls_of(3)
+        held.wait_for(3)
+        yield call
+        raise AssertionError("it was read on")
+
+    held = Held()
+    executor = ScriptedExecutor(held)
+    with serving(parts(executor=executor)) as address, connect(address) as client:
+        threading.Timer(0.3, held.let_go.set).start()
+        with pytest.raises(AttributeError):
+            client.execute_batch(given())
+    assert len(executor.asked) == 3
+    assert held.cancelled == []
+
+
 def test_nobody_there(connect: Connect) -> None:
     """No server: nothing is read of the calls."""
     calls = calls_of(3)
