@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from toolwright.cli.batch_file import STDIN, read_calls
+from toolwright.cli.batch_file import STDIN, read_calls, read_once
 from toolwright.cli.command import Session
 from toolwright.cli.documents import execution_document
 from toolwright.cli.exit import ExitStatus, document_of, paragraph, status_of, status_of_outcome, worst
@@ -24,12 +24,12 @@ _TOLD_CHARS: Final = 300
 def call_batch(session: Session, tool: str, file: str) -> ExitStatus:
     """Call `tool` with each arguments of `file`, and return the gravest of the calls' exit statuses.
 
-    A file is read to its end first, so that nothing runs where a line is off; stdin is read as answers come.
+    A file is read to its end first, so that nothing runs where a line is off; stdin and pipes are read as answers come.
 
     Raises:
-        InvalidInput: a line is off, or there are none. From stdin, what came before has run.
+        InvalidInput: a line is off, or there are none. From stdin or a pipe, what came before has run.
     """
-    total = None if file == STDIN else sum(1 for _ in read_calls(tool, file))
+    total = None if read_once(file) else sum(1 for _ in read_calls(tool, file))
     tally = _Tally()
     if total != 0:
         with session.services() as services, session.screen.progress() as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,17 @@ STDIN: Final = "-"
 MAX_LINE_BYTES: Final = MAX_ARGUMENTS_BYTES + 1024
 """The largest arguments, and an id around them."""
 _NAMED: Final = {"id", "arguments"}
+
+
+def read_once(file: str) -> bool:
+    """Return whether `file` can be read a single time only: stdin, a pipe as of `<(command)`, or a device."""
+    if file == STDIN:
+        return True
+    try:
+        mode = Path(file).stat().st_mode
+    except (OSError, ValueError):  # whoever opens it says why
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def read_calls(tool: str, file: str) -> Iterator[BatchCall]:

@@ -30,7 +30,8 @@ def call(
             "--batch",
             metavar="FILE",
             help="Many calls at once, as JSON Lines: on each the arguments, or "
-            'an {"id": …, "arguments": {…}}. - reads stdin.',
+            'an {"id": …, "arguments": {…}}. - reads stdin; '
+            "calls from there, and from a pipe, run as they come.",
             show_default=False,
         ),
     ] = None,

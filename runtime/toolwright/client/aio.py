@@ -182,7 +182,10 @@ class AsyncClient:
             fault = messages.fault_of(raised, self.target, timeout_s=clock.timeout_s, late=messages.KILLED)
             raise feed.ledger.ended(fault) from None
         except asyncio.CancelledError:
-            _refuse_if_interrupted()
+            try:
+                _refuse_if_interrupted()
+            except CallCancelled as fault:
+                raise feed.ledger.ended(fault) from None
             raise
         finally:
             stream.cancel()

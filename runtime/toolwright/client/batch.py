@@ -66,7 +66,7 @@ class BatchLedger:
         if not name and self._refused:
             return self._refused.popleft()
         if name not in self._sent:
-            raise ServiceFault(f"the server answered a call that was not made, {shown_line(name)!r:.140}")
+            raise self.ended(ServiceFault(f"the server answered a call that was not made, {shown_line(name)!r:.140}"))
         del self._sent[name]
         if message.WhichOneof("answer") == "error":
             return BatchAnswer(name, error=fault_from_wire(message.error))

@@ -31,13 +31,12 @@ class ThreadFeed:
         if self._ended:
             raise StopIteration
         try:
-            call = next(self._calls)
+            return self.ledger.send(next(self._calls))
         except StopIteration:
             raise
         except BaseException as fault:  # noqa: BLE001 - raised where the answers are read
             self._fault = fault
             raise StopIteration from None
-        return self.ledger.send(call)
 
     def read(self, message: execution_pb2.ExecuteBatchResponse) -> BatchAnswer:
         """Return an answer, and let another call be sent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,6 +71,11 @@ class Cancellation:
                 self._callbacks.append(callback)
                 return
         callback()
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Take back one `on_cancel(callback)`, where it has not run."""
+        with self._lock, suppress(ValueError):
+            self._callbacks.remove(callback)
 
 
 class Sandbox(Protocol):

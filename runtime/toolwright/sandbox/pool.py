@@ -117,6 +117,9 @@ class WarmPool:
         except BaseException:
             self._leave(waiter)
             raise
+        finally:
+            # A call of a batch waits as often as it is turned away, with the same switch.
+            cancellation.forget(waiter.woken.set)
         return self._served(waiter, cancellation)
 
     def _look_again(self) -> None:

@@ -76,6 +76,8 @@ class _State:
     """No further request is taken."""
     left: bool = False
     """Nobody reads answers any more."""
+    killed: bool = False
+    """What was taken and does not run yet is not run."""
     fault: Exception | None = None
     """With which the stream ends."""
 
@@ -147,8 +149,9 @@ class BatchStream:
         self._share.wake()
 
     def kill(self) -> None:
-        """Kill what runs; each call is answered all the same."""
+        """Kill what runs, and run no more; each call that was taken is answered all the same."""
         with self._lock:
+            self._state.killed = True
             self._cancel_all()
 
     # --- answers --------------------------------------------------------------------------------
@@ -244,7 +247,7 @@ class BatchStream:
         cancellation = Cancellation()
         try:
             with self._lock:
-                if self._state.left:
+                if self._state.left or self._state.killed:
                     cancellation.cancel()
                 self._state.running[name] = cancellation
             if cancellation.cancelled:

@@ -11,10 +11,12 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+import grpc
 import pytest
 
 from toolwright import errors
@@ -39,6 +41,7 @@ from toolwright.errors import (
 from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
 from toolwright.services.testing import ScriptedExecutor, endpoint, parts, sample_execution, serving
+from toolwright.v1 import execution_pb2
 
 if TYPE_CHECKING:
     from tests.contract.services.conftest import Connect
@@ -532,6 +535,33 @@ def test_a_client_that_is_closed_kills_its_batch(connect: Connect) -> None:
         reader.join(5)
         wait_until(lambda: len(held.cancelled) == 3)
     assert [type(fault) for fault in faults] == [CallCancelled]
+    assert sorted(faults[0].unanswered) == ["0", "1", "2"]
+
+
+def test_an_answer_to_no_call_ends_the_batch(connect: Connect) -> None:
+    """It is a server's bug: the fault names the id, and the calls that have no answer."""
+
+    def answer(
+        requests: Iterator[execution_pb2.ExecuteBatchRequest], context: grpc.ServicerContext
+    ) -> Iterator[execution_pb2.ExecuteBatchResponse]:
+        next(requests)
+        yield execution_pb2.ExecuteBatchResponse(request_id="odd")
+
+    method = grpc.stream_stream_rpc_method_handler(
+        answer,
+        request_deserializer=execution_pb2.ExecuteBatchRequest.FromString,
+        response_serializer=execution_pb2.ExecuteBatchResponse.SerializeToString,
+    )
+    service = grpc.method_handlers_generic_handler("toolwright.v1.ExecutionService", {"ExecuteBatch": method})
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[service])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with connect(f"127.0.0.1:{port}") as client, pytest.raises(ServiceFault, match=r"not made, 'odd'") as caught:
+            client.execute_batch(calls_of(1))
+    finally:
+        server.stop(0).wait(5)
+    assert caught.value.unanswered == ("0",)
 
 
 def test_a_closed_client_says_so(connect: Connect) -> None:
@@ -557,6 +587,26 @@ def test_what_the_calls_raise_comes_after_the_answers(connect: Connect) -> None:
     ):
         client.execute_batch(given())
     assert len(executor.asked) == 5
+
+
+@pytest.mark.parametrize("call", ["add", BatchCall("bad", 7)])  # type: ignore[arg-type]  # what a program may try
+def test_what_is_no_call_is_told_after_the_answers(connect: Connect, call: object) -> None:
+    """A program's own slip neither kills the calls before it nor hides behind a fault of the connection."""
+
+    def given() -> Iterator[Any]:
+        yield from calls_of(3)
+        held.wait_for(3)
+        yield call
+        raise AssertionError("it was read on")
+
+    held = Held()
+    executor = ScriptedExecutor(held)
+    with serving(parts(executor=executor)) as address, connect(address) as client:
+        threading.Timer(0.3, held.let_go.set).start()
+        with pytest.raises(AttributeError):
+            client.execute_batch(given())
+    assert len(executor.asked) == 3
+    assert held.cancelled == []
 
 
 def test_nobody_there(connect: Connect) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,6 +119,20 @@ def test_stdin_is_read_as_answers_come(cli: RunCli, world: FakeWorld, monkeypatc
     assert [line.get("id") for line in ran.lines] == ["1", "2", None]
     assert "stdin, line 3" in ran.lines[2]["error"]["message"]
     assert len(world.services_.executed) == 2
+
+
+@pytest.mark.parametrize("text", ['{"n": 1}\n{"n": 2}\n', ""])
+def test_a_pipe_is_read_once(cli: RunCli, world: FakeWorld, tmp_path: Path, text: str) -> None:
+    """As a shell's `<(command)` is: its calls run; an empty one holds none, and is not waited for again."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=(text,))
+    writer.start()
+    ran = cli("call", "add", "--batch", path, "--json")
+    writer.join(5)
+    assert [line.get("id") for line in ran.lines] == (["1", "2"] if text else [None])
+    assert ran.status == (0 if text else 2)
+    assert len(world.services_.executed) == text.count("\n")
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", "."])

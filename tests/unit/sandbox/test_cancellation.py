@@ -33,6 +33,21 @@ def test_a_late_callback_runs_at_once() -> None:
     assert heard == [1]
 
 
+def test_what_is_forgotten_does_not_run() -> None:
+    """Once for each time that it was registered; what is not registered is no fault, before and after the cancel."""
+    switch, heard = Cancellation(), list[int]()
+    waiter = threading.Event()
+    switch.on_cancel(waiter.set)
+    switch.on_cancel(lambda: heard.append(1))
+    switch.forget(waiter.set)
+    switch.forget(waiter.set)
+
+    switch.cancel()
+    switch.forget(waiter.set)
+
+    assert (heard, waiter.is_set()) == ([1], False)
+
+
 def test_every_callback_runs_exactly_once_whoever_is_first() -> None:
     """Registering and cancelling at the same time loses nothing and doubles nothing."""
     for _ in range(200):

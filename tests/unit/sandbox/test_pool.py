@@ -488,6 +488,34 @@ def test_waiting_ends_in_time(make_pool: MakePool) -> None:
         assert pool.counts()["waiting"] == 0
 
 
+class Counted(Cancellation):
+    """Knows how many there are to be told."""
+
+    told = 0
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """See `Cancellation.on_cancel`."""
+        self.told += 1
+        super().on_cancel(callback)
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """See `Cancellation.forget`."""
+        self.told -= 1
+        super().forget(callback)
+
+
+def test_a_wait_that_ended_leaves_nothing_with_its_switch(make_pool: MakePool) -> None:
+    """A call of a batch asks again and again, for as long as the batch may take, and is cancelled by the same one."""
+    pool, _ = make_pool(ready=0, most=1)
+    switch = Counted()
+    with lent(pool, A):
+        for _ in range(3):
+            with pytest.raises(Overloaded):
+                name(pool, B, timeout_s=0.02, cancellation=switch)
+    name(pool, B, cancellation=switch)
+    assert switch.told == 0
+
+
 def test_a_cancel_ends_the_wait(make_pool: MakePool, threads: ThreadPoolExecutor) -> None:
     """At once, and the next one in the queue moves up."""
     pool, _ = make_pool(ready=0, most=1)
