@@ -65,9 +65,14 @@ class WarmPool:
 
     @property
     def trouble(self) -> str:
-        """Why no call can be served now: there is no sandbox, and none can be started. Empty if one can."""
+        """Why no call can be served now: there is no sandbox, and none can be started. Empty if one can.
+
+        It is told as well if nobody looks after the pool any more, whatever is left in it.
+        """
         with self._lock:
             state = self._state
+            if not (self._refiller.running or state.closed):
+                return "Sandboxes are neither started nor removed any more, by a fault of the server: restart it."
             if state.stock.blank or state.stock.shares.total:
                 return ""
             return str(state.backoff.failure or state.shortage)

@@ -187,6 +187,32 @@ def test_none_is_started_while_memory_is_short() -> None:
         assert call(pool, OTHER) < 0.1
 
 
+def test_memory_that_cannot_be_read_does_not_end_the_refiller() -> None:
+    """Nothing is started until it can be; then the call that waits is served, and the pool closes at once."""
+    faults = [OSError(24, "Too many open files")]
+
+    def available() -> int:
+        if faults:
+            raise faults.pop()
+        return 1_000 * MIB
+
+    with opened(PoolSize(ready=0, most=2), Budget(MIB, 10 * MIB, available_bytes=available)) as pool:
+        assert call(pool) < 3
+        assert (faults, pool.trouble) == ([], "")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_pool_that_nobody_looks_after_says_so() -> None:
+    """Its thread ended, by what nothing can go on after."""
+
+    def available() -> int:
+        raise SystemExit
+
+    with opened(PoolSize(ready=1), Budget(MIB, 10 * MIB, available_bytes=available)) as pool:
+        assert eventually(lambda: "restart" in pool.trouble)
+    assert pool.trouble == ""
+
+
 def test_not_one_that_fits_is_an_error_at_start() -> None:
     """With the setting, its value and what would be allowed."""
     with pytest.raises(InvalidInput) as refused:
