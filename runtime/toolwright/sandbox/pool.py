@@ -116,9 +116,11 @@ class WarmPool:
             return found
         try:
             cancellation.on_cancel(waiter.woken.set)
-            if not waiter.woken.wait(min(deadline - time.monotonic(), self._state.times.stuck_s)):
+            left_s = deadline - time.monotonic()
+            # Again and again: whether its key's leases end is known only ever for the last while.
+            while not waiter.woken.wait(min(left_s, self._state.times.stuck_s)) and left_s > 0:
                 self._look_again()
-                waiter.woken.wait(max(0.0, deadline - time.monotonic()))
+                left_s = deadline - time.monotonic()
         except BaseException:
             self._leave(waiter)
             raise

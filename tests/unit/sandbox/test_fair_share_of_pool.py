@@ -182,6 +182,28 @@ def test_a_short_calls_key_does_not_grow_beyond_what_it_needs() -> None:
             thread.join()
 
 
+def test_who_waits_beside_a_blank_gets_it_when_leases_stop_ending() -> None:
+    """One lease ends after the call began to wait, which puts off that its key's calls are seen to take long now."""
+    size = PoolSize(ready=1, most=6, cores=2, patience_s=0.05)
+    with opened(size, start_s=0.01) as pool, ExitStack() as held:
+        for _ in range(3):
+            call(pool, FLOODING, 0.001)
+        for _ in range(2):
+            held.enter_context(pool.lease(FLOODING, timeout_s=5, cancellation=Cancellation()))
+        with pool._lock:
+            pool._state.times.ended(FLOODING, 0.001, 1)
+        assert eventually(lambda: pool.counts()["blank"])
+        waiting = threading.Thread(target=call, args=(pool, FLOODING, 0))
+        waiting.start()
+        held.callback(waiting.join)
+        time.sleep(0.15)
+        with pool._lock:
+            pool._state.times.ended(FLOODING, 0.001, 1)
+        assert pool.counts()["waiting"] == 1
+        waiting.join(1.0)
+        assert not waiting.is_alive(), "it waits beside a blank"
+
+
 def test_who_is_refused_is_told_the_queues_own_pace() -> None:
     """Of a queue of four, from which some twenty-five calls a second go, a fifth of a second; not a constant."""
     with opened(PoolSize(ready=0, most=1, queue=4)) as pool, ExitStack() as stack:
