@@ -65,11 +65,10 @@ def _expire(state: PoolState) -> float:
 
 def _make_room(state: PoolState) -> float:
     """Evict while too few places are left for keys that have none; return when to look again, in seconds."""
-    size = state.size
     while True:
         lacking = state.lacking()
         claims = state.claims(lacking)
-        ahead = 0 if state.in_trouble else sum(lacking.values()) + min(size.ready, state.limit - 1)
+        ahead = 0 if state.in_trouble else sum(lacking.values()) + min(state.ready, state.limit - 1)
         if claims is None and state.coming >= ahead:
             return LOOK_S
         if (wait_s := _evict_one(state, claims)) > 0:

@@ -160,7 +160,7 @@ def test_what_is_used_is_not_removed() -> None:
 def test_memory_bounds_the_containers_and_the_refusal_says_so() -> None:
     """Three fit, though eight were allowed."""
     budget = Budget(100, 400, MemoryRules(0.8, 0))
-    with opened(PoolSize(ready=0, most=8, queue=0), budget) as pool:
+    with opened(PoolSize(ready=0, most=8, queue=0), budget, start_s=0.3) as pool:
         assert (pool.stats.places, pool.stats.bound_by) == (3, "memory")
         with pytest.raises(Overloaded, match=r"Memory, and not sandbox.pool.max_containers, allows no more than 3"):
             call(pool)
