@@ -81,8 +81,11 @@ class PoolState:
 
     @property
     def coming(self) -> int:
-        """Places that belong to no key: free, blank, starting, or just being cleared."""
-        return self.limit - self.stock.shares.total
+        """Places that belong to no key: blank, starting, just being cleared, or free and with memory for a start."""
+        stock = self.stock
+        if self.shortage:
+            return len(stock.blank) + stock.starting + stock.ending
+        return self.limit - stock.shares.total
 
     def claims(self, lacking: Mapping[SandboxKey, int]) -> Claims | None:
         """Return who lacks a place in vain, even with those that are coming; None if nobody does."""

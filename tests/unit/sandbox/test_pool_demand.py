@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import psutil
@@ -175,8 +175,9 @@ def test_none_is_started_while_memory_is_short() -> None:
     with opened(PoolSize(ready=0, most=4), budget) as pool:
         call(pool)
         available[0] = 100 * MIB
-        with pytest.raises(Overloaded, match="short of memory"):
-            call(pool, OTHER, 0.2)
+        with pool.lease(KEY, timeout_s=1, cancellation=Cancellation()):
+            with pytest.raises(Overloaded, match="short of memory"):
+                call(pool, OTHER, 0.2)
         assert call(pool) < 0.1
         assert "100 MiB" in pool.stats.shortage
         time.sleep(1.1)
@@ -211,6 +212,25 @@ def test_a_pool_that_nobody_looks_after_says_so() -> None:
     with opened(PoolSize(ready=1), Budget(MIB, 10 * MIB, available_bytes=available)) as pool:
         assert eventually(lambda: "restart" in pool.trouble)
     assert pool.trouble == ""
+
+
+def test_an_idle_one_makes_room_for_who_waits_while_memory_is_short() -> None:
+    """One goes, though places are free: it is what holds the memory. As that is enough, no further one goes."""
+    launcher = FakeLauncher()
+
+    def available() -> int:
+        return (1_000 if launcher.living < 3 else 100) * MIB
+
+    budget = Budget(MIB, 10_000 * MIB, MemoryRules(0.8, 256 * MIB), available)
+    pool = WarmPool(launcher, PoolSize(ready=0, most=8), budget)
+    try:
+        with ExitStack() as held:
+            for _ in range(3):
+                held.enter_context(pool.lease(KEY, timeout_s=5, cancellation=Cancellation()))
+        assert call(pool, OTHER, 2) < 1
+        assert (pool.stats.evicted, pool.stats.idle) == (1, 3)
+    finally:
+        pool.close()
 
 
 def test_not_one_that_fits_is_an_error_at_start() -> None:
