@@ -175,9 +175,11 @@ def test_none_is_started_while_memory_is_short() -> None:
     with opened(PoolSize(ready=0, most=4), budget) as pool:
         call(pool)
         available[0] = 100 * MIB
-        with pool.lease(KEY, timeout_s=1, cancellation=Cancellation()):
-            with pytest.raises(Overloaded, match="short of memory"):
-                call(pool, OTHER, 0.2)
+        with (
+            pool.lease(KEY, timeout_s=1, cancellation=Cancellation()),
+            pytest.raises(Overloaded, match="short of memory"),
+        ):
+            call(pool, OTHER, 0.2)
         assert call(pool) < 0.1
         assert "100 MiB" in pool.stats.shortage
         time.sleep(1.1)
