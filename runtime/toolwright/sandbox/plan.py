@@ -33,12 +33,15 @@ def plan(state: PoolState, budget: Budget | None) -> tuple[int, float]:
     stock, size = state.stock, state.size
     stock.discard_unusable()
     state.times.keep(stock.shares)
+    if state.shortage:
+        # What was removed since may have been enough: then nothing more has to go.
+        _short(state, budget)
     pause_s = min(_expire(state), _make_room(state))
     missing = state.wanted + sum(state.lacking().values()) - len(stock.blank) - stock.starting
     starts = max(0, min(missing, size.starting - stock.starting, state.limit - stock.total))
-    if (starts or state.shortage) and _short(state, budget):
-        return 0, _SHORT_LOOK_S
-    return starts, pause_s
+    if starts and not state.shortage and _short(state, budget):
+        pause_s = min(pause_s, _make_room(state))
+    return (0, min(pause_s, _SHORT_LOOK_S)) if state.shortage else (starts, pause_s)
 
 
 def _expire(state: PoolState) -> float:
@@ -65,11 +68,10 @@ def _expire(state: PoolState) -> float:
 
 def _make_room(state: PoolState) -> float:
     """Evict while too few places are left for keys that have none; return when to look again, in seconds."""
-    size = state.size
     while True:
         lacking = state.lacking()
         claims = state.claims(lacking)
-        ahead = 0 if state.in_trouble else sum(lacking.values()) + min(size.ready, state.limit - 1)
+        ahead = 0 if state.in_trouble else sum(lacking.values()) + min(state.ready, state.limit - 1)
         if claims is None and state.coming >= ahead:
             return LOOK_S
         if (wait_s := _evict_one(state, claims)) > 0:

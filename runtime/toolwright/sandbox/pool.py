@@ -65,9 +65,14 @@ class WarmPool:
 
     @property
     def trouble(self) -> str:
-        """Why no call can be served now: there is no sandbox, and none can be started. Empty if one can."""
+        """Why no call can be served now: there is no sandbox, and none can be started. Empty if one can.
+
+        It is told as well if nobody looks after the pool any more, whatever is left in it.
+        """
         with self._lock:
             state = self._state
+            if not (self._refiller.running or state.closed):
+                return "Sandboxes are neither started nor removed any more, by a fault of the server: restart it."
             if state.stock.blank or state.stock.shares.total:
                 return ""
             return str(state.backoff.failure or state.shortage)
@@ -111,9 +116,11 @@ class WarmPool:
             return found
         try:
             cancellation.on_cancel(waiter.woken.set)
-            if not waiter.woken.wait(min(deadline - time.monotonic(), self._state.times.stuck_s)):
+            left_s = deadline - time.monotonic()
+            # Again and again: whether its key's leases end is known only ever for the last while.
+            while not waiter.woken.wait(min(left_s, self._state.times.stuck_s)) and left_s > 0:
                 self._look_again()
-                waiter.woken.wait(max(0.0, deadline - time.monotonic()))
+                left_s = deadline - time.monotonic()
         except BaseException:
             self._leave(waiter)
             raise

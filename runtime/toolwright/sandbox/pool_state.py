@@ -62,7 +62,12 @@ class PoolState:
     @property
     def wanted(self) -> int:
         """Blank sandboxes to have, starting ones included, beside those for calls that wait."""
-        return min(self.limit, max(self.size.ready, self.demand.blanks))
+        return min(self.limit, max(self.ready, self.demand.blanks))
+
+    @property
+    def ready(self) -> int:
+        """Blank sandboxes to have, whatever the demand: one at least where no call can wait for a start."""
+        return self.size.ready if self.size.queue else max(1, self.size.ready)
 
     def lacking(self) -> dict[SandboxKey, int]:
         """Return, by key, how many calls wait that need a place beyond those of their key."""
@@ -76,8 +81,11 @@ class PoolState:
 
     @property
     def coming(self) -> int:
-        """Places that belong to no key: free, blank, starting, or just being cleared."""
-        return self.limit - self.stock.shares.total
+        """Places that belong to no key: blank, starting, just being cleared, or free and with memory for a start."""
+        stock = self.stock
+        if self.shortage:
+            return len(stock.blank) + stock.starting + stock.ending
+        return self.limit - stock.shares.total
 
     def claims(self, lacking: Mapping[SandboxKey, int]) -> Claims | None:
         """Return who lacks a place in vain, even with those that are coming; None if nobody does."""
@@ -109,7 +117,16 @@ class PoolState:
         return found
 
     def _may_take_blank(self, key: SandboxKey) -> bool:
-        return bool(self.stock.blank) and not self.queue and self._lack(key, 1, time.monotonic()) > 0
+        if not self.stock.blank:
+            return False
+        if self._full:
+            # It cannot wait for one of its key's, however soon that comes free.
+            return not self.lacking()
+        return not self.queue and self._lack(key, 1, time.monotonic()) > 0
+
+    @property
+    def _full(self) -> bool:
+        return len(self.queue) >= self.size.queue
 
     def join(self, key: SandboxKey) -> Waiter:
         """Let a call of `key` wait.
@@ -120,7 +137,7 @@ class PoolState:
         """
         if (fault := self._hopeless()) is not None:
             raise retold(fault) from fault
-        if len(self.queue) >= self.size.queue:
+        if self._full:
             full = self.overloaded(f"All sandboxes are busy and {self.size.queue} calls wait already")
             if (out := self.queue.pop_for(key)) is None:
                 raise full

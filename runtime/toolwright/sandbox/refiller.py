@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 LULL_S: Final = 0.02
 """Nothing is started or removed so soon after the call that gave the reason for it began or ended, unless calls wait:
 an engine at work takes the cores from that very call."""
+_RETRY_S: Final = 1.0
+"""When to plan again after it failed."""
 
 
 class Launcher(Protocol):
@@ -80,7 +82,7 @@ class Refiller:
         state = self._state
         with self._lock:
             while not state.closed or state.stock.total:
-                starts, pause_s = plan(state, self._budget)
+                starts, pause_s = self._plan()
                 for _ in range(starts):
                     state.stock.starting += 1
                     self._apart(self._start_one, "pool-start")
@@ -90,6 +92,14 @@ class Refiller:
                 elif not state.due:
                     self._needed.wait(pause_s)
                     self._let_calls_go_first()
+
+    def _plan(self) -> tuple[int, float]:
+        """Return what `plan` does; where it fails, to start nothing and to look again soon."""
+        try:
+            return plan(self._state, self._budget)
+        except Exception as fault:  # noqa: BLE001 - what a machine out of files does not tell must not end the refiller
+            log.warning("pool_not_planned", error=repr(fault), retry_in_s=_RETRY_S)
+            return 0, _RETRY_S
 
     def _let_calls_go_first(self) -> None:
         end = time.monotonic() + LULL_S

@@ -81,7 +81,7 @@ class PoolSettings(_Section):
 
     min_ready: Annotated[int, Field(ge=0, le=64)] = 1
     """Containers kept started and unused, whatever the demand: 0 to 64. As calls take them faster than they can be
-    replaced, more are kept, in places that are free."""
+    replaced, more are kept, in places that are free. One at least where `max_queue` is 0."""
     max_containers: Annotated[int, Field(ge=1, le=256)] = 8
     """Containers at one time: 1 to 256. Fewer where `memory_share` allows no more."""
     idle_s: Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)] = 300.0

@@ -182,6 +182,55 @@ def test_a_short_calls_key_does_not_grow_beyond_what_it_needs() -> None:
             thread.join()
 
 
+def test_who_waits_beside_a_blank_gets_it_when_leases_stop_ending() -> None:
+    """One lease ends after the call began to wait, which puts off that its key's calls are seen to take long now."""
+    size = PoolSize(ready=1, most=6, cores=2, patience_s=0.05)
+    with opened(size, start_s=0.01) as pool, ExitStack() as held:
+        for _ in range(3):
+            call(pool, FLOODING, 0.001)
+        for _ in range(2):
+            held.enter_context(pool.lease(FLOODING, timeout_s=5, cancellation=Cancellation()))
+        with pool._lock:
+            pool._state.times.ended(FLOODING, 0.001, 1)
+        assert eventually(lambda: pool.counts()["blank"])
+        waiting = threading.Thread(target=call, args=(pool, FLOODING, 0))
+        waiting.start()
+        held.callback(waiting.join)
+        time.sleep(0.15)
+        with pool._lock:
+            pool._state.times.ended(FLOODING, 0.001, 1)
+        assert pool.counts()["waiting"] == 1
+        waiting.join(1.0)
+        assert not waiting.is_alive(), "it waits beside a blank"
+
+
+@pytest.mark.parametrize("queue", [0, 1])
+def test_who_cannot_wait_gets_a_blank(queue: int) -> None:
+    """Though its key has as many containers as short calls need: no queue, or a full one, lets it wait for these."""
+    size = PoolSize(ready=2, most=6, queue=queue, cores=2, patience_s=0.5)
+    with opened(size, start_s=0.01) as pool, ExitStack() as held:
+        for _ in range(2):
+            assert eventually(lambda: pool.counts()["blank"] == 2)
+            held.enter_context(pool.lease(FLOODING, timeout_s=5, cancellation=Cancellation()))
+        with pool._lock:
+            pool._state.times.ended(FLOODING, 0.001, 1)
+        assert eventually(lambda: pool.counts()["blank"] == 2)
+        for _ in range(queue):
+            waiting = threading.Thread(target=call, args=(pool, FLOODING, 0))
+            waiting.start()
+            held.callback(waiting.join)
+        assert eventually(lambda: pool.counts()["waiting"] == queue)
+        call(pool, FLOODING, 0)
+
+
+def test_where_nobody_can_wait_one_is_kept_ready() -> None:
+    """Else nothing would ever be started, as calls that are refused ask for nothing."""
+    with opened(PoolSize(ready=0, most=2, queue=0)) as pool:
+        for key in (FLOODING, ANOTHER):
+            assert eventually(lambda: pool.counts()["blank"] == 1)
+            call(pool, key, 0)
+
+
 def test_who_is_refused_is_told_the_queues_own_pace() -> None:
     """Of a queue of four, from which some twenty-five calls a second go, a fifth of a second; not a constant."""
     with opened(PoolSize(ready=0, most=1, queue=4)) as pool, ExitStack() as stack:

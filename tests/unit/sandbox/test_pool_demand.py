@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import psutil
@@ -160,7 +160,7 @@ def test_what_is_used_is_not_removed() -> None:
 def test_memory_bounds_the_containers_and_the_refusal_says_so() -> None:
     """Three fit, though eight were allowed."""
     budget = Budget(100, 400, MemoryRules(0.8, 0))
-    with opened(PoolSize(ready=0, most=8, queue=0), budget) as pool:
+    with opened(PoolSize(ready=0, most=8, queue=0), budget, start_s=0.3) as pool:
         assert (pool.stats.places, pool.stats.bound_by) == (3, "memory")
         with pytest.raises(Overloaded, match=r"Memory, and not sandbox.pool.max_containers, allows no more than 3"):
             call(pool)
@@ -175,7 +175,10 @@ def test_none_is_started_while_memory_is_short() -> None:
     with opened(PoolSize(ready=0, most=4), budget) as pool:
         call(pool)
         available[0] = 100 * MIB
-        with pytest.raises(Overloaded, match="short of memory"):
+        with (
+            pool.lease(KEY, timeout_s=1, cancellation=Cancellation()),
+            pytest.raises(Overloaded, match="short of memory"),
+        ):
             call(pool, OTHER, 0.2)
         assert call(pool) < 0.1
         assert "100 MiB" in pool.stats.shortage
@@ -185,6 +188,51 @@ def test_none_is_started_while_memory_is_short() -> None:
         available[0] = 300 * MIB
         assert eventually(lambda: pool.stats.shortage == ""), "nobody has to ask for it"
         assert call(pool, OTHER) < 0.1
+
+
+def test_memory_that_cannot_be_read_does_not_end_the_refiller() -> None:
+    """Nothing is started until it can be; then the call that waits is served, and the pool closes at once."""
+    faults = [OSError(24, "Too many open files")]
+
+    def available() -> int:
+        if faults:
+            raise faults.pop()
+        return 1_000 * MIB
+
+    with opened(PoolSize(ready=0, most=2), Budget(MIB, 10 * MIB, available_bytes=available)) as pool:
+        assert call(pool) < 3
+        assert (faults, pool.trouble) == ([], "")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_pool_that_nobody_looks_after_says_so() -> None:
+    """Its thread ended, by what nothing can go on after."""
+
+    def available() -> int:
+        raise SystemExit
+
+    with opened(PoolSize(ready=1), Budget(MIB, 10 * MIB, available_bytes=available)) as pool:
+        assert eventually(lambda: "restart" in pool.trouble)
+    assert pool.trouble == ""
+
+
+def test_an_idle_one_makes_room_for_who_waits_while_memory_is_short() -> None:
+    """One goes, though places are free: it is what holds the memory. As that is enough, no further one goes."""
+    launcher = FakeLauncher()
+
+    def available() -> int:
+        return (1_000 if launcher.living < 3 else 100) * MIB
+
+    budget = Budget(MIB, 10_000 * MIB, MemoryRules(0.8, 256 * MIB), available)
+    pool = WarmPool(launcher, PoolSize(ready=0, most=8), budget)
+    try:
+        with ExitStack() as held:
+            for _ in range(3):
+                held.enter_context(pool.lease(KEY, timeout_s=5, cancellation=Cancellation()))
+        assert call(pool, OTHER, 2) < 1
+        assert (pool.stats.evicted, pool.stats.idle) == (1, 3)
+    finally:
+        pool.close()
 
 
 def test_not_one_that_fits_is_an_error_at_start() -> None:
