@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts.benchmark_plot import benchmark_svg
 from toolwright.bench.figures import FIGURES
 from toolwright.bench.plan import SECTIONS
-from toolwright.cli.bench_report import bound
+from toolwright.cli.bench_report import bound, tail
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 KEPT: Final = DOCS / "benchmarks.json"
@@ -40,10 +40,10 @@ milliseconds say as much of the machine as of the program. To measure yours, in 
 .venv/bin/toolwright bench --quick
 ```
 
-Words used here. *p50*: half of all calls were quicker (the median); *p99*: all but one in a hundred were. *p10–p90*:
-where the middle eight tenths lie. A *floor* is a cheaper way to do the same with less: no isolation, or none of ours.
-*Warm*: a container is there already. Floors and ours are measured in turns, block by block, and a ratio is the median
-of the blocks' ratios, so that a machine that slows down in between slows both.
+Words used here. *p50*: half of all calls were quicker (the median); *p99*: all but one in a hundred were, told where
+there were a hundred. *p10–p90*: where the middle eight tenths lie. A *floor* is a cheaper way to do the same with less:
+no isolation, or none of ours. *Warm*: a container is there already. Floors and ours are measured in turns, block by
+block, and a ratio is the median of the blocks' ratios, so that a machine that slows down in between slows both.
 """
 
 _NAMES: Final = {
@@ -64,6 +64,13 @@ _VERDICTS: Final = {
     "missed": "**missed**",
     "not measured": "not measured",
 }
+_SENDERS: Final = {
+    "unary": "*unary*: so many callers in threads, each of which calls again as soon as it is answered.",
+    "batch": (
+        "*batch*: one caller and one stream with so many calls in flight; the server runs as many of them at once as "
+        "`batch.in_flight` says."
+    ),
+}
 _TWO: Final = 2
 _OURS: Final = ("tenant", "tool", "call", "science")
 
@@ -71,17 +78,19 @@ _OURS: Final = ("tenant", "tool", "call", "science")
 def merged(runs: Sequence[_Found]) -> dict[str, Any]:
     """Return the first run with the sections that only later ones have; says of each which run it is from."""
     whole = dict(runs[0])
-    sections, skipped = dict(whole["sections"]), dict(whole["skipped"])
+    sections, skipped, failed = (dict(whole[key]) for key in ("sections", "skipped", "failed"))
     borrowed: dict[str, Any] = dict(whole.get("borrowed", {}))
     for run in runs[1:]:
         for name, found in run["sections"].items():
             if name not in sections:
                 sections[name] = found
                 skipped.pop(name, None)
+                failed.pop(name, None)
                 borrowed[name] = {"measured_at": run["measured_at"], "machine": run["machine"]}
     figures = [figure.judged(sections) for figure in FIGURES]
     ordered = {name: sections[name] for name in SECTIONS if name in sections}
-    return {**whole, "sections": ordered, "skipped": skipped, "borrowed": borrowed, "figures": figures}
+    left = {"skipped": skipped, "failed": failed}
+    return {**whole, "sections": ordered, **left, "borrowed": borrowed, "figures": figures}
 
 
 def page(document: _Found) -> str:
@@ -110,10 +119,8 @@ def _figures(document: _Found) -> Iterator[str]:
     for one in document["figures"]:
         unit, measured = one["unit"], one["measured"]
         shown = "–" if measured is None else bound(measured, unit)
-        verdict = {"missed": "**missed**", "aim": "aim reached", "must": "must reached"}.get(
-            one["verdict"], one["verdict"]
-        )
-        rows.append((one["what"], bound(one["must"], unit), bound(one["aim"], unit), shown, verdict))
+        bounds = (bound(one["must"], unit), bound(one["aim"], unit))
+        rows.append((one["what"], *bounds, shown, _VERDICTS[one["verdict"]]))
     yield _table(("what", "must", "aim", "measured", ""), rows)
 
 
@@ -171,8 +178,8 @@ def _rate(found: _Found) -> Iterator[str]:
     price = found.get("forks_to_calls")
     priced = f" In turns with them, a call of four callers costs as much as {price:.2f} bare forks." if price else ""
     yield (
-        "Callers in threads, each of which calls again as soon as it is answered. Bare forks on all cores: "
-        f"{forks:.0f} a second.{priced}\n"
+        f"{' '.join(_SENDERS[name] for name in found['senders'])} Bare forks on all cores: {forks:.0f} a second."
+        f"{priced}\n"
     )
     rows = [
         (
@@ -180,7 +187,7 @@ def _rate(found: _Found) -> Iterator[str]:
             str(point["callers"]),
             f"{point['calls_per_second']:.0f}",
             f"{point['least']:.0f} – {point['most']:.0f}",
-            *(_number(point["latency_ms"][key]) for key in ("p50", "p90", "p99")),
+            *_times(point["latency_ms"]),
         )
         for name, points in found["senders"].items()
         for point in points
@@ -260,8 +267,10 @@ def _queue(found: _Found) -> Iterator[str]:
     )
     rows = []
     for name, one in (("the crowd", found), ("the other caller", found["quiet_caller"])):
-        waits = (_number(one["wait_ms"][key]) if one["wait_ms"] else "–" for key in ("p50", "p99"))
-        rows.append((name, *(f"{one[key]:,}" for key in ("served", "refused", "refused_with_retry_time")), *waits))
+        median, _, late = _times(one["wait_ms"]) if one["wait_ms"] else "–––"
+        rows.append(
+            (name, *(f"{one[key]:,}" for key in ("served", "refused", "refused_with_retry_time")), median, late)
+        )
     yield _table(("", "served", "refused", "told when", "wait p50, ms", "p99"), rows)
     yield (
         f"Fairness among the crowd (Jain's index, 1 is even): {found['fairness']:.2f}; the least served had "
@@ -273,9 +282,10 @@ def _payloads(found: _Found) -> Iterator[str]:
     yield "## Payloads\n"
     rows = []
     for way, title in (("arguments", "arguments"), ("result", "result")):
-        for one in found[way]:
-            times = (_number(one["latency_ms"][key]) for key in ("p50", "p90", "p99"))
-            rows.append((title, f"{one['bytes']:,}", *times, _number(one["mib_per_second"])))
+        rows += [
+            (title, f"{one['bytes']:,}", *_times(one["latency_ms"]), _number(one["mib_per_second"]))
+            for one in found[way]
+        ]
     yield _table(("", "bytes", "p50 ms", "p90 ms", "p99 ms", "MiB a second"), rows)
 
 
@@ -293,8 +303,9 @@ def _peers(found: _Found) -> Iterator[str]:
     rows = []
     for name, one in found["peers"].items():
         if one["state"] == "measured":
-            times = (_number(one["warm"][key]) for key in ("p50", "p90", "p99"))
-            rows.append((f"{name} {one['version']}", _number(one["cold_ms"]), *times, str(one["warm"]["count"])))
+            rows.append(
+                (f"{name} {one['version']}", _number(one["cold_ms"]), *_times(one["warm"]), str(one["warm"]["count"]))
+            )
         else:
             rows.append((name, one["state"], "", "", "", ""))
     yield _table(("", "first call", "p50", "p90", "p99", "calls"), rows)
@@ -320,14 +331,18 @@ def _middle(one: _Found | None) -> str:
 
 
 def _spreads(head: str, subjects: _Found) -> str:
-    rows = [
-        (name, *(_number(one[key]) for key in ("p50", "p90", "p99", "p10")), f"{one['count']:,}")
-        for name, one in subjects.items()
-    ]
+    rows = [(name, *_times(one), _number(one["p10"]), f"{one['count']:,}") for name, one in subjects.items()]
     return _table((head, "p50", "p90", "p99", "p10", "n"), rows)
 
 
-def _number(value: float) -> str:
+def _times(one: _Found) -> tuple[str, str, str]:
+    """Return p50, p90 and p99."""
+    return _number(one["p50"]), _number(one["p90"]), _number(tail(one))
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - where commas help
 
 

@@ -8,6 +8,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any, Final
 
+from toolwright.cli.bench_report import tail
 from toolwright.cli.cost_curve import round_ticks
 from toolwright.cli.svg import FONTS, GRID, SOFT, dot, line, text
 
@@ -80,14 +81,20 @@ def _bars(times: Sequence[tuple[str, bool, _Found]]) -> Iterator[str]:
     if not times:
         return
     lowest = 10 ** math.floor(math.log10(min(one["p50"] for _, _, one in times)))
-    highest = 10 ** math.ceil(math.log10(max(one["p99"] for _, _, one in times)))
+    highest = 10 ** math.ceil(math.log10(max(_late(one) for _, _, one in times)))
     bottom = _BARS_TOP + _BAR * len(times)
 
     def x(milliseconds: float) -> float:
         share = math.log10(max(milliseconds, lowest) / lowest) / math.log10(highest / lowest)
         return _BARS_LEFT + (_RIGHT - _BARS_LEFT) * share
 
-    yield text(_LEFT, _BARS_TOP - 44, "How long a call takes: p50 (bar) to p99 (line)", size=18, weight=600)
+    yield text(
+        _LEFT,
+        _BARS_TOP - 44,
+        "How long a call takes: p50 (bar) to p99 (line; of fewer than 100: p90)",
+        size=18,
+        weight=600,
+    )
     yield text(_LEFT, _BARS_TOP - 22, "milliseconds; each step to the right is ten times as long", size=12, fill=SOFT)
     for power in range(round(math.log10(lowest)), round(math.log10(highest)) + 1):
         place = x(10.0**power)
@@ -98,5 +105,10 @@ def _bars(times: Sequence[tuple[str, bool, _Found]]) -> Iterator[str]:
         colour, width = (_OURS if ours else _FLOOR), x(one["p50"]) - _BARS_LEFT
         yield text(_BARS_LEFT - 12, middle + 4, name, size=12.5, anchor="end", weight=600 if ours else 400)
         yield f'<rect x="{_BARS_LEFT}" y="{middle - 7:.1f}" width="{width:.1f}" height="14" fill="{colour}"/>'
-        yield line(x(one["p50"]), middle, x(one["p99"]), middle, colour, width=2)
-        yield text(x(one["p99"]) + 8, middle + 4, f"{one['p50']:.3g}", size=12, fill=SOFT)
+        yield line(x(one["p50"]), middle, x(_late(one)), middle, colour, width=2)
+        yield text(x(_late(one)) + 8, middle + 4, f"{one['p50']:.3g}", size=12, fill=SOFT)
+
+
+def _late(one: _Found) -> float:
+    late = tail(one)
+    return float(one["p90"] if late is None else late)

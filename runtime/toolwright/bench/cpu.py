@@ -35,8 +35,17 @@ class _Meter:
     containers: tuple[str, ...]
     groups: tuple[Cgroup, ...]
 
-    def read(self) -> dict[str, float]:
-        found = {"client": _seconds([psutil.Process()]), "server": _seconds([psutil.Process(self.server.pid)])}
+    def before(self) -> dict[str, float]:
+        """Read, the client last: reading is work of this process, and none of the calls'."""
+        others = self._others()
+        return {"client": _seconds([psutil.Process()]), **others}
+
+    def after(self) -> dict[str, float]:
+        """Read, the client first."""
+        return {"client": _seconds([psutil.Process()]), **self._others()}
+
+    def _others(self) -> dict[str, float]:
+        found = {"server": _seconds([psutil.Process(self.server.pid)])}
         for name in _ENGINE:
             found[name] = _seconds(one for one in psutil.process_iter(["name"]) if one.info["name"] == name)
         found["shims"] = _seconds(shims(self.containers))
@@ -90,9 +99,9 @@ def _piece(ground: Ground, server: ServerProcess, callers: int) -> dict[str, flo
     try:
         groups = tuple(Cgroup.of(ground.init_pid(one)) for one in containers)
         meter = _Meter(server, containers, groups)
-        before = meter.read()
+        before = meter.before()
         load = drive(lambda _: call(server.client, isolation=Isolation.TENANT), callers, calls=_PIECE)
-        after = meter.read()
+        after = meter.after()
     except (OSError, NotFound, SkippedSection):  # one that only starts has no process yet
         return None
     if tuple(sorted(ground.containers(server))) != containers:

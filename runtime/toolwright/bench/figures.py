@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from toolwright.bench.spread import P99_NEEDS
+
 _Document = Mapping[str, Any]
 
 
@@ -75,7 +77,15 @@ FIGURES: Final = (
         "warm_to_fork_pipe", "warm call over gRPC, p50, to fork and pipe", 5, 2.5, "ratio", _ratio("tool_to_fork_pipe")
     ),
     Figure("warm_to_docker_exec", "the same to `docker exec`", 1 / 12, 1 / 30, "ratio", _ratio("tool_to_docker_exec")),
-    Figure("p99_to_p50", "p99 to p50, one caller", 5, 3, "ratio", ("warm", "p99_to_p50")),
+    Figure(
+        "p99_to_p50",
+        "p99 to p50, one caller",
+        5,
+        3,
+        "ratio",
+        ("warm", "p99_to_p50"),
+        needs=((("warm", "subjects", "tool", "count"), P99_NEEDS),),
+    ),
     Figure(
         "calls_per_second",
         "calls a second, 8 callers (set for two cores)",

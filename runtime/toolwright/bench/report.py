@@ -84,7 +84,7 @@ def _ours(sections: _Found, plan: Plan) -> dict[str, Any] | None:
     return {
         "p50_ms": warm["p50"],
         "p90_ms": warm["p90"],
-        "p99_ms": warm["p99"],
+        "p99_ms": sections["warm"]["p99_ms"],
         "calls_per_second": rate.get(str(plan.concurrency)),
         "concurrency": plan.concurrency,
         "calls": warm["count"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from toolwright.bench.blocks import interleaved
@@ -63,16 +64,14 @@ def run_bench(ground: Ground, plan: Plan) -> dict[str, Any]:
     """Measure what `plan` names, the floors again at the end, and return the document of the run.
 
     Raises:
-        EngineUnavailable, SandboxUnavailable: no plain container runs any more.
+        EngineUnavailable: the engine cannot be asked about itself.
     """
     started, machine = time.monotonic(), machine_facts(ground.engine, ground.runtime)
     found = Findings(skipped=plan.left_out)
     for name in plan.sections:
         ground.tell(f"Measuring {name}: {SECTIONS[name]}")
         _measure(name, ground, plan, found)
-    if "floors" in found.sections and len(found.sections) > 1:
-        ground.tell("Measuring the floors again")
-        found.sections["floors"]["at_the_end"] = measure_floors(ground, plan)["subjects"]
+    _measure_floors_again(ground, plan, found)
     machine["load_average_at_the_end"] = machine_facts(ground.engine, ground.runtime)["load_average"]
     return bench_document(found, machine, plan, time.monotonic() - started)
 
@@ -80,12 +79,40 @@ def run_bench(ground: Ground, plan: Plan) -> dict[str, Any]:
 def _measure(name: str, ground: Ground, plan: Plan, found: Findings) -> None:
     """Measure one section; what it cannot do here must not cost what the others found."""
     started = time.monotonic()
-    try:
+    with kept(name, ground, found):
         measured = _MEASURES[name](ground, plan)
         found.sections[name] = {**measured, "took_s": round(time.monotonic() - started, 1)}
-    except SkippedSection as why:
-        ground.tell(f"NOT MEASURED: {name}: {why}")
-        found.skipped[name] = str(why)
+
+
+def _measure_floors_again(ground: Ground, plan: Plan, found: Findings) -> None:
+    if "floors" not in found.sections or len(found.sections) == 1:
+        return
+    ground.tell("Measuring the floors again")
+    with kept("floors", ground, found):
+        found.sections["floors"]["at_the_end"] = measure_floors(ground, plan)["subjects"]
+
+
+@contextmanager
+def kept(name: str, ground: Ground, found: Findings) -> Iterator[None]:
+    """Note why section `name` was not measured, whatever the reason, and go on."""
+    try:
+        yield
+    except SkippedSection as skipped:
+        _skip(name, str(skipped), ground, found)
+    except PermissionError as refused:
+        why = f"this user may not look at {refused.filename or 'what it measures'}: run the bench as root"
+        _skip(name, why, ground, found)
     except ToolwrightError as fault:
-        ground.tell(f"FAILED: {name}: {fault}")
-        found.failed[name] = str(fault)
+        _fail(name, str(fault), ground, found)
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the other sections' figures are worth more
+        _fail(name, f"{type(fault).__name__}: {fault}", ground, found)
+
+
+def _skip(name: str, why: str, ground: Ground, found: Findings) -> None:
+    ground.tell(f"NOT MEASURED: {name}: {why}")
+    found.skipped[name] = why
+
+
+def _fail(name: str, why: str, ground: Ground, found: Findings) -> None:
+    ground.tell(f"FAILED: {name}: {why}")
+    found.failed[name] = why

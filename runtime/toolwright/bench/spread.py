@@ -5,7 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
+
+P99_NEEDS: Final = 100
+"""Values, for one in a hundred to be another than the greatest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,8 @@ class Spread:
     p10: float
     p50: float
     p90: float
-    p99: float
+    p99: float | None
+    """None of fewer than a hundred: there it would be the greatest."""
     count: int
 
     @classmethod
@@ -25,13 +29,14 @@ class Spread:
             percentile(values, 0.1),
             statistics.median(values),
             percentile(values, 0.9),
-            percentile(values, 0.99),
+            percentile(values, 0.99) if len(values) >= P99_NEEDS else None,
             len(values),
         )
 
     def document(self) -> dict[str, Any]:
         """Return it for JSON, with as many digits as can mean something."""
-        return {name: value if name == "count" else rounded(value) for name, value in asdict(self).items()}
+        found = asdict(self)
+        return {name: value if name == "count" or value is None else rounded(value) for name, value in found.items()}
 
 
 def percentile(values: Sequence[float], share: float) -> float:

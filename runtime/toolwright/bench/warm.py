@@ -62,12 +62,14 @@ class Caller:
     isolation: Isolation
     source: ToolSource = SMALL
     pause_s: float = 0.0
-    """Before each call; not counted."""
+    """Before each call and after a block: a container being replaced must not disturb what comes next. Not counted."""
     stages: Stages = field(default_factory=Stages)
 
     def run(self, rounds: int) -> list[float]:
         """Return the milliseconds of so many calls."""
-        return [self._once() for _ in range(rounds)]
+        times = [self._once() for _ in range(rounds)]
+        time.sleep(self.pause_s)
+        return times
 
     def warm_up(self, rounds: int = _WARM_UP) -> None:
         """Make calls that are not counted."""
@@ -103,6 +105,7 @@ def measure_warm(ground: Ground, plan: Plan) -> dict[str, Any]:
         "blocks": plan.blocks,
         "subjects": {name: Spread.of(flat(values)).document() for name, values in blocks.items()},
         "ratios": _ratios(blocks),
+        "p99_ms": rounded(percentile(whole, 0.99)),
         "p99_to_p50": rounded(percentile(whole, 0.99) / statistics.median(whole)),
         "stages": {name: caller.stages.document() for name, caller in callers.items()},
         "pool_empty": sum(one.queue_ms + one.acquire_ms > _NOT_READY_MS for one in callers[CALL].stages.timings),

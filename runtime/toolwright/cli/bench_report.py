@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import RenderableType
 from rich.table import Table
 
+from toolwright.bench.spread import P99_NEEDS
+
 _STYLES: Final = {"aim": "bold green", "must": "green", "missed": "bold red", "not measured": "dim"}
 _Found = Mapping[str, Any]
+_EXACT: Final = 1e-6
+"""So that 1/(1/15) is no less than 15."""
+_NO_TENTHS: Final = 1_000
+"""From 1/100 on nobody asks for tenths."""
 
 
 def report(document: _Found) -> Iterator[RenderableType]:
@@ -33,10 +40,18 @@ def report(document: _Found) -> Iterator[RenderableType]:
 
 
 def bound(value: float, unit: str) -> str:
-    """Return a bound, or what was measured, as people read it: a small ratio as 1/n."""
-    if unit == "ratio":
-        return f"{value:.2f}" if value >= 1 else f"1/{1 / value:.0f}"
-    return f"{value:.4g} {unit}"
+    """Return a bound, or what was measured, as people read it: a small ratio as 1/n, never with an n above its own."""
+    if unit != "ratio":
+        return f"{value:.4g} {unit}"
+    if value >= 1:
+        return f"{value:.2f}"
+    tenths = math.floor(10 / value + _EXACT)
+    return f"1/{tenths / 10:g}" if tenths < _NO_TENTHS else f"1/{tenths // 10}"
+
+
+def tail(one: _Found) -> float | None:
+    """Return the p99 of a spread; None of too few values to have one, also in a run that was kept from before."""
+    return one["p99"] if one["count"] >= P99_NEEDS else None
 
 
 def machine_words(machine: _Found) -> str:
@@ -72,8 +87,12 @@ def _subjects(title: str, subjects: _Found) -> Table:
 
 
 def _row(name: str, one: _Found) -> tuple[str, ...]:
-    times = (f"{one[key]:.4g}" for key in ("p50", "p90", "p99"))
+    times = (_time(value) for value in (one["p50"], one["p90"], tail(one)))
     return (name, *times, f"{one['p10']:.4g}–{one['p90']:.4g}", str(one["count"]))
+
+
+def _time(value: float | None, unit: str = "") -> str:
+    return "–" if value is None else f"{value:.4g}{unit}"
 
 
 def _floors(found: _Found) -> Iterator[RenderableType]:
@@ -107,7 +126,10 @@ def _rate(found: _Found) -> Iterator[RenderableType]:
     for name, points in found["senders"].items():
         for point in points:
             spread, latency = f"{point['least']:.0f}–{point['most']:.0f}", point["latency_ms"]
-            rate, times = f"{point['calls_per_second']:.0f}", (f"{latency[key]:.4g}" for key in ("p50", "p99"))
+            rate, times = (
+                f"{point['calls_per_second']:.0f}",
+                (_time(value) for value in (latency["p50"], tail(latency))),
+            )
             table.add_row(name, str(point["callers"]), rate, spread, *times)
     yield table
     forks = found["forks_per_second_all_cores"]
@@ -150,7 +172,8 @@ def _queue(found: _Found) -> Iterator[RenderableType]:
         f"{found['callers']} callers, {found['places']} places", "served", "refused", "told when", "wait p50", "p99"
     )
     for name, one in (("the crowd", found), ("another caller", found["quiet_caller"])):
-        waits = (f"{one['wait_ms'][key]:.4g} ms" if one["wait_ms"] else "–" for key in ("p50", "p99"))
+        spread = one["wait_ms"]
+        waits = (_time(value, " ms") for value in ((spread["p50"], tail(spread)) if spread else (None, None)))
         counts = (str(one[key]) for key in ("served", "refused", "refused_with_retry_time"))
         table.add_row(name, *counts, *waits)
     yield table

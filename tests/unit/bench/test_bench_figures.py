@@ -13,7 +13,7 @@ from toolwright.bench.plan import SECTIONS, Plan, make_plan
 from toolwright.bench.queueing import jain
 from toolwright.bench.report import Findings, bench_document
 from toolwright.bench.spread import Spread, percentile, ratio, rounded
-from toolwright.bench.testing import MACHINE, sample_document
+from toolwright.bench.testing import MACHINE, sample_document, spread
 from toolwright.bench.work import slowed
 from toolwright.errors import InvalidInput
 
@@ -28,8 +28,18 @@ def test_percentile_takes_a_value_that_was_measured() -> None:
 
 def test_spread_of_measured_values() -> None:
     """The middle, both ends of the middle eight tenths, and how many there were."""
-    spread = Spread.of([float(n) for n in range(1, 101)])
-    assert (spread.p10, spread.p50, spread.p90, spread.count) == (10.0, 50.5, 90.0, 100)
+    found = Spread.of([float(n) for n in range(1, 101)])
+    assert (found.p10, found.p50, found.p90, found.count) == (10.0, 50.5, 90.0, 100)
+
+
+def test_spread_of_few_has_no_p99() -> None:
+    """Of 99 values it would be the greatest; the document says null, and the headline keeps its number."""
+    assert Spread.of([1.0] * 99).document()["p99"] is None
+    assert Spread.of([1.0] * 100).document()["p99"] == 1.0
+    document = sample_document()
+    document["sections"]["warm"]["subjects"]["tool"] = spread(2.5, 99)
+    figures = {figure.name: figure.judged(document["sections"])["verdict"] for figure in FIGURES}
+    assert (figures["p99_to_p50"], document["execute_tool"]["p99_ms"]) == ("not measured", 5.0)
 
 
 def test_numbers_have_four_digits() -> None:
@@ -39,8 +49,8 @@ def test_numbers_have_four_digits() -> None:
 
 def test_ratio_is_of_neighbours() -> None:
     """A machine that slows down by ten between two blocks slows both sides of them, and the ratio stays."""
-    spread = ratio([[2.0, 2.0, 9.0], [20.0]], [[1.0], [10.0, 10.0]])
-    assert (spread.p10, spread.p50, spread.p90) == (2.0, 2.0, 2.0)
+    found = ratio([[2.0, 2.0, 9.0], [20.0]], [[1.0], [10.0, 10.0]])
+    assert (found.p10, found.p50, found.p90) == (2.0, 2.0, 2.0)
 
 
 def test_subjects_take_turns() -> None:

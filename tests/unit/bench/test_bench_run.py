@@ -11,7 +11,9 @@ import pytest
 
 from toolwright.bench.cgroup import Cgroup, private_bytes
 from toolwright.bench.floors import fork_pipe, forks_per_second
-from toolwright.bench.ground import is_here
+from toolwright.bench.ground import Ground, SkippedSection, is_here
+from toolwright.bench.report import Findings
+from toolwright.bench.run import kept
 from toolwright.bench.server_process import base_environment, server_process
 from toolwright.errors import SandboxUnavailable
 
@@ -55,6 +57,22 @@ def test_private_memory_of_this_process() -> None:
     gone.wait()
     assert private_bytes(os.getpid()) > 2**20
     assert private_bytes(gone.pid) == 0
+
+
+def test_section_that_breaks_costs_the_others_nothing() -> None:
+    """Whatever it raised is noted as its failure; what this user may not see is no failure."""
+    found, told = Findings(), list[str]()
+    ground = Ground(None, "", "", "", None, {}, told.append)  # type: ignore[arg-type]  # no engine is asked
+    with kept("memory", ground, found):
+        raise ValueError("it broke")
+    with kept("cpu", ground, found):
+        raise PermissionError(13, "Permission denied", "/proc/1/smaps_rollup")
+    with kept("gvisor", ground, found):
+        raise SkippedSection("it is not installed")
+    assert found.failed == {"memory": "ValueError: it broke"}
+    assert found.skipped["cpu"] == "this user may not look at /proc/1/smaps_rollup: run the bench as root"
+    assert found.skipped["gvisor"] == "it is not installed"
+    assert told[0] == "FAILED: memory: ValueError: it broke"
 
 
 def test_process_of_another_machine_is_not_taken_for_ours() -> None:

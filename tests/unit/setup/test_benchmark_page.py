@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from toolwright.bench.plan import Plan
-from toolwright.bench.testing import sample_document
+from toolwright.bench.testing import sample_document, spread
 
 pytestmark = pytest.mark.unit
 
@@ -63,6 +63,22 @@ def test_later_runs_fill_the_gaps(script: ModuleType) -> None:
     assert merged["sections"]["kill"]["tools"]["nine_processes"]["tree_gone"]["p50"] == 5.0
     assert [one["verdict"] for one in merged["figures"] if one["name"] == "demo"] == ["must"]
     assert "From another run" in script.page(merged)
+
+
+def test_section_of_a_later_run_has_not_failed(script: ModuleType) -> None:
+    """The page does not call it "not measured"; one that no run has keeps its reason."""
+    first, second = sample_document(Plan(("warm",), chosen=True)), sample_document(Plan(("kill",), chosen=True))
+    first["failed"] = {"kill": "it broke", "queue": "it broke too"}
+    merged = script.merged([first, second])
+    assert merged["failed"] == {"queue": "it broke too"}
+    assert "it broke\n" not in script.page(merged)
+
+
+def test_p99_of_few_is_left_out(script: ModuleType) -> None:
+    """Also of a run that was kept when it still had one."""
+    document = sample_document()
+    document["sections"]["warm"]["subjects"]["docker_exec"] = {**spread(80.0, 30), "p99": 160.0}
+    assert "| `docker exec` | 80 | 96 | – | 72 | 30 |" in script.page(document)
 
 
 def test_picture_is_a_picture(script: ModuleType) -> None:
