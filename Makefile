@@ -23,11 +23,11 @@ images: setup ## Find or start a container engine and build the sandbox image
 demo: images ## Show the whole loop, offline, on real questions
 	@$(ENGINE) $(BIN)/toolwright demo
 
-test: lint images ## Lint, then all quick tests, with coverage
+test: lint images ## Lint, then all quick tests
 	@$(ENGINE) scripts/test.sh $(PYTEST_QUICK)
 
-test-all: lint images ## The same with the slow tests
-	@$(ENGINE) scripts/test.sh
+test-all: lint images ## The same with the slow tests, and coverage
+	@$(ENGINE) scripts/test.sh --coverage
 
 attack-matrix: images ## Fire every attack case under every runtime, and write docs/attack-matrix.md
 	@$(ENGINE) $(BIN)/pytest -q -m case --attack-results build/attack-results.json tests

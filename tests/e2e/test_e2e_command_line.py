@@ -49,6 +49,7 @@ def test_each_kind_of_end_has_its_status_and_the_next_call_is_fine(toolwright: C
     assert lines[1]["limits"]["wall_time_s"] == 1.0
 
 
+@pytest.mark.slow
 def test_demo_works_twice(toolwright: Command, tmp_path: Path) -> None:
     """All answers right, the curve written, and nothing of the first run in the way of the second."""
     for _ in range(2):

@@ -39,7 +39,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(place / ".toolwright", ignore_errors=True)
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if not line.startswith("make ")])
+_LONG = ("doctor --attacks",)
+_TYPED = [
+    pytest.param(line, marks=pytest.mark.slow) if any(part in line for part in _LONG) else line
+    for line in COMMANDS
+    if not line.startswith("make ")
+]
+
+
+@pytest.mark.parametrize("command", _TYPED)
 def test_every_command_of_the_readme_runs(checkout: Path, command: str) -> None:
     """Typed as it stands, in the README's order, it does what it says."""
     ended = subprocess.run(

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from toolwright.sandbox.budget import Budget
+from toolwright.sandbox.demand import MEMORY_S
 from toolwright.sandbox.pool_state import PoolState
 from toolwright.sandbox.shares import Claims
 
@@ -47,14 +48,16 @@ def plan(state: PoolState, budget: Budget | None) -> tuple[int, float]:
 def _expire(state: PoolState) -> float:
     """Discard what nobody has used for long; return when the next one's time comes, in seconds."""
     stock, now, idle_s = state.stock, time.monotonic(), state.size.idle_s
-    next_s = LOOK_S
+    # More are wanted than always are: so many only as long as the demand lasts.
+    look_s = LOOK_S if state.wanted <= state.ready else MEMORY_S
+    next_s = look_s
     while len(stock.blank) > state.wanted:
         next_s = min(next_s, stock.since[stock.blank[0]] + idle_s - now)
         if next_s > 0:
             break
         stock.discard(stock.blank.popleft())
         state.tally.expired += 1
-        next_s = LOOK_S
+        next_s = look_s
     for key in list(stock.bound):
         while key in stock.bound:
             left_s = stock.since[stock.bound[key][0]] + idle_s - now

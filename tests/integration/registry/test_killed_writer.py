@@ -73,6 +73,7 @@ def check_admissions(path: Path, store: Store) -> None:
         assert store.get_verification(tool.verification_id).tool_digest == tool.version.digest
 
 
+@pytest.mark.slow
 def test_twenty_kills_lose_nothing(tmp_path: Path, start_writer: StartWriter) -> None:
     """SIGKILL at random moments: all acknowledged entries are there, each time, in one growing file."""
     path = tmp_path / "registry.db"
