@@ -56,7 +56,8 @@ _NAMES: Final = {
     "tenant": "ours, isolation `tenant`",
     "tool": "ours, isolation `tool` (the default)",
     "call": "ours, isolation `call`, pool filled",
-    "science": "ours, a tool with NumPy and pandas",
+    "science": "ours, a tool that imports NumPy and pandas",
+    "science_table": "ours, one that makes an array and a table with them",
 }
 _VERDICTS: Final = {
     "aim": "aim reached",

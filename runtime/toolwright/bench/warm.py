@@ -17,7 +17,7 @@ from toolwright.bench.ground import Ground
 from toolwright.bench.plan import Plan
 from toolwright.bench.server_process import ServerProcess
 from toolwright.bench.spread import Spread, flat, percentile, ratio, rounded
-from toolwright.bench.work import SCIENCE, SMALL, call
+from toolwright.bench.work import SCIENCE, SMALL, TABLE, call
 from toolwright.client import Client
 from toolwright.domain.call import Isolation
 from toolwright.domain.outcome import Timing
@@ -27,6 +27,7 @@ TENANT: Final = "tenant"
 TOOL: Final = "tool"
 CALL: Final = "call"
 SCIENCE_TOOL: Final = "science"
+TABLE_TOOL: Final = "science_table"
 GRPC: Final = "grpc_empty"
 """A call of gRPC that does nothing (a health check), to the same server."""
 _REFILL_S: Final = 0.8
@@ -128,6 +129,7 @@ def _callers(ground: Ground) -> dict[str, Caller]:
         ground.tell(f"NOT MEASURED: {NO_SCIENCE}")
     else:
         callers[SCIENCE_TOOL] = Caller(science.client, Isolation.TOOL, SCIENCE)
+        callers[TABLE_TOOL] = Caller(science.client, Isolation.TOOL, TABLE)
     for name, caller in callers.items():
         if name != CALL:
             caller.warm_up()
@@ -155,5 +157,6 @@ def _ratios(blocks: Blocks) -> dict[str, Any]:
         (f"{CALL}_to_{DOCKER_RUN}", CALL, DOCKER_RUN),
         (f"{CALL}_to_{DOCKER_EXEC}", CALL, DOCKER_EXEC),
         (f"{SCIENCE_TOOL}_to_{TOOL}", SCIENCE_TOOL, TOOL),
+        (f"{TABLE_TOOL}_to_{TOOL}", TABLE_TOOL, TOOL),
     ]
     return {name: ratio(blocks[one], blocks[other]).document() for name, one, other in pairs if one in blocks}

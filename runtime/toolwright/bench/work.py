@@ -17,7 +17,9 @@ WORDS: Final = ("quilt", "anvil", "ferret", "tulip", "kettle", "walnut", "ember"
 ARGUMENTS: Final[dict[str, Any]] = {"words": list(WORDS)}
 SMALL: Final = ToolSource(_CODE, "sort_words")
 """Sorts ten words."""
-SCIENCE: Final = ToolSource(
+SCIENCE: Final = ToolSource(f"import numpy\nimport pandas\n\n\n{_CODE}", "sort_words")
+"""Imports NumPy and pandas, and does the same: what the libraries cost a call, and not what is done with them."""
+TABLE: Final = ToolSource(
     "import numpy\nimport pandas\n\n\n"
     "def sort_words(words: list[str]) -> list[str]:\n"
     "    lengths = numpy.array([len(word) for word in words])\n"
