@@ -75,8 +75,8 @@ class PoolSettings(_Section):
     """Containers kept, and calls that may wait for one.
 
     A call at isolation `call` takes a blank container, which is destroyed after it. A burst of such calls is served at
-    once as far as blank ones are ready; what is sustained is what the engine can start and remove, about four a second
-    on two cores, however many containers there may be. Calls at the other levels keep their containers.
+    once as far as blank ones are ready; what is sustained is what the engine can start and remove, four to six a
+    second on two cores, however many containers there may be. Calls at the other levels keep their containers.
     """
 
     min_ready: Annotated[int, Field(ge=0, le=64)] = 1
