@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
 from toolwright.domain.call import ExecutionRequest, Isolation, Operation, ToolCall
 from toolwright.domain.isolation import IsolationPolicy
@@ -20,6 +21,10 @@ from toolwright.execution.record import Record, begun
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
 from toolwright.sandbox.verdict import LOAD_TIME_LIMIT
+
+SHORTEST_S: Final = 0.002
+"""Seconds within which no call can be answered. gRPC counts deadlines in whole milliseconds and rounds up, so one that
+was past when the call arrived may still seem to be ahead: no sandbox is given away for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +184,8 @@ class SandboxExecutor:
         timeout_s = self._queue_s
         if deadline is not None:
             timeout_s = min(timeout_s, deadline - time.monotonic())
-            if timeout_s <= 0:
-                raise DeadlineExceeded("The deadline had passed already; the tool did not run.")
+            if timeout_s <= SHORTEST_S:
+                raise DeadlineExceeded("The deadline had passed, or nothing could meet it; the tool did not run.")
         with ExitStack() as stack:
             try:
                 lease = stack.enter_context(self._pool.lease(key, timeout_s=timeout_s, cancellation=cancellation))

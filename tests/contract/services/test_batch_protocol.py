@@ -148,7 +148,8 @@ def test_a_client_that_does_not_read_is_not_served(size: int, count: int) -> Non
             time.sleep(0.7)
         assert taken < count
         kept = min(2 * 4 * size, HELD_BYTES + 4 * size)
-        assert taken * size < WINDOWS_BYTES + kept
+        handed_over = 2 * size  # gRPC takes messages whole: one that does not fit its windows, one on its way there
+        assert taken * size < WINDOWS_BYTES + handed_over + kept
         assert sum(1 for _ in stream) == count
 
 

@@ -101,7 +101,7 @@ def test_each_call_has_a_container_of_its_own_where_that_is_the_level(small_pool
     executor = executor_over(pool)
     calls = []
     for _ in range(5):
-        eventually(lambda: pool.counts()["blank"] == 1)
+        eventually(lambda: pool.counts()["blank"] >= 1)  # calls close upon each other have a second one started
         calls.append(run(executor, "a", "parse"))
 
     assert {one.level for one in calls} == {Isolation.CALL}
