@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from toolwright.calling.card import ToolCard
 from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
-from toolwright.domain.record import Role, Stage, VerificationRecord
+from toolwright.domain.record import Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
-from toolwright.domain.tool import RegisteredTool, ToolVersion
+from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import InvalidInput, NotReady
 from toolwright.execution.base import Executor
 from toolwright.llm.base import ChatModel, Message
 from toolwright.llm.ledger import Meter, Record
-from toolwright.making import feedback, prompts
-from toolwright.making.budget import DEFAULT_VERIFY_S, BudgetedExecutor, BudgetSpent
+from toolwright.making import prompts
+from toolwright.making.budget import DEFAULT_VERIFY_S
 from toolwright.making.journal import AttemptNotes, open_journal
+from toolwright.making.judge import Candidate, Judge
 from toolwright.making.proposal import Proposal, read_proposal
-from toolwright.making.verdict import TRAINING_SHOWN, Refusal, Trial
-from toolwright.making.verifier import Verifier
-from toolwright.making.wrapper import wrap
+from toolwright.making.verdict import Refusal
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 
@@ -62,8 +58,8 @@ class Maker:
         A request that names no number of attempts gets `attempts`. An attempt whose calls run for more than
         `verify_s` seconds in all is refused.
         """
-        self._models, self._executor, self._store = models, executor, store
-        self._attempts, self._verify_s = attempts, verify_s
+        self._models, self._store = models, store
+        self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s)
 
     def make(
         self,
@@ -177,56 +173,18 @@ class Maker:
     def _judge(
         self, work: Work, source: ToolSource, number: int, notes: AttemptNotes, *, maker_model: str
     ) -> Generator[Checked, None, RegisteredTool | Refusal]:
-        """Verify ▸ wrap ▸ admit: the part of the road that a person's code takes too."""
-        budgeted = BudgetedExecutor(self._executor, self._verify_s)
-        verifier = Verifier(budgeted, work.user, work.patience, number)
+        """Judge ▸ admit: the part of the road that a person's code takes too."""
         notes.stage = Stage.VERIFY
-        try:
-            return (yield from self._verified(work, source, verifier, notes, maker_model=maker_model))
-        except BudgetSpent:
-            return _refuse(notes, Refusal(Stage.VERIFY, feedback.on_budget(self._verify_s)))
-
-    def _verified(
-        self, work: Work, source: ToolSource, verifier: Verifier, notes: AttemptNotes, *, maker_model: str
-    ) -> Generator[Checked, None, RegisteredTool | Refusal]:
-        task = work.task
-        description = verifier.describe(work.task.name, source)
-        if isinstance(description, Refusal):
-            return _refuse(notes, description)
-        draft = ToolCard.of_draft(task.name, source, description, task.answer_kind)
-        seen = yield from verifier.try_training(draft, task.training[:TRAINING_SHOWN])
-        if isinstance(seen, Refusal):
-            return _refuse(notes, seen)
-        version = wrap(task, source, description, seen)
-        # What is tried from here on is the wrapped tool, through the prompt that every later question uses.
-        wrapped = ToolCard.of_version(version)
-        unseen = yield from verifier.try_held_out(wrapped, task.held_out)
-        if isinstance(unseen, Refusal):
-            return _refuse(notes, unseen)
-        if (unsteady := verifier.repeat(wrapped, seen + unseen)) is not None:
-            return _refuse(notes, unsteady)
+        candidate = Candidate(work.task, source, work.user, work.patience, number, maker_model)
+        verdict = yield from self._jury.judge(candidate)
+        if isinstance(verdict, Refusal):
+            return _refuse(notes, verdict)
         notes.stage = Stage.WRAP
-        tool = self._admit(work, version, seen + unseen, verifier.attempt, maker_model)
-        notes.accepted, notes.verdict = True, f"{len(seen)} training and {len(unseen)} held-out examples passed"
+        tool = self._store.admit(verdict.version, verdict.record, work.task)
+        held_out = sum(check.held_out for check in verdict.record.checks)
+        notes.accepted = True
+        notes.verdict = f"{len(verdict.record.checks) - held_out} training and {held_out} held-out examples passed"
         return tool
-
-    def _admit(
-        self, work: Work, version: ToolVersion, trials: tuple[Trial, ...], number: int, maker_model: str
-    ) -> RegisteredTool:
-        sandbox = self._executor.info
-        record = VerificationRecord(
-            verification_id=secrets.token_hex(16),
-            tool_digest=version.digest,
-            task_digest=work.task.digest,
-            image_digest=sandbox.image_digest,
-            runtime=sandbox.runtime,
-            maker_model=maker_model,
-            user_model=work.user.name,
-            checks=tuple(trial.check for trial in trials),
-            attempts=number,
-            at=time.time(),
-        )
-        return self._store.admit(version, record, work.task)
 
 
 def _refuse(notes: AttemptNotes, refusal: Refusal) -> Refusal:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0006"
 """Revision of the newest migration. Revisions are numbers, so that a newer one can be told."""
 
 VERSION_TABLE = "toolwright_schema"

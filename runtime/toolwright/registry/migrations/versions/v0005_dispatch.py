@@ -1,0 +1,10 @@
+"""Dispatch: searching tools, and questions that no tool fits."""
+
+from __future__ import annotations
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Make the tables."""
