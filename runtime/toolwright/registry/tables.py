@@ -153,4 +153,8 @@ MODEL_USES = Table(
     _column("completion_tokens", BigInteger),
     _column("cost_usd", Double),
     _column("seconds", Double),
+    _column("tenant", Text),
+    _column("tool", Text),
+    _column("request_id", Text),
+    Column("priced", Boolean(), nullable=False),
 )
