@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from toolwright.domain.ledger import Baseline, Part, TaskCosts
 
+_NEVER = 1e15
+
 
 def break_even_after(making_usd: float, light_usd: float, strong_usd: float) -> int | None:
-    """Return the first number of questions for which a tool is the cheaper way; None if it never is.
+    """Return the first number of questions for which a tool is the cheaper way; None if it never is, or beyond 10^15.
 
     Args:
         making_usd: spent once.
@@ -18,7 +20,9 @@ def break_even_after(making_usd: float, light_usd: float, strong_usd: float) -> 
         strong_usd: for each question with the strong model.
     """
     saved = strong_usd - light_usd
-    return math.floor(making_usd / saved) + 1 if saved > 0 else None
+    if not saved > 0 or not making_usd / saved < _NEVER:
+        return None
+    return math.floor(making_usd / saved) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,9 @@ class CostFilter:
     tenant: str = ""
 
 
+EVERYTHING = CostFilter()
+
+
 @dataclass(frozen=True, slots=True)
 class CostSum:
     """Sums over exchanges that are alike in what was asked by."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from toolwright.domain.ledger import Baseline, CostFilter, CostKey, CostSum, Series, TaskCosts
+from toolwright.domain.ledger import EVERYTHING, Baseline, CostFilter, CostKey, CostSum, Series, TaskCosts
 from toolwright.domain.record import ModelUse
-
-EVERYTHING = CostFilter()
 
 
 class Ledger(Protocol):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from toolwright.domain.cost_series import Step, series_of
 from toolwright.domain.ledger import (
+    EVERYTHING,
     Baseline,
     CostFilter,
     CostKey,
@@ -23,7 +24,6 @@ from toolwright.domain.ledger import (
     rounded_usd,
 )
 from toolwright.domain.record import ModelUse, Role
-from toolwright.registry.ledger import EVERYTHING
 from toolwright.registry.log_rows import check_filter, model_use_row
 from toolwright.registry.rows import Row
 

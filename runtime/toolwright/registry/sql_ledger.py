@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_colu
 
 from toolwright.domain.cost_series import Step, series_of
 from toolwright.domain.ledger import (
+    EVERYTHING,
     Baseline,
     CostFilter,
     CostKey,
@@ -22,7 +23,6 @@ from toolwright.domain.ledger import (
 )
 from toolwright.domain.record import ModelUse, Role
 from toolwright.registry.database import Database
-from toolwright.registry.ledger import EVERYTHING
 from toolwright.registry.log_rows import check_filter, model_use_row
 from toolwright.registry.prepared import insert_all
 from toolwright.registry.statements import fetch_all

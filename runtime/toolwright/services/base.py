@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
@@ -14,6 +15,18 @@ from toolwright.sandbox.base import Cancellation
 
 TENANT: Final = DEFAULT_TENANT
 """Whose calls they are. One tenant, as long as callers are not authenticated; never taken from a request."""
+
+
+class Accounting(Protocol):
+    """Tells what models cost."""
+
+    def report(self, asked: CostQuestion) -> CostReport:
+        """Return what the ledger holds.
+
+        Raises:
+            InvalidInput: a field is off.
+            StoreUnavailable, StoreCorrupt: the registry.
+        """
 
 
 class ToolMaking(Protocol):

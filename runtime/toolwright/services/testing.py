@@ -19,10 +19,12 @@ from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, St
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
+from toolwright.llm.prices import PriceList
 from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
+from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.settings import GrpcSettings, MakingSettings
 
@@ -132,8 +134,8 @@ def parts(**changes: Any) -> Parts:
         "store": MemoryStore(),
         "maker": ScriptedMaker(),
         "solver": ScriptedSolver(),
-    }
-    return Parts(**usual | changes)
+    } | changes
+    return Parts(**{"costs": CostReports(usual["store"], PriceList({}))} | usual)
 
 
 @contextmanager
