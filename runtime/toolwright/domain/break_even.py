@@ -70,7 +70,7 @@ class BreakEven:
     def unknown(self) -> str:
         """Why nothing can be said of its break-even; empty if something can."""
         if self.unpriced_calls:
-            return f"not known: {self.unpriced_calls} exchanges with models that the price list does not name"
+            return f"not known: no price is known for {self.unpriced_calls} of its exchanges with models"
         if self.strong_usd is None:
             return "not measured: no question of this kind was answered by the strong model"
         if self.light_usd is None:
