@@ -97,7 +97,7 @@ def test_programs_get_one_document(cli: RunCli, ledger: FakeWorld) -> None:
     assert (add["task"], add["break_even_questions"], add["paid_off"], add["assumed"]) == ("add", 24, True, False)
     assert (sub["break_even_questions"], sub["paid_off"]) == (None, None)
     # The strong model answered five questions itself before the tool was used: both lines have those.
-    assert document["curve"]["break_even_questions"] == 28
+    assert document["curve"]["break_even_questions"] == 29
     last = document["curve"]["points"][-1]
     assert (last["questions"], last["with_tools_usd"], last["strong_usd"]) == (35, 0.89, 1.05)
     assert (document["hit_rates"], document["picture"], document["model_note"]) == (None, None, "")
