@@ -124,7 +124,7 @@ def _legend(curve: CostCurve) -> list[str]:
     parts = []
     if curve.measured:
         told = f"solid: the {curve.measured:,} questions asked; dotted: if it goes on so"
-        parts.append(text(_RIGHT, 64, told, size=12, fill=SOFT, anchor="end"))
+        parts.append(text(_RIGHT, 84, told, size=12, fill=SOFT, anchor="end"))
     for index, (colour, meaning) in enumerate(entries):
         y = 64 + 20 * index
         parts.append(line(_LEFT, y - 4, _LEFT + 28, y - 4, colour, width=3))

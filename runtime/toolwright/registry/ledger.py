@@ -10,7 +10,7 @@ from toolwright.domain.record import ModelUse
 
 
 class Ledger(Protocol):
-    """All exchanges with models; nothing in it is ever changed. Reached as `Store.ledger`, and safe as that.
+    """All exchanges with models; none is ever changed. Reached as `Store.ledger`, and safe as that.
 
     A question is all exchanges of one `request_id` with the purpose `using`. Those that say no task or tool, which a
     dispatcher's cannot, count as those of the task and tool that their question was given to. An exchange of a light
@@ -23,6 +23,12 @@ class Ledger(Protocol):
 
     def add(self, use: ModelUse) -> None:
         """Keep one exchange. When this returns, a killed process has not lost it."""
+
+    def file_under(self, label: str, task: str) -> None:
+        """Count what was, and will be, spent on `label` as spent on `task`: questions come before their task's name.
+
+        The last one said of a label holds. A task that is a label itself is not followed.
+        """
 
     def sums(self, by: Sequence[CostKey] = (), within: CostFilter = EVERYTHING) -> Sequence[CostSum]:
         """Return one sum for each combination of values of `by` that occurs, by their key; of nothing, one for all."""

@@ -111,6 +111,13 @@ def model_use_row(use: ModelUse) -> Row:
     return row
 
 
+def label_row(label: str, task: str) -> Row:
+    """Return the row that counts what is spent on `label` as spent on `task`."""
+    row: Row = {"label": label, "task": task}
+    check_storable(row, "model_use_label")
+    return row
+
+
 def check_filter(within: CostFilter) -> None:
     """Let a filter pass if each of its texts and numbers could be in a row.
 

@@ -24,7 +24,7 @@ from toolwright.domain.ledger import (
     rounded_usd,
 )
 from toolwright.domain.record import ModelUse, Role
-from toolwright.registry.log_rows import check_filter, model_use_row
+from toolwright.registry.log_rows import check_filter, label_row, model_use_row
 from toolwright.registry.rows import Row
 
 _USING = "using"
@@ -51,12 +51,19 @@ class MemoryLedger:
         """Begin empty; `transaction` is that of the store that it is part of."""
         self._transaction = transaction
         self._rows: list[Row] = []
+        self._labels: dict[str, str] = {}
 
     def add(self, use: ModelUse) -> None:
         """See `Ledger`."""
         row = model_use_row(use)
         with self._transaction():
             self._rows.append(row)
+
+    def file_under(self, label: str, task: str) -> None:
+        """See `Ledger`."""
+        row = label_row(label, task)
+        with self._transaction():
+            self._labels[row["label"]] = row["task"]
 
     def sums(self, by: Sequence[CostKey] = (), within: CostFilter = EVERYTHING) -> Sequence[CostSum]:
         """See `Ledger`."""
@@ -95,11 +102,11 @@ class MemoryLedger:
     def _entries(self, within: CostFilter) -> list[_Entry]:
         check_filter(within)
         with self._transaction():
-            rows = list(self._rows)
-        return [entry for entry in _resolved(rows) if _fits(entry.row, within)]
+            rows, labels = list(self._rows), dict(self._labels)
+        return [entry for entry in _resolved(rows, labels) if _fits(entry.row, within)]
 
 
-def _resolved(rows: Sequence[Row]) -> Iterator[_Entry]:
+def _resolved(rows: Sequence[Row], labels: Mapping[str, str]) -> Iterator[_Entry]:
     questions: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for row in rows:
         if row["purpose"] == _USING and row["request_id"]:
@@ -111,8 +118,9 @@ def _resolved(rows: Sequence[Row]) -> Iterator[_Entry]:
             (question[role] for role in _ANSWERING if role in question), {"task": "", "tool": "", "role": ""}
         )
         alone = row["purpose"] == _USING and not row["request_id"] and row["role"] in _ANSWERING
+        task = row["task"] or decided["task"]
         yield _Entry(
-            row | {name: row[name] or decided[name] for name in ("task", "tool")},
+            row | {"task": labels.get(task, task), "tool": row["tool"] or decided["tool"]},
             part_of(row["purpose"], row["role"], row["role"] if alone else decided["role"]),
             begins=alone or question.get("first") is row,
             heads=alone or any(question.get(role) is row for role in _ANSWERING),

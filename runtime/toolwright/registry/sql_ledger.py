@@ -23,10 +23,10 @@ from toolwright.domain.ledger import (
 )
 from toolwright.domain.record import ModelUse, Role
 from toolwright.registry.database import Database
-from toolwright.registry.log_rows import check_filter, model_use_row
+from toolwright.registry.log_rows import check_filter, label_row, model_use_row
 from toolwright.registry.prepared import insert_all
-from toolwright.registry.statements import fetch_all
-from toolwright.registry.tables import MODEL_USES
+from toolwright.registry.statements import fetch_all, put
+from toolwright.registry.tables import MODEL_USE_LABELS, MODEL_USES
 
 _USING = "using"
 
@@ -42,6 +42,12 @@ class SqlLedger:
     def add(self, use: ModelUse) -> None:
         """See `Ledger`."""
         self._insert(model_use_row(use))
+
+    def file_under(self, label: str, task: str) -> None:
+        """See `Ledger`."""
+        row = label_row(label, task)
+        with self._database.writing() as connection:
+            put(connection, MODEL_USE_LABELS, MODEL_USE_LABELS.c.label, row)
 
     def sums(self, by: Sequence[CostKey] = (), within: CostFilter = EVERYTHING) -> Sequence[CostSum]:
         """See `Ledger`."""
@@ -125,11 +131,12 @@ def _entries(within: CostFilter) -> FromClause:
         (answered_by == Role.USER.value, Part.LIGHT.value),
         else_=Part.OTHER.value,
     )
+    said = func.coalesce(func.nullif(uses.c.task, ""), decided.c.task, "")
     entries = (
         select(
             *(uses.c[name] for name in ("seq", "at", "role", "model", "purpose", "tenant", "priced")),
             *(uses.c[name] for name in ("prompt_tokens", "completion_tokens", "cost_usd", "seconds")),
-            func.coalesce(func.nullif(uses.c.task, ""), decided.c.task, "").label("task"),
+            func.coalesce(MODEL_USE_LABELS.c.task, said).label("task"),
             func.coalesce(func.nullif(uses.c.tool, ""), decided.c.tool, "").label("tool"),
             part.label("part"),
             _flag(alone, uses.c.seq == requests.c.first_seq).label("begins"),
@@ -137,6 +144,7 @@ def _entries(within: CostFilter) -> FromClause:
         )
         .outerjoin(requests, (uses.c.request_id == requests.c.request_id) & (uses.c.purpose == _USING))
         .outerjoin(decided, decided.c.seq == func.coalesce(requests.c.user_seq, requests.c.strong_seq))
+        .outerjoin(MODEL_USE_LABELS, MODEL_USE_LABELS.c.label == said)
         .subquery("entries")
     )
     conditions = _conditions(entries, within)

@@ -158,3 +158,11 @@ MODEL_USES = Table(
     _column("request_id", Text),
     Column("priced", Boolean(), nullable=False),
 )
+
+# What was asked for questions whose kind had no name yet.
+MODEL_USE_LABELS = Table(
+    "model_use_labels",
+    METADATA,
+    Column("label", NAME, primary_key=True),
+    _column("task", Text),
+)

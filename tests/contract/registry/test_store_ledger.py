@@ -138,6 +138,27 @@ def test_a_question_that_its_tool_failed_counts_for_both(store: Store) -> None:
     assert store.ledger.series(Baseline(assumed=1.0), points=9).points[-1].questions == 1
 
 
+def test_what_was_spent_under_a_label_counts_for_its_task(store: Store) -> None:
+    """Before and after it is said; in sums, accounts, filters and the curve; the last word holds."""
+    answer = {"task": "group-7", "cost_usd": 1.0}
+    store.ledger.add(sample_use(Role.DISPATCHER, task="", request_id="s1", cost_usd=0.25))
+    store.ledger.add(sample_use(Role.STRONG, request_id="s1", **answer))
+    store.ledger.file_under("group-7", "sub")
+    store.ledger.file_under("group-7", "add")
+    store.ledger.add(sample_use(Role.STRONG, request_id="s2", **answer))
+    ask(store, "r1", 5.0)
+
+    (add,) = store.ledger.by_task()
+
+    assert (add.task, add.of(Part.STRONG).questions, add.of(Part.LIGHT).questions) == ("add", 2, 1)
+    assert add.of(Part.OTHER) == Spent(1, 0.25)
+    assert keys(store, CostKey.TASK) == {("add",): 5}
+    assert store.ledger.sums(within=CostFilter(task="add"))[0].calls == 5
+    assert store.ledger.series(Baseline({"add": 1.0}), points=9).points[-1].strong_usd == 3.0
+    with pytest.raises(InvalidInput, match=r"model_use_label\.label"):
+        store.ledger.file_under("\0", "add")
+
+
 def test_filters(store: Store) -> None:
     """By time, half open; by task, tool with or without version, and tenant."""
     ask(store, "r1", 1.0)

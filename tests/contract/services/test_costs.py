@@ -15,9 +15,9 @@ from toolwright.domain.record import Role
 from toolwright.errors import InvalidInput, StoreUnavailable
 from toolwright.llm.prices import Price, PriceList
 from toolwright.registry.memory import MemoryStore
-from toolwright.registry.testing import sample_use
+from toolwright.registry.testing import sample_task, sample_use
 from toolwright.services.costs import MAX_ROWS, CostReports
-from toolwright.services.testing import parts, serving
+from toolwright.services.testing import ScriptedMaker, ScriptedSolver, parts, serving
 from toolwright.v1 import ledger_pb2, ledger_pb2_grpc
 
 if TYPE_CHECKING:
@@ -150,3 +150,12 @@ def test_a_registry_that_fails_is_told(connect: Connect) -> None:
     store.close()
     with serving(given) as address, connect(address) as client, pytest.raises(StoreUnavailable):
         client.get_costs()
+
+
+def test_each_request_is_a_tenants(connect: Connect) -> None:
+    """One tenant for all, as long as callers are not authenticated; handlers say it, never the request."""
+    maker, solver = ScriptedMaker(), ScriptedSolver()
+    with serving(parts(maker=maker, solver=solver)) as address, connect(address) as client:
+        client.make(sample_task())
+        client.solve("What is 1 + 2?")
+    assert (maker.tenants, solver.tenants) == (["default"], ["default"])
