@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -90,6 +90,21 @@ class CostSum:
     """Exchanges, of `calls`, with models that no price list names. Their true cost is not in `cost_usd`."""
     unpriced_tokens: int = 0
     """Tokens, sent and received, of those."""
+
+
+def added(sums: Iterable[CostSum]) -> CostSum:
+    """Return the sum of `sums`, without a key."""
+    rows = list(sums)
+    return CostSum(
+        key=(),
+        calls=sum(row.calls for row in rows),
+        prompt_tokens=sum(row.prompt_tokens for row in rows),
+        completion_tokens=sum(row.completion_tokens for row in rows),
+        cost_usd=rounded_usd(sum(row.cost_usd for row in rows)),
+        seconds=sum(row.seconds for row in rows),
+        unpriced_calls=sum(row.unpriced_calls for row in rows),
+        unpriced_tokens=sum(row.unpriced_tokens for row in rows),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from toolwright.domain.break_even import BreakEven, baseline_of, break_evens
 from toolwright.domain.cost_report import CostQuestion, CostReport, HitRates, ModelPrice
-from toolwright.domain.ledger import CostKey, CostSum
+from toolwright.domain.ledger import CostKey, CostSum, added
 from toolwright.llm.prices import PriceList
 from toolwright.registry.base import Store
 
@@ -44,22 +44,21 @@ class CostReports:
     def report(self, asked: CostQuestion) -> CostReport:
         """Return what the ledger holds; see `services.base.Accounting`."""
         within = asked.within
-        total = self._ledger.sums(within=within)
+        by_model = self._ledger.sums([CostKey.MODEL], within)
         rows = sorted(self._ledger.sums(asked.by, within), key=_dearest) if asked.by else ()
         costs = self._ledger.by_task(within)
         baseline = baseline_of(costs, asked.baseline_usd)
         accounts = sorted(break_evens(costs, baseline), key=_largest)
-        models = [found.key[0] for found in self._ledger.sums([CostKey.MODEL], within)]
         return CostReport(
             by=asked.by,
             rows=tuple(rows[:MAX_ROWS]),
             rows_left_off=max(0, len(rows) - MAX_ROWS),
-            total=total[0] if total else CostSum(()),
+            total=added(by_model),
             break_evens=tuple(accounts[:MAX_ROWS]),
             break_evens_left_off=max(0, len(accounts) - MAX_ROWS),
             series=self._ledger.series(baseline, points=asked.points, within=within),
             hit_rates=self._hit_rates(),
-            prices=tuple(self._price(model) for model in models[:MAX_ROWS]),
+            prices=tuple(self._price(model) for model in [found.key[0] for found in by_model[:MAX_ROWS]]),
         )
 
     def _price(self, model: str) -> ModelPrice:
