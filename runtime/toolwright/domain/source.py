@@ -84,8 +84,8 @@ class SourceModule:
     """The tool's name, by which the code of its user imports it."""
     tool_digest: str
     """Of the admitted version."""
-    source: ToolSource
-    """With its own parts, which its user does not see."""
+    source: ToolSource = field(compare=False)
+    """With its own parts, which its user does not see. Its digest stands for it where modules are compared."""
     digest: str = field(init=False)
     """Of the source and all of its parts; worked out once, however many tools share it."""
     depth: int = field(init=False)
@@ -120,11 +120,11 @@ def check_modules(modules: tuple[SourceModule, ...], field: str) -> None:
 
 def all_parts(modules: tuple[SourceModule, ...]) -> tuple[SourceModule, ...]:
     """Return `modules` and all that they are made of, each once, parts before their users."""
-    found: dict[tuple[str, str, str], SourceModule] = {}
+    found: dict[SourceModule, None] = {}
     for part in modules:
         for inner in (*all_parts(part.source.modules), part):
-            found.setdefault((inner.name, inner.tool_digest, inner.digest), inner)
-    return tuple(found.values())
+            found.setdefault(inner)
+    return tuple(found)
 
 
 def _check_code(code: str) -> None:
