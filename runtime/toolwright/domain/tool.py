@@ -160,6 +160,16 @@ class RegisteredTool:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a version is in its life, without its content."""
+
+    reference: str
+    """`name@number`."""
+    digest: str
+    state: ToolState
+
+
 def dependencies_of(source: ToolSource) -> tuple[Dependency, ...]:
     """Return what a version made of `source` depends on."""
     return tuple(Dependency(part.name, part.tool_digest) for part in source.modules)
