@@ -67,12 +67,14 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
         "demonstrations": [asdict(demonstration) for demonstration in info.demonstrations],
         "verification_id": info.verification_id,
         "created_at": info.created_at,
+        "dependencies": [asdict(dependency) for dependency in info.dependencies],
     }
 
 
 def details_document(info: ToolInfo, source: ToolSource, record: VerificationRecord | None) -> dict[str, Any]:
     """Return a tool version with its source and the evidence behind it."""
-    return {**tool_document(info), "source": asdict(source), "verification": record and verification_document(record)}
+    text = {"code": source.code, "function": source.function}
+    return {**tool_document(info), "source": text, "verification": record and verification_document(record)}
 
 
 def verification_document(record: VerificationRecord) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
     """Show a wrapped tool to people, with at most so many demonstrations."""
     info, record = details.info, details.verification
     screen.say(joined(literal(f"{info.reference}  ", style="bold"), literal(info.digest, style="dim")))
+    for dependency in info.dependencies:
+        screen.say(joined(literal(f"  made from {dependency.name}  "), literal(dependency.digest, style="dim")))
     screen.say(code(details.source.code))
     screen.say("Schema of the arguments:", style="bold")
     screen.say(json_block(dict(info.parameters)))
