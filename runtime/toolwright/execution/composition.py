@@ -19,9 +19,9 @@ MAX_KEPT: Final = 128
 class Compositions:
     """Joins tools to their parts. Versions never change, so each is read once; their states are asked each time."""
 
-    def __init__(self, store: Store) -> None:
-        """Read parts from `store`."""
-        self._store = store
+    def __init__(self, store: Store, *, most: int = MAX_KEPT) -> None:
+        """Read parts from `store`; keep `most` composed sources in memory."""
+        self._store, self._most = store, most
         self._kept: OrderedDict[str, ToolSource] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -53,7 +53,7 @@ class Compositions:
             raise StoreCorrupt(f"{tool.reference} cannot be joined to what it is made from: {fault}") from fault
         with self._lock:
             self._kept[version.digest] = source
-            while len(self._kept) > MAX_KEPT:
+            while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return source
 
