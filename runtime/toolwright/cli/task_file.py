@@ -99,9 +99,9 @@ def _task(path: Path, record: Mapping[str, Any], training: tuple[Example, ...], 
     for field, value in (("name", name), ("description", description)):
         if not isinstance(value, str):
             raise InvalidInput(f"{path}: {field}", "is no text", "a text")
+    kind, uses = _answer_kind(path, record, training + held_out), _uses(path, record)
     try:
-        kind = _answer_kind(path, record, training + held_out)
-        return Task(name, description, training, held_out, kind, _uses(path, record))
+        return Task(name, description, training, held_out, kind, uses)
     except InvalidInput as fault:
         raise within(str(path), fault) from None
 
