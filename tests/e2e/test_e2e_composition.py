@@ -32,6 +32,7 @@ def test_a_tool_is_made_from_two_others_and_answers(toolwright: Command, tmp_pat
         for name in ("lower_word", "reverse_word")
     }
     assert shown["dependencies"] == [{"name": name, "digest": part["digest"]} for name, part in parts.items()]
+    assert [part["dependants"] for part in parts.values()] == [["is_palindrome@1"]] * 2
     assert (shown["verification"]["passed"], set(shown["source"])) == (True, {"code", "function"})
     asked = toolwright("ask", "Is the word Racecar a palindrome?", *state, "--json")
     assert (asked.returncode, json.loads(asked.stdout)["answer"]) == (0, "yes")

@@ -632,6 +632,7 @@ class GetToolResponse(_message.Message):
     TOOL_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFICATION_FIELD_NUMBER: _builtins.int
+    DEPENDANTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tool(self) -> Global___Tool:
         """The version."""
@@ -644,16 +645,23 @@ class GetToolResponse(_message.Message):
     def verification(self) -> Global___VerificationRecord:
         """Its verification record."""
 
+    @_builtins.property
+    def dependants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Versions that are made from it, at any distance and not retired, as `name@version`, by name; the first 1,000. None
+        of them is run while this one is not active.
+        """
+
     def __init__(
         self,
         *,
         tool: Global___Tool | None = ...,
         source: _types_pb2.ToolSource | None = ...,
         verification: Global___VerificationRecord | None = ...,
+        dependants: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependants", b"dependants", "source", b"source", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -210,3 +210,11 @@ def test_tools_show_names_what_a_tool_is_made_from(cli: RunCli, world: FakeWorld
     assert f"made from half  {dependency.digest}" in cli("tools", "show", "sort_words").out
     ran = cli("tools", "show", "sort_words", "--json")
     assert ran.document["dependencies"] == [{"name": "half", "digest": dependency.digest}]
+
+
+def test_tools_show_names_what_stops_with_it(cli: RunCli, world: FakeWorld) -> None:
+    """Whoever is about to hold a version back sees what is made from it."""
+    world.services_.tools = [tool_info()]
+    told = " ".join(cli("tools", "show", "sort_words").out.split())
+    assert "part of uses_it@1, uses_it@2: not run while this version is not active" in told
+    assert cli("tools", "show", "sort_words", "--json").document["dependants"] == ["uses_it@1", "uses_it@2"]
