@@ -112,7 +112,6 @@ class Maker:
             InvalidInput, NotFound, ModelError, ToolwrightError: as for `make`.
         """
         work = self._work(task, cancellation, deadline_s, None)
-        source = work.ingredients.added_to(source)
         self._store.save_task(task)
         with open_journal(self._store, task.name, work.meter) as journal:
             with journal.attempt(1) as notes:
@@ -165,8 +164,7 @@ class Maker:
         yield Proposed(number, proposal.code)
         if isinstance(proposal.verdict, Refusal):
             return _refuse(notes, proposal.verdict)
-        source = work.ingredients.added_to(proposal.verdict)
-        return (yield from self._judge(work, source, number, notes, maker_model=work.maker.name))
+        return (yield from self._judge(work, proposal.verdict, number, notes, maker_model=work.maker.name))
 
     def _propose(self, work: Work, chat: list[Message], notes: AttemptNotes) -> Proposal:
         work.patience.check()
@@ -181,7 +179,9 @@ class Maker:
     ) -> Generator[Checked, None, RegisteredTool | Refusal]:
         """Judge ▸ admit: the part of the road that a person's code takes too."""
         notes.stage = Stage.VERIFY
-        candidate = Candidate(work.task, source, work.user, work.patience, number, maker_model)
+        candidate = Candidate(
+            work.task, work.ingredients.added_to(source), work.user, work.patience, number, maker_model
+        )
         verdict = yield from self._jury.judge(candidate)
         if isinstance(verdict, Refusal):
             return _refuse(notes, verdict)
