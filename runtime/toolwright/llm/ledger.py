@@ -39,6 +39,8 @@ class LedgerModel:
     record: Record
     tool: str = ""
     """`name@number` of the version that it is asked about; empty while none is known."""
+    task: str = ""
+    """What it is asked for, where `complete` is not told."""
 
     @property
     def name(self) -> str:
@@ -67,7 +69,7 @@ class LedgerModel:
                 completion_tokens=reply.completion_tokens,
                 cost_usd=price.cost(reply.prompt_tokens, reply.completion_tokens),
                 seconds=seconds,
-                task=task,
+                task=task or self.task,
                 purpose=self.purpose,
                 at=time.time(),
                 tool=self.tool,

@@ -92,6 +92,15 @@ def test_a_meter_says_whose_request_and_which_question_it_is() -> None:
     assert (other.tenant, other.request_id, other.tool) == ("acme", "", "")
 
 
+def test_an_exchange_that_says_no_task_has_that_of_its_model() -> None:
+    """Whoever asks need not know what it is counted for."""
+    meter = Meter()
+    model = LedgerModel(ScriptedModel("x", "y"), Role.STRONG, "using", PRICES, meter.record, task="group-7")
+    model.complete(ASK)
+    model.complete(ASK, task="add")
+    assert [use.task for use in meter.uses()] == ["group-7", "add"]
+
+
 def test_ids_of_requests_differ() -> None:
     """Else two questions would count as one."""
     assert len({new_request_id() for _ in range(100)}) == 100
