@@ -67,6 +67,7 @@ def strong_answer(endpoint: ChatEndpoint, registry: Path, question: str) -> None
             metered.complete([Message("user", question)], task="sort_words")
 
 
+@pytest.mark.slow
 def test_costs_are_what_the_endpoint_counted(toolwright: Command, chat_endpoint: ChatEndpoint, tmp_path: Path) -> None:
     """Sums by role, the tool's account and the curve's end are those of the requests, to the token and the dollar."""
     state = ("--state-dir", tmp_path / "state")
