@@ -42,6 +42,8 @@ def event_text(event: SolveEvent, *, brief: bool = False) -> Text | None:
             kind = "held-out" if held_out else "training"
             how = "wrong answer" if status is Status.SUCCESS else status.value if status else "no call"
             return literal(f"  attempt {attempt}: {kind} example {shown_line(example_id)}: {how}", style="yellow")
+        case Judged(passed=True) if brief:
+            return None
         case Judged(attempt, gate, passed, summary):
             verdict = "passed" if passed else "refused"
             line = f"  attempt {attempt}: gate {gate.value.replace('_', ' ')}: {verdict}"

@@ -66,7 +66,7 @@ class GatePolicy:
     """Share of held-out examples that the light model answers rightly; a call that it did not make counts as wrong."""
     light_first_share: float = 0.6
     """Share of held-out examples that it answers without a second turn."""
-    probes: int = 32
+    probes: int = 24
     """Valid calls made up from the schema and the training calls."""
     variations: int = 24
     """Calls that change one argument alone, before it is said that the result does not depend on it."""

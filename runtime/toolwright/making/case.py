@@ -112,6 +112,13 @@ class Case:
         return self._probes
 
     @property
+    def probed(self) -> tuple[Observation, ...]:
+        """The calls of the examples and the probes, each once, in the order in which they were made."""
+        wanted = {_key(trial.ending.arguments_json) for trial in self.trials if trial.ending.execution}
+        wanted |= {_key(json.dumps(probe.arguments)) for probe in self._probes or ()}
+        return tuple(seen for key, seen in self._seen.items() if key in wanted)
+
+    @property
     def observed(self) -> tuple[Observation, ...]:
         """Each call that was made, once."""
         return tuple(self._seen.values())

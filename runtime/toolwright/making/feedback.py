@@ -119,9 +119,10 @@ def on_no_effect(names: Sequence[str]) -> str:
 def on_crash(crashed: Sequence[Observation], total: int) -> str:
     """Tell what happened to calls that were made up from the schema and from what the maker has seen."""
     first = crashed[0]
+    call = quote(first.arguments_json, MAX_TEXT_CHARS)
     return _with_rule(
         f"Of {total} calls whose arguments fit the function's types, {len(crashed)} crashed it. Where arguments make "
-        f"no sense, raise ValueError with a reason. One of these calls:\n{quote(first.arguments_json, MAX_TEXT_CHARS)}\n"
+        f"no sense, raise ValueError with a reason. One of these calls:\n{call}\n"
         f"It ended so:\n{_failure(first.execution)}"
     )
 

@@ -22,7 +22,7 @@ def _judge(case: Case) -> Ruling:
     examples = {trial.ending.execution.execution_id for trial in case.trials if trial.ending.execution}
     total = differed = 0
     first_at = last_at = 0.0
-    for seen in sorted(case.observed, key=lambda seen: seen.at):
+    for seen in case.probed:
         _wait_until(case, seen.at + policy.again_after_s)
         times = policy.repeats if seen.execution.execution_id in examples else 1
         again = [_again(case, seen) for _ in range(times)]
