@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from toolwright.domain.gates import GatePolicy
@@ -21,6 +21,7 @@ from toolwright.making.verifier import Verifier
 
 _EDGES = 4
 """Of so many probes one is an extreme value, and the others are calls with one change."""
+_ENOUGH_CRASHES = 2
 
 
 class NotReached(Exception):
@@ -108,7 +109,7 @@ class Case:
             mutants = [(call, False) for call in mutator.mutants(count - len(edges))]
             known = {canonical(call) for call in self.known_calls}
             made = [(call, edge) for call, edge in [*mutants, *edges] if canonical(call) not in known]
-            self._probes = tuple(Probe(call, edge, self.observe(call)) for call, edge in made)
+            self._probes = tuple(self._tried(made))
         return self._probes
 
     @property
@@ -122,6 +123,16 @@ class Case:
     def observed(self) -> tuple[Observation, ...]:
         """Each call that was made, once."""
         return tuple(self._seen.values())
+
+    def _tried(self, made: Sequence[tuple[Arguments, bool]]) -> Iterator[Probe]:
+        """Run probes; a few crashes are enough to refuse the tool, and may each have taken a whole time limit."""
+        crashed = 0
+        for call, edge in made:
+            seen = self.observe(call)
+            yield Probe(call, edge, seen)
+            crashed += not seen.succeeded and not seen.refused
+            if crashed >= _ENOUGH_CRASHES:
+                return
 
     def note(self, trial: Trial) -> None:
         """Remember the call of `trial`, if there was one."""

@@ -20,7 +20,7 @@ from toolwright.sandbox.pool import PoolSize
 @pytest.fixture(scope="session")
 def court(engine: Engine, policy: SandboxPolicy) -> Iterator[Court]:
     """A court with a pool of its own, since a container belongs to a tool here."""
-    limits = Limits(wall_time_s=5.0, load_time_s=3.0)
+    limits = Limits(wall_time_s=3.0, load_time_s=3.0)
     pool = open_pool(engine, replace(policy, limits=limits), PoolSize(ready=2, most=8))
     yield Court(SandboxExecutor(pool, MemoryStore(), limits))
     pool.close()

@@ -12,6 +12,7 @@ from toolwright.making import feedback
 from toolwright.making.case import Case, Probe
 from toolwright.making.gates.base import Ruling, gate
 from toolwright.making.mutation import Arguments
+from toolwright.making.span import leaves
 
 LONG_ANSWER: Final = 12
 """Characters; a shorter answer may stand in an honest tool: a unit, an option's letter, a name."""
@@ -59,7 +60,11 @@ def _copies(case: Case, texts: Sequence[str]) -> tuple[int, int]:
     folded = [text.casefold() for text in texts]
     whole = set(folded)
     examples = case.candidate.task.training + case.candidate.task.held_out
-    asked = [question for example in examples if len(question := _folded(example.question)) >= SHORTEST_QUESTION]
+    asked = {_folded(example.question) for example in examples}
+    # What a light model copies out of a question is the question's text too.
+    for call in case.known_calls:
+        asked |= {_folded(value) for _, value in leaves(call) if isinstance(value, str)}
+    asked = {question for question in asked if len(question) >= SHORTEST_QUESTION}
     questions = sum(any(question in text for text in folded) for question in asked)
     answers = {_folded(example.answer) for example in examples}
     return questions, sum(len(answer) >= LONG_ANSWER and answer in whole for answer in answers)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Iterator
 from typing import Final
 
 from toolwright.domain.gates import GateName
@@ -14,6 +16,7 @@ from toolwright.making.observation import Observation
 from toolwright.making.verifier import REPLICA
 
 _TICK_S: Final = 0.1
+_WINDOW: Final = 4
 
 
 def _judge(case: Case) -> Ruling:
@@ -22,7 +25,7 @@ def _judge(case: Case) -> Ruling:
     examples = {trial.ending.execution.execution_id for trial in case.trials if trial.ending.execution}
     total = differed = 0
     first_at = last_at = 0.0
-    for seen in case.probed:
+    for seen in _shuffled(case):
         _wait_until(case, seen.at + policy.again_after_s)
         times = policy.repeats if seen.execution.execution_id in examples else 1
         again = [_again(case, seen) for _ in range(times)]
@@ -40,6 +43,16 @@ def _judge(case: Case) -> Ruling:
     if differed:
         return Ruling(evidence, feedback.on_repeats(differed, total))
     return Ruling(evidence, feedback.on_changed_description(1, 1) if changed else "")
+
+
+def _shuffled(case: Case) -> Iterator[Observation]:
+    """Yield the calls a little out of order: else the n-th call of one container would be the n-th of the other too."""
+    draw = random.Random(case.seed)  # noqa: S311 - to be drawn again from the record, not to be secret
+    calls = list(case.probed)
+    for start in range(0, len(calls), _WINDOW):
+        window = calls[start : start + _WINDOW]
+        draw.shuffle(window)
+        yield from window
 
 
 def _again(case: Case, seen: Observation) -> Observation:
