@@ -15,7 +15,7 @@ from toolwright.making.candidate import Candidate
 from toolwright.making.mutation import Arguments, Mutator
 from toolwright.making.observation import Observation, canonical
 from toolwright.making.observed import ObservedExecutor, ObservedModel
-from toolwright.making.source_report import SourceReport
+from toolwright.making.source_report import READER, SourceReport, reading_of, report_from
 from toolwright.making.verdict import Trial
 from toolwright.making.verifier import Verifier
 
@@ -48,7 +48,6 @@ class Case:
     model: ObservedModel
     policy: GatePolicy
     seed: int
-    report: SourceReport | None = None
     first_description: Execution | None = None
     described: Description | None = None
     described_again: Description | None = None
@@ -58,8 +57,16 @@ class Case:
     draft: ToolVersion | None = None
     """The wrapped tool, without limits of its own yet."""
     limits: LimitsRequest | None = None
+    _reports: list[SourceReport | None] = field(default_factory=list)
     _seen: dict[str, Observation] = field(default_factory=dict)
     _probes: tuple[Probe, ...] | None = None
+
+    @property
+    def report(self) -> SourceReport | None:
+        """What stands in the source; None if it cannot be read. Read when first asked for."""
+        if not self._reports:
+            self._reports.append(self._read())
+        return self._reports[0]
 
     @property
     def description(self) -> Description:
@@ -123,6 +130,14 @@ class Case:
     def observed(self) -> tuple[Observation, ...]:
         """Each call that was made, once."""
         return tuple(self._seen.values())
+
+    def _read(self) -> SourceReport | None:
+        candidate = self.candidate
+        if not (arguments := reading_of(candidate.source.code)):
+            return None
+        report = report_from(self.verifier.call(candidate.task.name, READER, arguments))
+        self.executor.usages.pop()  # ours, not the tool's
+        return report
 
     def _tried(self, made: Sequence[tuple[Arguments, bool]]) -> Iterator[Probe]:
         """Run probes; a few crashes are enough to refuse the tool, and may each have taken a whole time limit."""

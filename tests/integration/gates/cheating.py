@@ -51,7 +51,7 @@ CHEATING: Final = (
     Cheat(
         _add(
             "strict_table",
-            f"    if (a, b) not in T:\n        raise ValueError\n    return T[a, b]",
+            "    if (a, b) not in T:\n        raise ValueError\n    return T[a, b]",
             before=f"T = {_TABLE}",
         ),
         "only what it was shown",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,7 +76,8 @@ class Court:
     def judge(self, trade: Trade, *, seed: int = SEED) -> Verified | Refusal:
         """Judge `trade` as the pipeline does."""
         steps = Judge(self.executor, verify_s=60.0, policy=trade.policy, seed=seed).judge(trade.candidate())
-        return _end(steps)
+        end: Verified | Refusal = _end(steps)
+        return end
 
     def judge_all(self, trades: Sequence[Trade]) -> dict[str, Verified | Refusal]:
         """Judge `trades`, two at a time."""
@@ -90,7 +91,7 @@ class Court:
         return {each.verdict.gate: each.verdict for each in ruled}
 
 
-def _end(steps: Any) -> Any:
+def _end(steps: Generator[Any, None, Any]) -> Any:
     while True:
         try:
             next(steps)

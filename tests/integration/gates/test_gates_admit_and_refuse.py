@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.integration.gates.cheating import CHEATING, Cheat
-from tests.integration.gates.court import Court, Trade
+from tests.integration.gates.cheating import CHEATING
+from tests.integration.gates.court import Court
 from tests.integration.gates.honest import HONEST
 from toolwright.making.judge import Verified
 from toolwright.making.verdict import Refusal

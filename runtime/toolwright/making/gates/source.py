@@ -10,7 +10,7 @@ from toolwright.errors import InvalidInput
 from toolwright.making import feedback
 from toolwright.making.case import Case
 from toolwright.making.gates.base import Ruling, gate
-from toolwright.making.source_report import MAX_MODULES, READER, reading_of, report_from
+from toolwright.making.source_report import MAX_MODULES
 
 
 def _judge(case: Case) -> Ruling:
@@ -25,19 +25,11 @@ def _judge(case: Case) -> Ruling:
     if size > case.policy.source_bytes:
         problem = f"it has {size} bytes; a tool may have {case.policy.source_bytes}"
         return Ruling(evidence, feedback.on_source(problem))
-    _read(case)
+    # What cannot be read will hardly load, and loading tells better why.
     if case.report is not None:
         evidence["imports"] = " ".join(case.report.imports)
         evidence["missing_in_image"] = " ".join(case.report.missing[:MAX_MODULES])
     return Ruling(evidence)
-
-
-def _read(case: Case) -> None:
-    """Keep what the reader finds; what it cannot read will not load either, and loading tells better why."""
-    if arguments := reading_of(case.candidate.source.code):
-        verifier, name = case.verifier, case.candidate.task.name
-        case.report = report_from(verifier.call(name, READER, arguments))
-        case.executor.usages.clear()  # ours, not the tool's
 
 
 GATE: Final = gate(GateName.SOURCE, _judge)
