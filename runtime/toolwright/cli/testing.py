@@ -21,6 +21,7 @@ from toolwright.cli.options import Options
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
+from toolwright.domain.gates import GateName, GateVerdict
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import (
     Execution,
@@ -99,7 +100,8 @@ def shown(info: ToolInfo) -> Shown:
     """Return `info` with a source and a record."""
     checks = (Check("1", held_out=False, status=Status.SUCCESS, passed=True, execution_id="x"),)
     task, image = "sha256:" + "e" * 64, "sha256:" + "b" * 64
-    record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0)
+    gates = (GateVerdict(GateName.PROBES, passed=True, evidence={"crashed": 0}),)
+    record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0, gates)
     return Shown(info, ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function), record)
 
 

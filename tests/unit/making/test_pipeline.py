@@ -789,7 +789,8 @@ def test_a_cheating_maker_gets_nowhere() -> None:
         "falling": StandIn.of(lambda a, b: table.get((a, b), 0), a="integer", b="integer"),
         "strict": StandIn.of(strict, a="integer", b="integer"),
     }
-    at = bench(*[says(block(f"# {name}")) for name in cheats], **cheats)
+    replies = [says(block(f"# {name}")) for name in cheats]
+    at = bench(*replies, user=reads_numbers, **cheats)
     events = at.make()
     end = events[-1]
     refused = [event.gate for event in events if isinstance(event, Judged) and not event.passed]
