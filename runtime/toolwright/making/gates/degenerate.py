@@ -88,8 +88,10 @@ def _without_effect(case: Case, probes: Sequence[Probe]) -> tuple[list[str], lis
     """Return the parameters that change nothing, and those of which too few values are known to say so."""
     bases: list[Arguments] = [*case.known_calls, *(probe.arguments for probe in probes if probe.seen.succeeded)]
     ends = {name: _effect(case, name, bases) for name in case.description.parameters["properties"]}
-    dead = [name for name, tried in ends.items() if tried is not None and tried >= case.policy.variations]
-    unsure = [name for name, tried in ends.items() if tried is not None and tried < case.policy.variations]
+    # A parameter that takes two values has hardly more variations than there are calls to vary.
+    enough = min(case.policy.variations, FEWEST_CHANGED)
+    dead = [name for name, tried in ends.items() if tried is not None and tried >= enough]
+    unsure = [name for name, tried in ends.items() if tried is not None and tried < enough]
     return dead, unsure
 
 
