@@ -94,6 +94,7 @@ class Shown:
     info: ToolInfo
     source: ToolSource
     verification: VerificationRecord | None
+    dependants: tuple[str, ...] = ()
 
 
 def shown(info: ToolInfo) -> Shown:
@@ -102,7 +103,8 @@ def shown(info: ToolInfo) -> Shown:
     task, image = "sha256:" + "e" * 64, "sha256:" + "b" * 64
     gates = (GateVerdict(GateName.PROBES, passed=True, evidence={"crashed": 0}),)
     record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0, gates)
-    return Shown(info, ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function), record)
+    source = ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function)
+    return Shown(info, source, record, ("uses_it@1", "uses_it@2"))
 
 
 Executed = Execution | ToolwrightError

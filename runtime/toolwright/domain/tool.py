@@ -45,6 +45,16 @@ class Demonstration:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """A tool that another one is made from."""
+
+    name: str
+    """By which the code imports it."""
+    digest: str
+    """Of the version, for ever."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolVersion:
     """An immutable version of a tool. Its digest names it."""
 
@@ -58,10 +68,19 @@ class ToolVersion:
     """The tool's own limits, measured when it was verified; None for the ceilings of all calls."""
     image_digest: str = ""
     """`sha256:` of the image that it was verified in; empty for versions from before this was kept."""
+    dependencies: tuple[Dependency, ...] = ()
+    """Tools that the code may import. A digest covers those below it, so none can come to contain itself."""
 
     def __post_init__(self) -> None:
-        """Refuse names that could be mistaken for something else."""
+        """Refuse names that could be mistaken for something else, and parts that no dependency names.
+
+        Raises:
+            InvalidInput: a name.
+            ValueError: the source carries other parts than `dependencies` names. A caller's bug.
+        """
         check_tool_name(self.name)
+        if self.source.modules and self.dependencies != dependencies_of(self.source):
+            raise ValueError(f"the version of {self.name!r} does not name the tools that its source is made from")
 
     @property
     def digest(self) -> str:
@@ -83,6 +102,8 @@ class ToolVersion:
             content["limits"] = asdict(self.limits)
         if self.image_digest:
             content["image_digest"] = self.image_digest
+        if self.dependencies:
+            content["dependencies"] = [[part.name, part.digest] for part in self.dependencies]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -105,6 +126,7 @@ class ToolInfo:
     created_at: float
     limits: LimitsRequest | None = None
     image_digest: str = ""
+    dependencies: tuple[Dependency, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -148,4 +170,20 @@ class RegisteredTool:
             created_at=self.created_at,
             limits=version.limits,
             image_digest=version.image_digest,
+            dependencies=version.dependencies,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a version is in its life, without its content."""
+
+    reference: str
+    """`name@number`."""
+    digest: str
+    state: ToolState
+
+
+def dependencies_of(source: ToolSource) -> tuple[Dependency, ...]:
+    """Return what a version made of `source` depends on."""
+    return tuple(Dependency(part.name, part.tool_digest) for part in source.modules)

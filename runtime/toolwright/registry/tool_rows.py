@@ -17,7 +17,7 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
-from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
+from toolwright.domain.tool import Demonstration, Dependency, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Heading
 from toolwright.registry.rows import Row, decoding, from_bytes, to_bytes
@@ -35,6 +35,7 @@ def task_row(task: Task) -> Row:
             "answer_kind": task.answer_kind.value,
             "training": [[e.id, e.question, e.answer] for e in task.training],
             "held_out": [[e.id, e.question, e.answer] for e in task.held_out],
+            **({"uses": list(task.uses)} if task.uses else {}),
         },
         "task",
     )
@@ -55,6 +56,7 @@ def task_from(row: Mapping[str, Any]) -> Task:
             training=tuple(Example(*example) for example in body["training"]),
             held_out=tuple(Example(*example) for example in body["held_out"]),
             answer_kind=AnswerKind(body["answer_kind"]),
+            uses=tuple(body.get("uses", ())),
         )
         _expect(task.name, row["name"])
         _expect(task.digest, row["digest"])
@@ -79,6 +81,8 @@ def version_row(version: ToolVersion) -> Row:
         content["limits"] = asdict(version.limits)
     if version.image_digest:
         content["image_digest"] = version.image_digest
+    if version.dependencies:
+        content["dependencies"] = [[part.name, part.digest] for part in version.dependencies]
     definition = _dump(content, "tool")
     return {
         "digest": version.digest,
@@ -108,6 +112,7 @@ def registered_from(row: Mapping[str, Any]) -> RegisteredTool:
             task_description=definition["task_description"],
             limits=_limits_from(definition.get("limits")),
             image_digest=definition.get("image_digest", ""),
+            dependencies=tuple(Dependency(*part) for part in definition.get("dependencies", ())),
         )
         _expect(version.digest, row["digest"])
         _expect(str(row.get("verified_digest", version.digest)), version.digest)

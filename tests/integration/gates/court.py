@@ -64,6 +64,7 @@ def _unchecked(code: str, function: str) -> ToolSource:
     source = object.__new__(ToolSource)
     object.__setattr__(source, "code", code)
     object.__setattr__(source, "function", function)
+    object.__setattr__(source, "modules", ())
     return source
 
 

@@ -19,7 +19,7 @@ def _judge(case: Case) -> Ruling:
     size = len(source.code.encode("utf-8", "surrogatepass"))
     evidence: dict[str, str | int | float] = {"bytes": size, "digest": source.digest}
     try:
-        ToolSource(source.code, source.function)
+        ToolSource(source.code, source.function, source.modules)
     except InvalidInput as fault:
         return Ruling(evidence, feedback.on_source(str(fault)))
     if size > case.policy.source_bytes:
@@ -28,7 +28,9 @@ def _judge(case: Case) -> Ruling:
     # What cannot be read will hardly load, and loading tells better why.
     if case.report is not None:
         evidence["imports"] = " ".join(case.report.imports)
-        evidence["missing_in_image"] = " ".join(case.report.missing[:MAX_MODULES])
+        # `tools` is what the code is made from; it is there when the code runs.
+        missing = [name for name in case.report.missing if not (source.modules and name == "tools")]
+        evidence["missing_in_image"] = " ".join(missing[:MAX_MODULES])
     return Ruling(evidence)
 
 
