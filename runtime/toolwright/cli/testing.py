@@ -34,6 +34,7 @@ from toolwright.domain.events import (
     Proposed,
     SolveEvent,
 )
+from toolwright.domain.gates import GateName, GateVerdict
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import (
     Execution,
@@ -116,7 +117,8 @@ def shown(info: ToolInfo) -> Shown:
     """Return `info` with a source and a record."""
     checks = (Check("1", held_out=False, status=Status.SUCCESS, passed=True, execution_id="x"),)
     task, image = "sha256:" + "e" * 64, "sha256:" + "b" * 64
-    record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0)
+    gates = (GateVerdict(GateName.PROBES, passed=True, evidence={"crashed": 0}),)
+    record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0, gates)
     source = ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function)
     return Shown(info, source, record, ("uses_it@1", "uses_it@2"))
 

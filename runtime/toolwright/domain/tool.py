@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.source import ToolSource, check_tool_name
 from toolwright.domain.task import AnswerKind
 
@@ -63,6 +64,10 @@ class ToolVersion:
     answer_kind: AnswerKind
     demonstrations: tuple[Demonstration, ...]
     task_description: str = ""
+    limits: LimitsRequest | None = None
+    """The tool's own limits, measured when it was verified; None for the ceilings of all calls."""
+    image_digest: str = ""
+    """`sha256:` of the image that it was verified in; empty for versions from before this was kept."""
     dependencies: tuple[Dependency, ...] = ()
     """Tools that the code may import. A digest covers those below it, so none can come to contain itself."""
 
@@ -80,7 +85,7 @@ class ToolVersion:
     @property
     def digest(self) -> str:
         """`sha256:` over a canonical JSON of everything that defines the version."""
-        content = {
+        content: dict[str, Any] = {
             "format": "toolwright.tool.v1",
             "name": self.name,
             "function": self.source.function,
@@ -92,6 +97,11 @@ class ToolVersion:
             "task_description": self.task_description,
             "demonstrations": [[d.question, d.arguments_json, d.answer] for d in self.demonstrations],
         }
+        # Only where set: the digests of versions that were kept before stay what they are.
+        if self.limits is not None:
+            content["limits"] = asdict(self.limits)
+        if self.image_digest:
+            content["image_digest"] = self.image_digest
         if self.dependencies:
             content["dependencies"] = [[part.name, part.digest] for part in self.dependencies]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -114,6 +124,8 @@ class ToolInfo:
     demonstrations: tuple[Demonstration, ...]
     verification_id: str
     created_at: float
+    limits: LimitsRequest | None = None
+    image_digest: str = ""
     dependencies: tuple[Dependency, ...] = ()
 
     @property
@@ -156,6 +168,8 @@ class RegisteredTool:
             demonstrations=version.demonstrations,
             verification_id=self.verification_id,
             created_at=self.created_at,
+            limits=version.limits,
+            image_digest=version.image_digest,
             dependencies=version.dependencies,
         )
 

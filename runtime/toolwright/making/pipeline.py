@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
-from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.events import Checked, Judged, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.gates import GatePolicy
 from toolwright.domain.record import DEFAULT_TENANT, Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -46,7 +47,7 @@ class Work:
 class Maker:
     """Makes tools. Keeps nothing between requests; safe to use from many threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what making stands on, each by name
         self,
         *,
         models: Models,
@@ -54,14 +55,15 @@ class Maker:
         store: Store,
         attempts: int = DEFAULT_ATTEMPTS,
         verify_s: float = DEFAULT_VERIFY_S,
+        gates: GatePolicy | None = None,
     ) -> None:
         """Use `models` to propose and to call, `executor` to run, `store` to keep.
 
         A request that names no number of attempts gets `attempts`. An attempt whose calls run for more than
-        `verify_s` seconds in all is refused.
+        `verify_s` seconds in all is refused. `gates` says how much a tool has to show.
         """
         self._models, self._store = models, store
-        self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s)
+        self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s, policy=gates)
 
     def make(  # noqa: PLR0913 - what a request says
         self,
@@ -180,11 +182,17 @@ class Maker:
 
     def _judge(
         self, work: Work, source: ToolSource, number: int, notes: AttemptNotes, *, maker_model: str
-    ) -> Generator[Checked, None, RegisteredTool | Refusal]:
+    ) -> Generator[Checked | Judged, None, RegisteredTool | Refusal]:
         """Judge ▸ admit: the part of the road that a person's code takes too."""
         notes.stage = Stage.VERIFY
         candidate = Candidate(
-            work.task, work.ingredients.added_to(source), work.user, work.patience, number, maker_model
+            work.task,
+            work.ingredients.added_to(source),
+            work.user,
+            work.patience,
+            number,
+            maker_model,
+            notes.prompt if maker_model else "",
         )
         verdict = yield from self._jury.judge(candidate)
         if isinstance(verdict, Refusal):
@@ -202,7 +210,7 @@ def _refuse(notes: AttemptNotes, refusal: Refusal) -> Refusal:
     return refusal
 
 
-def _last(steps: Generator[Checked, None, RegisteredTool | Refusal]) -> RegisteredTool | Refusal:
+def _last(steps: Generator[Checked | Judged, None, RegisteredTool | Refusal]) -> RegisteredTool | Refusal:
     """Run `steps` to their end and return what they come to."""
     while True:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from toolwright.domain.gates import GateName, GateVerdict
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import (
     Attempt,
@@ -73,6 +74,11 @@ def sample_record(version: ToolVersion, verification_id: str = "v-1", **changes:
         at=1_700_000_000.25,
     )
     return replace(record, **changes)
+
+
+def sample_gates() -> tuple[GateVerdict, ...]:
+    """Return the verdicts of all gates on a tool that passed."""
+    return tuple(GateVerdict(gate, passed=True, evidence={"calls": 3, "share": 0.5, "text": "ü"}) for gate in GateName)
 
 
 def sample_execution(execution_id: str = "e-1", **changes: Any) -> ExecutionEntry:

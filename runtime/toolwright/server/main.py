@@ -195,7 +195,13 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             isolation=settings.isolation.policy,
         )
         maker = ConfiguredMaker(
-            Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s),
+            Maker(
+                models=models,
+                executor=executor,
+                store=store,
+                verify_s=settings.making.verify_s,
+                gates=settings.making.gates.policy,
+            ),
             models,
             attempts=settings.making.attempts,
         )

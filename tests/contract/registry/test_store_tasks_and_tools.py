@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Status
 from toolwright.domain.source import MAX_SOURCE_BYTES
 from toolwright.domain.task import Example
 from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import AlreadyExists, InvalidInput, NotFound
 from toolwright.registry.base import Heading, Store
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.testing import sample_gates, sample_record, sample_task, sample_version
 
 ODD_TEXT = 'Größe Ω 漢字 🙂 \\ " \x00 \ud800 \u202e end'
 DIGITS_400 = int("9" * 400)
@@ -105,6 +106,35 @@ def test_admitted_version_comes_back_as_it_was(store: Store) -> None:
     assert list(found.version.description.parameters["properties"]) == ["z", "a"]
     assert (found.number, found.state, found.verification_id) == (1, ToolState.ACTIVE, record.verification_id)
     assert store.get_verification(record.verification_id) == record
+
+
+def test_a_version_with_limits_and_a_record_with_gates_come_back_as_they_were(store: Store) -> None:
+    """Both are part of what the digest names, and all evidence is kept."""
+    plain = sample_version()
+    version = replace(plain, limits=LimitsRequest(2.0, 100_000_000), image_digest="sha256:" + "a" * 64)
+    record = sample_record(
+        version,
+        gates=sample_gates(),
+        seed=2**48 - 1,
+        maker_prompts=("sha256:" + "1" * 64,),
+        user_prompts=("sha256:" + "2" * 64, "sha256:" + "3" * 64),
+        limits=version.limits,
+        policy={"probes": 24, "held_out_share": 0.9},
+    )
+    store.admit(version, record, sample_task())
+
+    assert store.get_tool("add").version == version
+    assert store.get_tool("add").info.limits == version.limits
+    assert store.get_verification(record.verification_id) == record
+    digests = {plain.digest, version.digest, replace(version, limits=None).digest}
+    assert len(digests | {replace(version, image_digest="").digest}) == 4
+
+
+def test_a_record_without_all_gates_is_refused(store: Store) -> None:
+    """Nine of ten are no evidence."""
+    version = sample_version()
+    with pytest.raises(ValueError, match="failed check"):
+        store.admit(version, sample_record(version, gates=sample_gates()[1:]), sample_task())
 
 
 def test_largest_source(store: Store) -> None:

@@ -9,8 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from toolwright.cli.story import event_text
 from toolwright.cli.testing import MAKER_USE, USER_USE, FakeWorld, RunCli, answered, declined, execution, tool_info
-from toolwright.domain.events import Called, Checked, Dispatched, Failed, NotMade, Proposed, Ran, Rejected, SolveEvent
+from toolwright.domain.events import (
+    Called,
+    Checked,
+    Dispatched,
+    Failed,
+    Judged,
+    NotMade,
+    Proposed,
+    Ran,
+    Rejected,
+    SolveEvent,
+)
+from toolwright.domain.gates import GateName
+from toolwright.domain.limits import MIB, LimitsRequest
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Stage
 from toolwright.domain.task import MAX_QUESTION_BYTES
@@ -188,6 +202,27 @@ def test_tools_show(cli: RunCli, world: FakeWorld) -> None:
     text = cli("tools", "show", "sort_words").out
     assert "return sorted(words)" in text
     assert "Demonstration" in text
+
+
+def test_tools_show_tells_gates_and_limits(cli: RunCli, world: FakeWorld) -> None:
+    """Each gate with its evidence, to people and to programs, and the tool's own limits."""
+    world.services_.tools = [replace(tool_info(), limits=LimitsRequest(2.0, 96 * MIB))]
+    document = cli("tools", "show", "sort_words", "--json").document
+    assert document["verification"]["gates"][0] == {"gate": "probes", "passed": True, "evidence": {"crashed": 0}}
+    assert document["limits"]["wall_time_s"] == 2.0
+    text = cli("tools", "show", "sort_words").out
+    assert "probes: passed" in text
+    assert "crashed: 0" in text
+    assert "2 s of wall time, 96 MiB of memory" in text
+
+
+def test_make_tells_each_gates_verdict() -> None:
+    """A line a gate with its evidence; in brief only the one that refused."""
+    passed = Judged(1, GateName.HELD_OUT, passed=True, summary="examples: 5")
+    refused = Judged(1, GateName.PROBES, passed=False, summary="crashed: 3")
+    assert str(event_text(passed)) == "  attempt 1: gate held out: passed  (examples: 5)"
+    assert event_text(passed, brief=True) is None
+    assert str(event_text(refused, brief=True)) == "  attempt 1: gate probes: refused"
 
 
 def test_tools_show_of_an_unknown_tool_is_status_2(cli: RunCli) -> None:

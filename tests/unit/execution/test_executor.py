@@ -262,6 +262,37 @@ def test_a_request_lowers_limits_and_leaves_the_others(bench: Bench) -> None:
     assert reply.limits == bench.calls[0].limits == replace(CEILINGS, wall_time_s=0.5, memory_bytes=1_000)
 
 
+OWN = LimitsRequest(wall_time_s=1.0, memory_bytes=2_000_000)
+
+
+def admit_limited(bench: Bench, limits: LimitsRequest = OWN) -> None:
+    """Keep a second version of `add`, with limits of its own."""
+    version = sample_version(code="# limited\ndef add(a, b):\n    return a + b\n", limits=limits)
+    bench.store.admit(version, sample_record(version, "v-2"), sample_task(version.name))
+
+
+def test_a_tools_own_limits_hold_where_they_are_lower(bench: Bench) -> None:
+    """The ceilings of all calls stay above them."""
+    admit_limited(bench)
+
+    reply = bench.executor.execute(ExecutionRequest("add@2", ADD))
+
+    assert reply.limits == bench.calls[0].limits == replace(CEILINGS, wall_time_s=1.0)
+
+
+def test_a_request_may_lower_a_tools_own_limits_alone(bench: Bench) -> None:
+    """Lower is in force; higher is refused though the ceilings allow it, and names the tool's limit."""
+    admit_limited(bench)
+
+    lower = ExecutionRequest("add@2", ADD, LimitsRequest(wall_time_s=0.5))
+    assert bench.executor.execute(lower).limits.wall_time_s == 0.5
+
+    with pytest.raises(InvalidInput, match=r"limits\.wall_time_s.*add@2.*limits of its own.*at most 1\.0"):
+        bench.executor.execute(ExecutionRequest("add@2", ADD, LimitsRequest(wall_time_s=1.5)))
+    other = ExecutionRequest("add@1", ADD, LimitsRequest(wall_time_s=1.5))
+    assert bench.executor.execute(other).limits.wall_time_s == 1.5
+
+
 def test_without_a_request_the_ceilings_hold(bench: Bench) -> None:
     """No limit is ever off."""
     bench.executor.execute(ExecutionRequest(source()))

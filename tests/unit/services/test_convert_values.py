@@ -17,6 +17,7 @@ from toolwright.domain.events import (
     Declined,
     Dispatched,
     Failed,
+    Judged,
     Made,
     MakingEvent,
     NotMade,
@@ -25,6 +26,7 @@ from toolwright.domain.events import (
     Rejected,
     SolveEvent,
 )
+from toolwright.domain.gates import GateName
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Failure, Status
 from toolwright.domain.record import Role, Stage, TokenUse
@@ -32,7 +34,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example
 from toolwright.domain.tool import Dependency, RegisteredTool, ToolState
 from toolwright.errors import InvalidInput
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.testing import sample_gates, sample_record, sample_task, sample_version
 from toolwright.services.convert.events import making_from_wire, making_to_wire, solve_from_wire, solve_to_wire
 from toolwright.services.convert.execution import (
     execution_from_wire,
@@ -62,6 +64,8 @@ MAKING: list[MakingEvent] = [
     Rejected(2, Stage.VERIFY, "example 't1': expected 3, got 4"),
     Checked(1, "h1", held_out=True, passed=False, status=Status.TIMEOUT),
     Checked(1, "h2", held_out=False, passed=False, status=None),
+    Judged(1, GateName.SCHEMA, passed=True, summary="descriptions: 3, differed: 0"),
+    Judged(1, GateName.HELD_OUT, passed=False, summary=""),
     Made(TOOL, 2, USES),
     NotMade("no attempt passed", 5, ()),
 ]
@@ -158,6 +162,37 @@ def test_verification_survives() -> None:
     """A verification record comes back as it went."""
     record = sample_record(sample_version())
     assert verification_from_wire(verification_to_wire(record)) == record
+    full = replace(
+        record,
+        gates=sample_gates(),
+        seed=2**48 - 1,
+        maker_prompts=("sha256:1",),
+        user_prompts=("sha256:2", "sha256:3"),
+        limits=LimitsRequest(2.0, 100),
+        policy={"probes": 24, "headroom": 1.5},
+    )
+    assert verification_from_wire(verification_to_wire(full)) == full
+
+
+def test_a_tools_own_limits_survive() -> None:
+    """So does the image that it was verified in; a tool without them has none afterwards either."""
+    limited = replace(TOOL, limits=LimitsRequest(2.0, 100), image_digest="sha256:4")
+    assert tool_from_wire(tool_to_wire(limited)) == limited
+    assert tool_from_wire(tool_to_wire(TOOL)) == TOOL
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        tools_pb2.VerificationRecord(gates=[tools_pb2.GateVerdict(gate="pearly")]),
+        tools_pb2.VerificationRecord(gates=[tools_pb2.GateVerdict(gate="source", evidence_json="[]")]),
+        tools_pb2.VerificationRecord(policy_json="{"),
+    ],
+)
+def test_a_record_with_an_unknown_gate_is_refused(message: tools_pb2.VerificationRecord) -> None:
+    """A client says so instead of guessing."""
+    with pytest.raises(InvalidInput):
+        verification_from_wire(message)
 
 
 @given(st.integers(min_value=0, max_value=4_000_000_000_000_000))

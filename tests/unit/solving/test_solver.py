@@ -25,6 +25,7 @@ from toolwright.calling.testing import (
     says,
 )
 from toolwright.domain.events import Answered, Called, Declined, Dispatched, Failed, Made, NotMade, Ran, SolveEvent
+from toolwright.domain.gates import GatePolicy
 from toolwright.domain.ledger import CostKey
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, Making, Role, VerificationRecord
@@ -102,7 +103,8 @@ class Bench:
         self.executor = StandInExecutor(self.stand_ins, self.store)
         models = Models(self.maker, self.user, self.dispatcher, PriceList({}))
         parts = {"models": models, "executor": self.executor, "store": self.store}
-        self.making = Maker(**parts)  # type: ignore[arg-type]  # one dict for both
+        at_once = GatePolicy(again_after_s=0.0)
+        self.making = Maker(**parts, gates=at_once)  # type: ignore[arg-type]  # one dict for both
         self.solver = Solver(**parts, maker=self.making)  # type: ignore[arg-type]  # one dict for both
 
     def keep(self, version: ToolVersion) -> RegisteredTool:
