@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from toolwright.domain.record import ModelUse, Role, TokenUse, sum_use
+from toolwright.errors import ModelRefused
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
 from toolwright.llm.prices import PriceList
 
@@ -25,7 +26,7 @@ Record = Callable[[ModelUse], None]
 
 @dataclass(frozen=True, slots=True)
 class LedgerModel:
-    """Adds to any `ChatModel`: each exchange that ended in a reply is told to `record`.
+    """Adds to any `ChatModel`: each exchange that ended in a reply, or in a refusal, is told to `record`.
 
     One that failed is not: the endpoint gave no count, and most do not bill it.
     """
@@ -52,23 +53,30 @@ class LedgerModel:
     ) -> Reply:
         """Send `messages` and return the reply; see `ChatModel.complete`."""
         start = time.monotonic()
-        reply = self.base.complete(messages, functions=functions, required=required, task=task)
-        seconds = time.monotonic() - start
+        try:
+            reply = self.base.complete(messages, functions=functions, required=required, task=task)
+        except ModelRefused as refusal:
+            self._told(refusal.asked, refusal.prompt_tokens, refusal.completion_tokens, start, task)
+            raise
+        self._told(reply.asked, reply.prompt_tokens, reply.completion_tokens, start, task)
+        return reply
+
+    def _told(self, asked: str, prompt_tokens: int, completion_tokens: int, start: float, task: str) -> None:
+        # the name that was asked for, at the endpoint that answered: prices and settings know that one
+        model = asked or self.base.name
         self.record(
             ModelUse(
                 role=self.role,
-                # the name that was asked for: prices and settings know that one
-                model=self.base.name,
-                prompt_tokens=reply.prompt_tokens,
-                completion_tokens=reply.completion_tokens,
-                cost_usd=self.prices.cost(self.base.name, reply.prompt_tokens, reply.completion_tokens),
-                seconds=seconds,
+                model=model,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=completion_tokens,
+                cost_usd=self.prices.cost(model, prompt_tokens, completion_tokens),
+                seconds=time.monotonic() - start,
                 task=task,
                 purpose=self.purpose,
                 at=time.time(),
             )
         )
-        return reply
 
 
 class Meter:

@@ -10,15 +10,16 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from toolwright.settings.models import ModelSettings
 from toolwright.settings.sections import (
     BatchSettings,
     GrpcSettings,
     IsolationSettings,
     MakingSettings,
-    ModelSettings,
     Profile,
     SandboxSettings,
 )
+from toolwright.settings.solving import SolvingSettings
 from toolwright.settings.sources import config_file, openai_environment, read_file
 
 ENV_PREFIX: Final = "TOOLWRIGHT_"
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     isolation: IsolationSettings = IsolationSettings()
     models: ModelSettings = ModelSettings()
     making: MakingSettings = MakingSettings()
+    solving: SolvingSettings = SolvingSettings()
     batch: BatchSettings = BatchSettings()
     grpc: GrpcSettings = GrpcSettings()
 
