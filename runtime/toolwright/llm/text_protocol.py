@@ -16,6 +16,7 @@ from toolwright.llm.learned import Learned, Place
 MAX_CALL_BYTES = 1024 * 1024
 
 _RULES = JsonRules(MAX_CALL_BYTES)
+_UNEXPLAINED = frozenset({400, 422, 501})
 _BLOCK = re.compile(r"^```json[ \t]*\r?\n(.*?)^```[ \t]*\r?$", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 _FORM = '```json\n{"name": "<function>", "arguments": {<arguments>}}\n```'
 
@@ -36,7 +37,7 @@ _RESULT = "The call came to this:\n{content}"
 
 @dataclass(frozen=True, slots=True)
 class TextProtocolModel:
-    """Adds to any `ChatModel`: where functions are refused, or ignored time and again, calls travel as text."""
+    """Adds to any `ChatModel`: where functions are refused, or ignored in reply after reply, calls are text."""
 
     base: ChatModel
     learned: Learned
@@ -63,13 +64,35 @@ class TextProtocolModel:
         try:
             reply = self.base.complete(messages, functions=functions, required=required, task=task)
         except ModelRejected as refused:
-            if refused.part != Feature.TOOLS:
-                raise
-            reply = self._in_text(messages, functions, required=required, task=task)
-            self.learned.learn(self.place, [Feature.TOOLS])
-            return reply
+            return self._instead(refused, messages, functions, required=required, task=task)
         if required:
             self.learned.heed(self.place, Feature.TOOLS, followed=bool(reply.calls))
+        return reply
+
+    def _instead(
+        self,
+        refused: ModelRejected,
+        messages: Sequence[Message],
+        functions: Sequence[FunctionSpec],
+        *,
+        required: bool,
+        task: str,
+    ) -> Reply:
+        """Ask in text where functions were refused, or may have been: some servers fail on them without a word why.
+
+        One that named no reason may have stumbled over this one function, so only some in a row tell of the endpoint.
+        """
+        named = refused.part == Feature.TOOLS
+        if not named and (refused.part or refused.status not in _UNEXPLAINED):
+            raise refused
+        try:
+            reply = self._in_text(messages, functions, required=required, task=task)
+        except ModelRejected:
+            raise refused from None
+        if named:
+            self.learned.learn(self.place, [Feature.TOOLS])
+        else:
+            self.learned.heed(self.place, Feature.TOOLS, followed=False)
         return reply
 
     def _in_text(

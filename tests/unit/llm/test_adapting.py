@@ -123,10 +123,39 @@ def test_a_refusal_of_something_else_is_told_at_once(
     chat_endpoint.will(step)
 
     with pytest.raises(ModelRejected):
-        model.complete(ASK, functions=[COUNT], required=True)
+        model.complete(ASK)
 
     assert len(chat_endpoint.requests) == 1
     assert not any(learned.lacks(Place(chat_endpoint.base_url, "m"), feature) for feature in Feature)
+
+
+def test_functions_refused_without_a_reason_are_tried_in_text(
+    chat_endpoint: ChatEndpoint, model: ChatModel, learned: Learned
+) -> None:
+    """Some servers stumble over a function without a word why. Only some in a row tell of the endpoint."""
+    stumbles = refusal("Failed to initialize samplers: std::exception")
+    place = Place(chat_endpoint.base_url, "m")
+    chat_endpoint.will(*[stumbles, CALLED_IN_TEXT] * MISSES)
+
+    for number in range(MISSES):
+        assert not learned.lacks(place, Feature.TOOLS), number
+        assert model.complete(ASK, functions=[COUNT], required=True).calls[0].arguments_json == '{"n": 7}'
+
+    assert learned.lacks(place, Feature.TOOLS)
+
+
+@pytest.mark.parametrize(("status", "requests"), [(400, 2), (401, 1), (404, 1)])
+def test_what_text_does_not_help_is_told_as_it_was(
+    chat_endpoint: ChatEndpoint, model: ChatModel, learned: Learned, status: int, requests: int
+) -> None:
+    """The first refusal counts; a key or a model's name is no matter of functions, and is not tried again."""
+    chat_endpoint.will(refusal("first", status=status), refusal("second"))
+
+    with pytest.raises(ModelRejected, match="first"):
+        model.complete(ASK, functions=[COUNT], required=True)
+
+    assert len(chat_endpoint.requests) == requests
+    assert not learned.lacks(Place(chat_endpoint.base_url, "m"), Feature.TOOLS)
 
 
 def test_a_part_whose_leaving_out_did_not_help_is_not_given_up(
