@@ -9,7 +9,7 @@ import sys
 
 import xllamacpp
 
-MAX_TOKENS = 64
+MAX_TOKENS = 128
 
 parameters = xllamacpp.CommonParams()
 parameters.model.path = sys.argv[1]
