@@ -98,7 +98,8 @@ def test_an_endpoint_that_fails_in_a_row_is_left_alone_then_tried_once() -> None
 
 def test_failures_with_answers_between_do_not_open() -> None:
     """Only a row of them counts."""
-    model, one = pair(*[DOWN, DOWN, "ok"] * 3)
+    row: list[Exception | str] = [DOWN, DOWN, "ok"]
+    model, one = pair(*row * 3)
     for _ in range(9):
         model.complete(ASK)
     assert len(one.asked) == 9

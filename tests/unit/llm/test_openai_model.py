@@ -188,9 +188,9 @@ def test_retry_after_is_waited_for(
     at_most_s: float,
 ) -> None:
     """The pause that a 429 asks for is kept: in milliseconds, in seconds, or as a date; nonsense is as none."""
-    chat_endpoint.will(Respond(429, headers=asked()), completion("at last"))
     model = open_model(chat_endpoint.base_url, max_retries=1)
     start = time.monotonic()
+    chat_endpoint.will(Respond(429, headers=asked()), completion("at last"))
 
     model.complete(ASK)
 
