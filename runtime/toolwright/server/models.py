@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
-from toolwright.domain.record import Role
+from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from toolwright.server.model_stack import Stack
 
 _OPENAI_HOST: Final = "api.openai.com"
+_ROLES: Final = (Role.MAKER, Role.USER, Role.DISPATCHER)
 
 
 class RoleModel:
@@ -107,8 +108,8 @@ def open_models(settings: Settings) -> Iterator[Models]:
     prices = load_prices(settings.prices_file)
     with ExitStack() as stack:
         endpoints = _endpoints(settings.models, stack)
-        shared = _shared(settings.models, [one for role in Role for one in endpoints(role)], stack)
-        roles = {role: RoleModel(role, _named(role, endpoints(role), shared), shared) for role in Role}
+        shared = _shared(settings.models, [one for role in _ROLES for one in endpoints(role)], stack)
+        roles = {role: RoleModel(role, _named(role, endpoints(role), shared), shared) for role in _ROLES}
         for model in roles.values():
             stack.callback(model.close)
         yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices)
@@ -158,7 +159,7 @@ class ConfiguredMaker:
         """Use `attempts` where a request does not say."""
         self._maker, self._models, self._attempts = maker, models, attempts
 
-    def make(
+    def make(  # noqa: PLR0913 - what a request says
         self,
         task: Task,
         *,
@@ -166,6 +167,7 @@ class ConfiguredMaker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Make a tool; see `making.pipeline.Maker.make`. No attempts given: as the settings say."""
         _require(self._models.maker, self._models.user)
@@ -175,6 +177,7 @@ class ConfiguredMaker:
             cancellation=cancellation,
             deadline_s=deadline_s,
             record=record,
+            tenant=tenant,
         )
 
     def register(
@@ -184,10 +187,11 @@ class ConfiguredMaker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> RegisteredTool:
         """Take a person's code through the same checks; see `making.pipeline.Maker.register`."""
         _require(self._models.user)
-        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s)
+        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)
 
 
 class ConfiguredSolver:
@@ -204,7 +208,8 @@ class ConfiguredSolver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
-        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s)
+        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)
