@@ -190,8 +190,49 @@ class ModelRejected(ModelError):
 
     reason = "MODEL_REJECTED"
 
+    def __init__(self, message: str = "", *, status: int = 0, subject: str = "") -> None:
+        """Say what was refused.
+
+        Args:
+            message: what is wrong, for people.
+            status: the endpoint's HTTP status; 0 if it was never asked.
+            subject: which part of the request the endpoint named, in its own words: untrusted, and for programs only.
+        """
+        super().__init__(message)
+        self.status, self.subject = status, subject
+        self.part = ""
+        """The part of the request that is not taken and has to be asked for in another way; empty if there is none."""
+
 
 class ModelReplyInvalid(ModelError):
     """The endpoint's reply is not a chat completion."""
 
     reason = "MODEL_REPLY_INVALID"
+
+
+class ModelContextExceeded(ModelError):
+    """The prompt is longer than the model can take. Shorten question or examples, or set a model with more context."""
+
+    reason = "MODEL_CONTEXT_EXCEEDED"
+
+
+class ModelRefused(ModelError):
+    """The model, or its endpoint's content filter, declined to answer. Word the task or the question otherwise."""
+
+    reason = "MODEL_REFUSED"
+
+    asked = ""
+    """The model's name, as it was asked for."""
+
+    def __init__(
+        self, message: str = "", *, quote: str = "", prompt_tokens: int = 0, completion_tokens: int = 0
+    ) -> None:
+        """Say what was declined; `quote` is the model's own words, untrusted. A refusal is billed, so it has counts."""
+        super().__init__(message)
+        self.quote, self.prompt_tokens, self.completion_tokens = quote, prompt_tokens, completion_tokens
+
+
+class ModelExchangeMissing(ModelError):
+    """The recording that is replayed holds no such exchange. Record the run anew, or replay it unchanged."""
+
+    reason = "MODEL_EXCHANGE_MISSING"

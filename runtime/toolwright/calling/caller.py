@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolwright.calling import prompts
 from toolwright.calling.card import ToolCard
@@ -13,10 +13,10 @@ from toolwright.domain.answers import NoAnswer, answer_from_result
 from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest
 from toolwright.domain.events import Called, Ran
 from toolwright.domain.outcome import Execution, Status
-from toolwright.errors import InvalidInput
+from toolwright.errors import InvalidInput, ModelContextExceeded, ModelRefused
 from toolwright.execution.arguments import check_arguments
 from toolwright.execution.base import Executor
-from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
+from toolwright.llm.base import ChatModel, Message, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,17 @@ class Ending:
 class _Asking:
     """One question being put to one tool."""
 
+    model: ChatModel
     card: ToolCard
     question: str
     purpose: str
     patience: Patience
+
+    def complete(self, chat: list[Message], *, required: bool = True) -> Reply:
+        """Ask the model, which may call the tool alone."""
+        self.patience.check()
+        function = prompts.function_of(self.card)
+        return self.model.complete(chat, functions=[function], required=required, task=function.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,8 @@ class Caller:
     """Lets light models call tools. Keeps nothing between questions."""
 
     executor: Executor
+    max_calls: int = 1
+    """Calls that a model may make for one question, each after it has seen what the last one returned."""
 
     def ask(
         self, model: ChatModel, card: ToolCard, question: str, *, purpose: str, patience: Patience
@@ -69,34 +78,69 @@ class Caller:
         """Have `model` answer `question` by calling the tool on `card`; yield each step.
 
         A bad call, a tool that fails and a result that is no answer are told to the model, once. The
-        answer is always what the tool returned.
+        answer is always what the tool returned, and of several calls the last one.
 
         Raises:
-            ModelError: the model's endpoint failed.
+            ModelError: the model's endpoint failed. That the model declined is an ending, not an error.
             ToolwrightError: what `Executor.execute` and `Patience.check` raise.
         """
-        asking = _Asking(card, question, purpose, patience)
-        chat = prompts.opening(card, question)
-        function = prompts.function_of(card)
-        reply = self._complete(model, chat, function, patience)
-        first = yield from self._turn(asking, reply, repair=False)
-        if first.answered or first.status is Status.INFRASTRUCTURE:
-            return first
-        chat += repair_turn(
-            reply,
-            card.name,
-            correction=prompts.correction(card.name, first.problem),
-            nudge=prompts.nudge(card.name),
-        )
-        reply = self._complete(model, chat, function, patience)
+        asking = _Asking(model, card, question, purpose, patience)
+        try:
+            chat, reply = self._opened(asking)
+            ending = yield from self._turn(asking, reply, repair=False)
+        except ModelRefused as refusal:
+            return Ending(problem=str(refusal))
+        if not ending.answered and ending.status is not Status.INFRASTRUCTURE:
+            chat, reply, ending = yield from self._repaired(asking, chat, reply, ending)
+        if ending.answered and self.max_calls > 1:
+            ending = yield from self._further(asking, chat, reply, ending)
+        return ending
+
+    def _opened(self, asking: _Asking) -> tuple[list[Message], Reply]:
+        """Put the question. Where that is too long for the model, worked examples are left out one by one."""
+        card = asking.card
+        while True:
+            chat = prompts.opening(card, asking.question, calls=self.max_calls)
+            try:
+                return chat, asking.complete(chat)
+            except ModelContextExceeded:
+                if not card.demonstrations:
+                    raise
+                card = replace(card, demonstrations=card.demonstrations[:-1])
+
+    def _repaired(
+        self, asking: _Asking, chat: list[Message], reply: Reply, first: Ending
+    ) -> Generator[Called | Ran, None, tuple[list[Message], Reply, Ending]]:
+        """Tell the model what was wrong, and run what it calls then."""
+        name = asking.card.name
+        correction = prompts.correction(name, first.problem)
+        chat = chat + repair_turn(reply, name, correction=correction, nudge=prompts.nudge(name))
+        try:
+            reply = asking.complete(chat)
+        except (ModelContextExceeded, ModelRefused):
+            return chat, reply, first
         second = yield from self._turn(asking, reply, repair=True)
         # A second turn that comes to no run tells less than a first one that did.
-        return second if second.execution or first.execution is None else first
+        return chat, reply, second if second.execution or first.execution is None else first
 
-    @staticmethod
-    def _complete(model: ChatModel, chat: list[Message], function: FunctionSpec, patience: Patience) -> Reply:
-        patience.check()
-        return model.complete(chat, functions=[function], required=True, task=function.name)
+    def _further(
+        self, asking: _Asking, chat: list[Message], reply: Reply, ending: Ending
+    ) -> Generator[Called | Ran, None, Ending]:
+        """Show the model each result, and run what it calls upon that, until it calls no more or may not."""
+        for _ in range(self.max_calls - 1):
+            shown = prompts.result(asking.card.name, ending.result_json)
+            chat = chat + repair_turn(reply, asking.card.name, correction=shown, nudge=shown)
+            try:
+                reply = asking.complete(chat, required=False)
+            except (ModelContextExceeded, ModelRefused):
+                return ending
+            if not reply.calls:
+                return ending
+            ending = yield from self._turn(asking, reply, repair=False)
+            if not ending.answered:
+                # What came before was only a step on the way, so it is no answer either.
+                return ending
+        return ending
 
     def _turn(self, asking: _Asking, reply: Reply, *, repair: bool) -> Generator[Called | Ran, None, Ending]:
         card = asking.card

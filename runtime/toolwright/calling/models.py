@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolwright.calling.declined import DeclinedIsReply
 from toolwright.calling.second_try import SecondTry
+from toolwright.calling.shorter_chat import ShorterChat
 from toolwright.domain.record import Role
 from toolwright.llm.base import ChatModel
 from toolwright.llm.ledger import LedgerModel, Meter
@@ -30,4 +32,5 @@ class Models:
         """
         base = {Role.MAKER: self.maker, Role.USER: self.user, Role.DISPATCHER: self.dispatcher}[role]
         # The ledger is innermost: a second try is a second exchange, and costs as one.
-        return SecondTry(LedgerModel(base, role, purpose, self.prices, meter.record, tool, task))
+        model = SecondTry(LedgerModel(base, role, purpose, self.prices, meter.record, tool, task))
+        return ShorterChat(DeclinedIsReply(model)) if role is Role.MAKER else model

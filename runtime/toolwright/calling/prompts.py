@@ -17,12 +17,18 @@ MAX_ERROR_CHARS = 1_000
 
 _SYSTEM = """\
 You answer questions by calling the function `{name}`. Take the arguments out of the user's question, in the form \
-that the documentation and the worked examples show, and call the function exactly once. Do not work out the \
+that the documentation and the worked examples show, and call the function {times}. Do not work out the \
 answer yourself: the function does that.
 {rule}
 
 Documentation of `{name}`:
 {documentation}"""
+
+_ONCE = "exactly once"
+_SEVERAL = (
+    "once. Only where the question needs the function's result as an argument of a further call, call it again when "
+    "you have seen the result, at most {calls} times in all; the last result is the answer"
+)
 
 _DEMONSTRATION = """\
 Question:
@@ -43,11 +49,15 @@ def function_of(card: ToolCard) -> FunctionSpec:
     return FunctionSpec(name=card.name, description=summary, parameters=card.parameters)
 
 
-def opening(card: ToolCard, question: str) -> list[Message]:
-    """Return the first messages: documentation and worked examples, then the question as it is."""
+def opening(card: ToolCard, question: str, *, calls: int = 1) -> list[Message]:
+    """Return the first messages: documentation and worked examples, then the question as it is.
+
+    `calls` is how many the model may make.
+    """
     documentation = quote(card.description.signature, MAX_SIGNATURE_CHARS) + "\n"
     documentation += quote(card.description.summary, MAX_SUMMARY_CHARS)
-    parts = [_SYSTEM.format(name=card.name, rule=QUOTING_RULE, documentation=documentation)]
+    times = _ONCE if calls == 1 else _SEVERAL.format(calls=calls)
+    parts = [_SYSTEM.format(name=card.name, times=times, rule=QUOTING_RULE, documentation=documentation)]
     if card.demonstrations:
         parts.append("Worked examples:")
         parts += [_worked(card.name, demonstration) for demonstration in card.demonstrations]
@@ -64,6 +74,14 @@ def correction(name: str, problem: str) -> str:
     return (
         f"This call gave no answer, because:\n{quote(problem, MAX_ERROR_CHARS)}\n"
         f"Call `{name}` once more with corrected arguments."
+    )
+
+
+def result(name: str, result_json: str) -> str:
+    """Return what a model is told that may call `name` again: the result, as data and bounded."""
+    return (
+        f"`{name}` returned:\n{quote(result_json, MAX_CALL_CHARS)}\n"
+        f"If this answers the user's question, reply with the word done. Else call `{name}` once more."
     )
 
 

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from toolwright.cli import ask, bench, call, costs, demo, doctor, eval, images, make, run, serve, tools  # noqa: A004 - named for its command
-from toolwright.cli.command import HERE, add_command, guarded
+from toolwright.cli.command import ALL, HERE, MODELS, add_command, guarded
 from toolwright.cli.environment import Environment
 from toolwright.cli.exit import ExitStatus, error_document
 from toolwright.cli.missing import not_in_this_version
@@ -33,13 +33,13 @@ def build_app() -> typer.Typer:
     """Return the application; its context object must return an `Environment`."""
     app = _group("Toolwright makes, verifies and safely runs tools that language models write.")
     app.callback()(_root)
-    add_command(app, "demo", demo.demo, takes=HERE)
-    add_command(app, "serve", serve.serve, takes=HERE)
-    add_command(app, "make", make.make)
-    add_command(app, "ask", ask.ask)
+    add_command(app, "demo", demo.demo, takes=HERE | MODELS)
+    add_command(app, "serve", serve.serve, takes=HERE | MODELS)
+    add_command(app, "make", make.make, takes=ALL | MODELS)
+    add_command(app, "ask", ask.ask, takes=ALL | MODELS)
     add_command(app, "call", call.call)
     add_command(app, "run", run.run)
-    add_command(app, "eval", eval.evaluate)
+    add_command(app, "eval", eval.evaluate, takes=ALL | MODELS)
     add_command(app, "costs", costs.costs)
     groups = {
         "tools": _group("What is in the registry."),

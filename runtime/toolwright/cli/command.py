@@ -25,6 +25,8 @@ from toolwright.errors import ToolwrightError
 ALL = Group.OUTPUT | Group.SERVER | Group.LOCAL
 HERE = Group.OUTPUT | Group.LOCAL
 """For commands that cannot use a remote server."""
+MODELS = Group.MODELS
+"""Beside one of these, for commands that ask models."""
 
 _Body = Callable[..., ExitStatus]
 

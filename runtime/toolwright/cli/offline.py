@@ -30,6 +30,9 @@ UNCONFIGURED = (
 )
 """Said before the work, where nobody asked for the offline model."""
 
+REPLAYED = "no model is asked: every reply comes from the recording {name!r}"
+"""Said before the work, where a recording is replayed."""
+
 
 def model_note(token_use: Iterable[TokenUse]) -> str:
     """Return `NOTE` if an offline model took part, else an empty text."""

@@ -23,6 +23,8 @@ class Group(Flag):
     """Settings of services and sandboxes in this process."""
     SERVER = auto()
     """A running server to use instead."""
+    MODELS = auto()
+    """Recording what models say, and replaying it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Options:
     image: str = ""
     offline: bool = False
     docker_host: str = ""
+    record: Path | None = None
+    replay: Path | None = None
 
     @classmethod
     def taken_from(cls, arguments: dict[str, Any]) -> Options:
@@ -50,7 +54,7 @@ class Options:
             "state_dir": self.state_dir,
             "docker_host": self.docker_host or None,
             "sandbox": {"image": self.image or None, "runtime": self.runtime or None},
-            "models": {"offline": self.offline or None},
+            "models": {"offline": self.offline or None, "record": self.record, "replay": self.replay},
         }
 
 
@@ -116,5 +120,25 @@ _PARAMETERS: tuple[tuple[Group, inspect.Parameter], ...] = (
     (
         Group.LOCAL,
         _flag("docker_host", str, "--docker-host", text="Address of the Docker engine.", panel=_WHERE),
+    ),
+    (
+        Group.MODELS,
+        _flag(
+            "record",
+            Path | None,
+            "--record",
+            text="Add every exchange with a model to this file, without keys, for --replay.",
+            panel=_WHERE,
+        ),
+    ),
+    (
+        Group.MODELS,
+        _flag(
+            "replay",
+            Path | None,
+            "--replay",
+            text="Let the models answer from this file, which --record wrote: nothing is sent anywhere.",
+            panel=_WHERE,
+        ),
     ),
 )

@@ -18,7 +18,7 @@ from toolwright.attacks.report import Report
 from toolwright.bench.open import bench_sandboxes
 from toolwright.bench.plan import Plan
 from toolwright.cli.environment import Images, Server, Services
-from toolwright.cli.offline import UNCONFIGURED
+from toolwright.cli.offline import REPLAYED, UNCONFIGURED
 from toolwright.cli.options import Options
 from toolwright.client import Client
 from toolwright.domain.record import Role, TokenUse
@@ -36,7 +36,7 @@ from toolwright.sandbox.engine import Engine, find_engine
 from toolwright.sandbox.host.facts import EngineFacts, engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server import attack_sandboxes, check_sandboxes, open_server
-from toolwright.settings import ModelSettings, Profile, Settings, load_settings
+from toolwright.settings import Profile, Settings, load_settings
 
 _STRONG = "offline-strong"
 _HERE_ONLY = {
@@ -46,6 +46,8 @@ _HERE_ONLY = {
     "image": "--image",
     "offline": "--offline",
     "docker_host": "--docker-host",
+    "record": "--record",
+    "replay": "--replay",
 }
 
 
@@ -76,9 +78,12 @@ class World:
 
     def models_note(self, options: Options) -> str:
         """Say who answers if no model was chosen; see `Environment.models_note`."""
-        if options.server or options.offline or _read(options, {}).models.configured:
+        if options.server or options.offline:
             return ""
-        return UNCONFIGURED
+        models = _read(options, {}).models
+        if models.replay:
+            return REPLAYED.format(name=models.replay.name)
+        return "" if models.configured else UNCONFIGURED
 
     @contextmanager
     def images(self, options: Options) -> Iterator[Images]:
@@ -158,10 +163,10 @@ class _EngineImages:
 
 def _settings(options: Options, changes: Mapping[str, Any]) -> Settings:
     settings = _read(options, changes)
-    if settings.models.configured:
+    if settings.models.configured or settings.models.replay:
         return settings
     # Nothing of models is configured: the offline one answers, and `models_note` says so first.
-    return settings.model_copy(update={"models": ModelSettings(offline=True)})
+    return settings.model_copy(update={"models": settings.models.model_copy(update={"offline": True})})
 
 
 def _read(options: Options, changes: Mapping[str, Any]) -> Settings:

@@ -17,6 +17,9 @@ class FunctionSpec:
     """JSON Schema of the arguments."""
     strict: bool = True
     """Whether to ask the endpoint to keep to the schema exactly; done only where `parameters` allows strict mode."""
+    as_text: bool = False
+    """Whether the reply itself is to have this form, as text, in place of a call. Only where it is the one function
+    given; it comes back as a call all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Reply:
     completion_tokens: int
     finish_reason: str = "stop"
     """As the endpoint gave it: `stop`, `length`, `tool_calls`, `content_filter`."""
+    asked: str = ""
+    """The model name that was asked for, which prices know. Empty: the one that `ChatModel.name` gives."""
 
 
 class ChatModel(Protocol):
@@ -80,4 +85,7 @@ class ChatModel(Protocol):
             ModelUnavailable: no answer, or 429 or 5xx, after all retries.
             ModelRejected: the endpoint refused the request.
             ModelReplyInvalid: the reply is no chat completion.
+            ModelContextExceeded: the chat is longer than the model can take.
+            ModelRefused: the model declined to answer.
+            ModelExchangeMissing: replies are replayed, and this one was not recorded.
         """

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from toolwright.domain.record import ModelUse, Role, TokenUse, sum_use
+from toolwright.errors import ModelRefused
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
 from toolwright.llm.prices import PriceList
 
@@ -26,7 +27,7 @@ Record = Callable[[ModelUse], None]
 
 @dataclass(frozen=True, slots=True)
 class LedgerModel:
-    """Adds to any `ChatModel`: each exchange that ended in a reply is told to `record`.
+    """Adds to any `ChatModel`: each exchange that ended in a reply, or in a refusal, is told to `record`.
 
     One that failed is not: the endpoint gave no count, and most do not bill it.
     """
@@ -57,18 +58,26 @@ class LedgerModel:
     ) -> Reply:
         """Send `messages` and return the reply; see `ChatModel.complete`."""
         start = time.monotonic()
-        reply = self.base.complete(messages, functions=functions, required=required, task=task)
-        seconds = time.monotonic() - start
-        price = self.prices.of(self.base.name)
+        try:
+            reply = self.base.complete(messages, functions=functions, required=required, task=task)
+        except ModelRefused as refusal:
+            self._told(refusal.asked, refusal.prompt_tokens, refusal.completion_tokens, start, task)
+            raise
+        self._told(reply.asked, reply.prompt_tokens, reply.completion_tokens, start, task)
+        return reply
+
+    def _told(self, asked: str, prompt_tokens: int, completion_tokens: int, start: float, task: str) -> None:
+        # the name that was asked for, at the endpoint that answered: prices and settings know that one
+        model = asked or self.base.name
+        price = self.prices.of(model)
         self.record(
             ModelUse(
                 role=self.role,
-                # the name that was asked for: prices and settings know that one
-                model=self.base.name,
-                prompt_tokens=reply.prompt_tokens,
-                completion_tokens=reply.completion_tokens,
-                cost_usd=price.cost(reply.prompt_tokens, reply.completion_tokens),
-                seconds=seconds,
+                model=model,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=completion_tokens,
+                cost_usd=price.cost(prompt_tokens, completion_tokens),
+                seconds=time.monotonic() - start,
                 task=task or self.task,
                 purpose=self.purpose,
                 at=time.time(),
@@ -76,7 +85,6 @@ class LedgerModel:
                 priced=price.known,
             )
         )
-        return reply
 
 
 def new_request_id() -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.llm.base import FunctionCall, Reply
+from toolwright.llm.thinking import spoken
 from toolwright.llm.transport import MAX_REPLY_BYTES
 
 _RULES = JsonRules(MAX_REPLY_BYTES)
@@ -20,6 +22,13 @@ class NoReply(ValueError):
         """`quote` is what the endpoint sent, untrusted and uncut; it is no part of the text."""
         super().__init__(reason)
         self.quote = quote
+
+
+class RefusedReply(NoReply):
+    """The model, or a filter after it, declined. It was paid for all the same."""
+
+    prompt_tokens = 0
+    completion_tokens = 0
 
 
 def read_reply(body: bytes, model: str) -> Reply:
@@ -42,16 +51,19 @@ def read_reply(body: bytes, model: str) -> Reply:
     finish = choice.get("finish_reason")
     finish = finish if isinstance(finish, str) else "stop"
     calls = _calls(message.get("tool_calls"))
-    text = _text(message, finish, has_calls=bool(calls))
-    usage = completion.get("usage")
-    usage = usage if isinstance(usage, Mapping) else {}
+    prompt_tokens, completion_tokens = _tokens(completion.get("usage"))
+    try:
+        text = _text(message, finish, has_calls=bool(calls))
+    except RefusedReply as refused:
+        refused.prompt_tokens, refused.completion_tokens = prompt_tokens, completion_tokens
+        raise
     named = completion.get("model")
     return Reply(
         text=text,
         calls=calls,
         model=named if isinstance(named, str) and named else model,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
         finish_reason=finish,
     )
 
@@ -86,14 +98,29 @@ def _text(message: Mapping[str, Any], finish: str, *, has_calls: bool) -> str:
         raise NoReply("choices[0].message.content is neither text nor null")
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal and not has_calls:
-        raise NoReply("the model refused", refusal)
+        raise RefusedReply("the model refused", refusal)
     if finish == "content_filter":
-        raise NoReply("the endpoint's content filter stopped the reply; word the task otherwise")
-    if not content and not has_calls:
+        raise RefusedReply("the endpoint's content filter stopped the reply; word the task otherwise")
+    said = spoken(content or "")
+    if not said.strip() and not has_calls:
         if finish == "length":
             raise NoReply("the reply ended at its token limit before it said anything; raise the limit")
         raise NoReply("the reply holds neither text nor a function call")
-    return content or ""
+    return said
+
+
+def _tokens(usage: object) -> tuple[int, int]:
+    """Return the counts of prompt and completion. What the model thought is part of the completion.
+
+    Most endpoints count it there; where the total shows that one does not, it is added.
+    """
+    if not isinstance(usage, Mapping):
+        return 0, 0
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    details = usage.get("completion_tokens_details")
+    thought = _count(details.get("reasoning_tokens")) if isinstance(details, Mapping) else 0
+    apart = thought > 0 and _count(usage.get("total_tokens")) == prompt + completion + thought
+    return prompt, completion + thought if apart else completion
 
 
 def _calls(value: object) -> tuple[FunctionCall, ...]:
@@ -101,7 +128,19 @@ def _calls(value: object) -> tuple[FunctionCall, ...]:
         return ()
     if not isinstance(value, list):
         raise NoReply("choices[0].message.tool_calls is no list")
-    return tuple(_call(number, call) for number, call in enumerate(value))
+    calls: dict[tuple[str, str], FunctionCall] = {}
+    for number, item in enumerate(value):
+        call = _call(number, item)
+        # functions are pure here: the same call twice is one call
+        calls.setdefault((call.name, _canonical(call.arguments_json)), call)
+    return tuple(calls.values())
+
+
+def _canonical(arguments_json: str) -> str:
+    try:
+        return json.dumps(_RULES.parse(arguments_json), sort_keys=True)
+    except JsonRefused:
+        return arguments_json
 
 
 def _call(number: int, value: object) -> FunctionCall:

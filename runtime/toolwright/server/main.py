@@ -205,7 +205,9 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             models,
             attempts=settings.making.attempts,
         )
-        solver = Solver(models=models, executor=executor, store=store, maker=maker)
+        solver = Solver(
+            models=models, executor=executor, store=store, maker=maker, max_calls=settings.solving.max_calls
+        )
         yield Parts(
             executor=executor,
             store=store,

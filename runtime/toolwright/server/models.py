@@ -15,34 +15,37 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import NotReady
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
-from toolwright.llm.endpoint import Endpoint
+from toolwright.llm.learned import Learned
 from toolwright.llm.prices import load_prices
+from toolwright.llm.recording import Recorder
+from toolwright.llm.replay import Recording
 from toolwright.making.pipeline import Maker
 from toolwright.sandbox.base import Cancellation
-from toolwright.settings import EndpointSettings, Settings
+from toolwright.server.shared import Shared
+from toolwright.settings import EndpointSettings, ModelSettings, Settings
 from toolwright.solving.solver import Solver
 
 if TYPE_CHECKING:
     from toolwright.llm.ledger import Record
-    from toolwright.llm.openai_model import OpenAIModel
+    from toolwright.server.model_stack import Stack
 
 _OPENAI_HOST: Final = "api.openai.com"
+_ROLES: Final = (Role.MAKER, Role.USER, Role.DISPATCHER)
 
 
 class RoleModel:
     """The model of one role, connected when it is first asked: most commands never do, and the SDK loads slowly."""
 
-    def __init__(self, role: Role, settings: EndpointSettings) -> None:
-        """Stand for the model that `settings` name."""
-        self._role = role
-        self._settings = settings
+    def __init__(self, role: Role, endpoints: Sequence[EndpointSettings], shared: Shared) -> None:
+        """Stand for the models that `endpoints` name: the first of them, and those to fall back on."""
+        self._role, self._endpoints, self._shared = role, tuple(endpoints), shared
         self._lock = threading.Lock()
-        self._model: OpenAIModel | None = None
+        self._model: Stack | None = None
 
     @property
     def name(self) -> str:
         """Model name as the endpoint knows it; empty if none is configured."""
-        return self._settings.model
+        return self._endpoints[0].model
 
     def require(self) -> None:
         """Check that there is a model to ask.
@@ -51,12 +54,15 @@ class RoleModel:
             NotReady: says which setting is missing.
         """
         role = self._role.value
-        if not self._settings.model:
+        if not self.name:
             raise NotReady(
                 f"no {role} model is configured: set models.{role}.model or models.default.model, with base_url and "
                 "api_key as the endpoint needs them; or set models.offline to try things out without a model"
             )
-        if _OPENAI_HOST in self._settings.base_url and not self._settings.api_key.get_secret_value():
+        if self._shared.recording:
+            return
+        first = self._endpoints[0]
+        if _OPENAI_HOST in first.base_url and not first.api_key.get_secret_value():
             raise NotReady(
                 f"the {role} model has no key: set models.{role}.api_key, models.default.api_key or OPENAI_API_KEY"
             )
@@ -86,40 +92,58 @@ class RoleModel:
         self.require()
         with self._lock:
             if self._model is None:
-                from toolwright.llm.openai_model import OpenAIModel  # noqa: PLC0415 - takes most of a second to load
+                from toolwright.server.model_stack import open_stack  # noqa: PLC0415 - takes most of a second to load
 
-                endpoint = Endpoint(
-                    base_url=self._settings.base_url,
-                    api_key=self._settings.api_key.get_secret_value(),
-                    timeout_s=self._settings.timeout_s,
-                    max_retries=self._settings.max_retries,
-                )
-                self._model = OpenAIModel(endpoint, self._settings.model, temperature=self._settings.temperature)
-            return self._model
+                self._model = open_stack(self._role, self._endpoints, self._shared)
+            return self._model.model
 
 
 @contextmanager
 def open_models(settings: Settings) -> Iterator[Models]:
-    """Return the three models of the settings, or those of the offline model.
+    """Return the three models of the settings, or those of the offline model, or of a recording.
 
     Raises:
-        InvalidInput: the price list.
+        InvalidInput: the price list, or the file to record to or to replay.
     """
     prices = load_prices(settings.prices_file)
     with ExitStack() as stack:
-        of = _offline(stack) if settings.models.offline else settings.models.endpoint
-        roles = {role: RoleModel(role, of(role)) for role in (Role.MAKER, Role.USER, Role.DISPATCHER)}
+        endpoints = _endpoints(settings.models, stack)
+        shared = _shared(settings.models, [one for role in _ROLES for one in endpoints(role)], stack)
+        roles = {role: RoleModel(role, _named(role, endpoints(role), shared), shared) for role in _ROLES}
         for model in roles.values():
             stack.callback(model.close)
         yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices)
 
 
-def _offline(stack: ExitStack) -> Callable[[Role], EndpointSettings]:
-    """Start the offline model, for as long as `stack` lasts."""
-    from toolwright.llm.offline import OfflineModelServer  # noqa: PLC0415 - not loaded where real models answer
+def _endpoints(models: ModelSettings, stack: ExitStack) -> Callable[[Role], tuple[EndpointSettings, ...]]:
+    """Return the endpoints of each role. The offline model is started if it answers, for as long as `stack` lasts."""
+    if not models.offline:
+        return models.endpoints
+    base_url = EndpointSettings().base_url
+    if not models.replay:
+        from toolwright.llm.offline import OfflineModelServer  # noqa: PLC0415 - not loaded where real models answer
 
-    server = stack.enter_context(OfflineModelServer())
-    return lambda role: EndpointSettings(base_url=server.base_url, model=f"offline-{role.value}")
+        base_url = stack.enter_context(OfflineModelServer()).base_url
+    return lambda role: (EndpointSettings(base_url=base_url, model=f"offline-{role.value}"),)
+
+
+def _shared(models: ModelSettings, endpoints: Sequence[EndpointSettings], stack: ExitStack) -> Shared:
+    """Open the recording that is asked for; keys of all `endpoints` stay out of it."""
+    recorder = recording = None
+    if models.record:
+        recorder = Recorder(models.record, [endpoint.api_key.get_secret_value() for endpoint in endpoints])
+        stack.callback(recorder.close)
+    if models.replay:
+        recording = Recording(models.replay)
+    return Shared(Learned(), recorder, recording)
+
+
+def _named(role: Role, endpoints: tuple[EndpointSettings, ...], shared: Shared) -> tuple[EndpointSettings, ...]:
+    """Fill in the model that played `role` when it was recorded, where no other is set."""
+    first, *others = endpoints
+    if shared.recording and not first.model:
+        first = first.model_copy(update={"model": shared.recording.model_of(role.value)})
+    return first, *others
 
 
 def _require(*models: ChatModel) -> None:

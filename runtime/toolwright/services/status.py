@@ -45,6 +45,9 @@ STATUS: Final[Mapping[type[ToolwrightError], grpc.StatusCode]] = {
     errors.ModelUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ModelRejected: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelReplyInvalid: grpc.StatusCode.UNAVAILABLE,
+    errors.ModelContextExceeded: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ModelRefused: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ModelExchangeMissing: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 # The message goes out twice, once percent-encoded, and all trailers share the 8 KiB that clients take.

@@ -7,24 +7,24 @@ TOML file (`TOOLWRIGHT_CONFIG`, else `./toolwright.toml`, else `~/.config/toolwr
 
 from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.loading import load_settings
+from toolwright.settings.models import EndpointSettings, FallbackSettings, ModelSettings, RoleSettings
 from toolwright.settings.root import Settings, check_listen
 from toolwright.settings.sections import (
     BatchSettings,
-    EndpointSettings,
     GrpcSettings,
     IsolationSettings,
     LimitSettings,
     MakingSettings,
-    ModelSettings,
     PoolSettings,
     Profile,
-    RoleSettings,
     SandboxSettings,
 )
+from toolwright.settings.solving import SolvingSettings
 
 __all__ = [
     "BatchSettings",
     "EndpointSettings",
+    "FallbackSettings",
     "GrpcSettings",
     "IsolationSettings",
     "LedgerSettings",
@@ -36,6 +36,7 @@ __all__ = [
     "RoleSettings",
     "SandboxSettings",
     "Settings",
+    "SolvingSettings",
     "check_listen",
     "load_settings",
 ]

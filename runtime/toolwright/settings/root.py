@@ -11,15 +11,16 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from toolwright.settings.ledger import LedgerSettings
+from toolwright.settings.models import ModelSettings
 from toolwright.settings.sections import (
     BatchSettings,
     GrpcSettings,
     IsolationSettings,
     MakingSettings,
-    ModelSettings,
     Profile,
     SandboxSettings,
 )
+from toolwright.settings.solving import SolvingSettings
 from toolwright.settings.sources import config_file, openai_environment, read_file
 
 ENV_PREFIX: Final = "TOOLWRIGHT_"
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     isolation: IsolationSettings = IsolationSettings()
     models: ModelSettings = ModelSettings()
     making: MakingSettings = MakingSettings()
+    solving: SolvingSettings = SolvingSettings()
     batch: BatchSettings = BatchSettings()
     ledger: LedgerSettings = LedgerSettings()
     grpc: GrpcSettings = GrpcSettings()

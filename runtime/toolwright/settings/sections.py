@@ -5,12 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from toolwright.domain.call import Isolation
 from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import MIB, Limits
-from toolwright.domain.record import Role
 from toolwright.domain.source import check_tool_name
 from toolwright.errors import InvalidInput
 from toolwright.sandbox.uids import CALLS
@@ -34,7 +33,7 @@ TenantName = Annotated[str, Field(pattern=_TENANT)]
 ToolName = Annotated[str, AfterValidator(_tool_name)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     """Read once, never changed; an unknown name is an error. A bad value is named, never shown: it may be a key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
@@ -48,7 +47,7 @@ class Profile(StrEnum):
     """Refuses an outdated or open host; no reflection; bare source is refused; the image must be named by digest."""
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """Ceilings of every call. A request may lower them and never raise them."""
 
     wall_time_s: Annotated[float, Field(ge=0.05, le=120, allow_inf_nan=False)] = _DEFAULT.wall_time_s
@@ -72,7 +71,7 @@ class LimitSettings(_Section):
         return Limits(**self.model_dump())
 
 
-class PoolSettings(_Section):
+class PoolSettings(Section):
     """Containers kept, and calls that may wait for one.
 
     A call at isolation `call` takes a blank container, which is destroyed after it. A burst of such calls is served at
@@ -106,7 +105,7 @@ class PoolSettings(_Section):
         return self
 
 
-class SandboxSettings(_Section):
+class SandboxSettings(Section):
     """Where tool code runs."""
 
     image: Annotated[str, Field(pattern=_IMAGE, max_length=300)] = "toolwright-sandbox-python"
@@ -127,7 +126,7 @@ class SandboxSettings(_Section):
         return "sha256:" in self.image
 
 
-class IsolationSettings(_Section):
+class IsolationSettings(Section):
     """How far calls share containers: the operator's word, never a caller's.
 
     `call` (a fresh container for each call, destroyed after it) is stricter than `tool` (one for each tenant's each
@@ -153,64 +152,7 @@ class IsolationSettings(_Section):
         return IsolationPolicy(self.default, self.tenants, self.tools)
 
 
-class EndpointSettings(_Section):
-    """An OpenAI-compatible endpoint and a model behind it."""
-
-    base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://api.openai.com/v1"
-    """Up to and with `/v1`."""
-    api_key: SecretStr = SecretStr("")
-    """Never logged. Default: `OPENAI_API_KEY`. May stay empty for an endpoint that asks for none."""
-    model: str = ""
-    """Name of the model as the endpoint knows it. Empty: not configured."""
-    timeout_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 60.0
-    """Seconds for one exchange: up to 600."""
-    max_retries: Annotated[int, Field(ge=0, le=10)] = 3
-    """Further tries after no answer, 429 or 5xx: 0 to 10."""
-    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
-    """0 to 2. Default: left to the endpoint; some models take no other than their own."""
-
-
-class RoleSettings(_Section):
-    """What one role has of its own; each absent value is that of `models.default`."""
-
-    base_url: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
-    api_key: SecretStr | None = None
-    model: str | None = None
-    timeout_s: Annotated[float | None, Field(gt=0, le=600, allow_inf_nan=False)] = None
-    max_retries: Annotated[int | None, Field(ge=0, le=10)] = None
-    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
-
-
-class ModelSettings(_Section):
-    """The language models. Making needs `maker` and `user`, solving needs `user` and `dispatcher`; calls need none."""
-
-    offline: bool = False
-    """Answer from the scripts that come with the package instead of a model. For trying out and for tests: what it
-    answers says nothing about any model. The command line does so too, and says it, where nothing of models and
-    no `OPENAI_API_KEY` is set."""
-    default: EndpointSettings = EndpointSettings()
-    """Shared by all roles."""
-    maker: RoleSettings = RoleSettings()
-    """Strong and dear: writes tools."""
-    user: RoleSettings = RoleSettings()
-    """Light and cheap: turns questions into calls."""
-    dispatcher: RoleSettings = RoleSettings()
-    """Light and cheap: chooses the tool."""
-
-    @property
-    def configured(self) -> bool:
-        """Whether any source says anything of models: a name, an address, a key, even "not offline"."""
-        sections = (getattr(self, name) for name in self.model_fields_set)
-        return any(bool(part.model_fields_set) if isinstance(part, BaseModel) else True for part in sections)
-
-    def endpoint(self, role: Role) -> EndpointSettings:
-        """Return the endpoint of `role`: its own values over the shared ones."""
-        own: RoleSettings = getattr(self, role.value)
-        changes = {name: value for name in RoleSettings.model_fields if (value := getattr(own, name)) is not None}
-        return self.default.model_copy(update=changes)
-
-
-class MakingSettings(_Section):
+class MakingSettings(Section):
     """How tools are made."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 5
@@ -222,7 +164,7 @@ class MakingSettings(_Section):
     gates: GateSettings = GateSettings()
 
 
-class BatchSettings(_Section):
+class BatchSettings(Section):
     """Bounds of ExecuteBatch, so that loops of thousands of calls leave room for all others."""
 
     max_streams: Annotated[int, Field(ge=1, le=64)] = 8
@@ -233,7 +175,7 @@ class BatchSettings(_Section):
     `sandbox.pool.max_containers`."""
 
 
-class GrpcSettings(_Section):
+class GrpcSettings(Section):
     """Bounds of the gRPC server."""
 
     max_message_bytes: Annotated[int, Field(ge=64 * 1024, le=64 * MIB)] = 4 * MIB

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from toolwright.calling.patience import Patience
 from toolwright.calling.quoting import shorten
 from toolwright.calling.repair import repair_turn
-from toolwright.errors import InvalidInput
+from toolwright.errors import InvalidInput, ModelRefused
 from toolwright.execution.arguments import check_arguments, parse_arguments
 from toolwright.llm.base import ChatModel, FunctionSpec, Reply
 from toolwright.solving import prompts
@@ -29,7 +29,7 @@ def dispatch(model: ChatModel, question: str, choices: Sequence[Choice], patienc
     """Let `model` choose among `choices`. Without any it is not asked; one bad call is told to it.
 
     Raises:
-        ModelError: the model's endpoint failed.
+        ModelError: the model's endpoint failed. That the model declined is a decision for none.
         CallCancelled, DeadlineExceeded: nobody waits any more.
     """
     if not choices:
@@ -38,7 +38,10 @@ def dispatch(model: ChatModel, question: str, choices: Sequence[Choice], patienc
     problem = ""
     for _ in range(2):
         patience.check()
-        reply = model.complete(chat, functions=[function], required=True)
+        try:
+            reply = model.complete(chat, functions=[function], required=True)
+        except ModelRefused as refusal:
+            return Decision(None, f"the dispatcher declined: {shorten(str(refusal), MAX_REASON_CHARS)}")
         try:
             return _decision(reply, function, choices)
         except InvalidInput as fault:

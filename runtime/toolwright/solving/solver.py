@@ -38,8 +38,14 @@ class _Request:
 class Solver:
     """Answers questions. Keeps between them only what it read of the registry; safe to use from many threads."""
 
-    def __init__(self, *, models: Models, executor: Executor, store: Store, maker: ToolMaker) -> None:
-        """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some."""
+    def __init__(
+        self, *, models: Models, executor: Executor, store: Store, maker: ToolMaker, max_calls: int = 1
+    ) -> None:
+        """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some.
+
+        The light model may call the tool `max_calls` times for one question; see `Caller`.
+        """
+        self._max_calls = max_calls
         self._models, self._executor, self._store = models, executor, store
         self._choices, self._pending = Choices(store), PendingTasks(store, maker)
 
@@ -89,7 +95,7 @@ class Solver:
         if tool is None:
             return
         user = self._models.metered(Role.USER, USING, request.meter, tool=tool.reference)
-        ending = yield from Caller(self._executor).ask(
+        ending = yield from Caller(self._executor, self._max_calls).ask(
             user, ToolCard.of_registered(tool), request.question, purpose=PURPOSE, patience=request.patience
         )
         tokens = request.meter.tokens()

@@ -66,6 +66,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: seen by clients only; the connection broke while the call ran, which may have run to its end."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 20
     """PERMISSION_DENIED: the server's policy does not allow it, such as weaker isolation than it sets. Nothing ran."""
+    ERROR_REASON_MODEL_CONTEXT_EXCEEDED: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION: the prompt is longer than the language model can take. Shorten it."""
+    ERROR_REASON_MODEL_REFUSED: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION: the language model, or its endpoint's filter, declined to answer. Word it otherwise."""
+    ERROR_REASON_MODEL_EXCHANGE_MISSING: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION: the recording that is replayed holds no such exchange. Record it anew."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason names what is wrong, for programs. Full example, for INVALID_INPUT:
@@ -119,4 +125,10 @@ ERROR_REASON_CONNECTION_LOST: ErrorReason.ValueType  # 19
 """UNAVAILABLE: seen by clients only; the connection broke while the call ran, which may have run to its end."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 20
 """PERMISSION_DENIED: the server's policy does not allow it, such as weaker isolation than it sets. Nothing ran."""
+ERROR_REASON_MODEL_CONTEXT_EXCEEDED: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION: the prompt is longer than the language model can take. Shorten it."""
+ERROR_REASON_MODEL_REFUSED: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION: the language model, or its endpoint's filter, declined to answer. Word it otherwise."""
+ERROR_REASON_MODEL_EXCHANGE_MISSING: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION: the recording that is replayed holds no such exchange. Record it anew."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -19,7 +19,7 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind
 from toolwright.domain.tool import Demonstration, Description
-from toolwright.errors import ModelUnavailable, Overloaded
+from toolwright.errors import ModelContextExceeded, ModelRefused, ModelUnavailable, Overloaded
 from toolwright.llm.base import FunctionCall
 
 QUESTION = "What is 8 divided by 2?"
@@ -37,12 +37,12 @@ GOOD = calls("divide", {"a": 8, "b": 2})
 
 
 def ask(
-    replies: Sequence[Scripted] | Rule, stand_in: StandIn = STAND_IN, card: ToolCard = CARD
+    replies: Sequence[Scripted] | Rule, stand_in: StandIn = STAND_IN, card: ToolCard = CARD, *, max_calls: int = 1
 ) -> tuple[Ending, list[Called | Ran], ScriptedModel, StandInExecutor]:
     """Ask the question and return how it ended, the steps, the model and the executor."""
     model, executor = ScriptedModel(replies), StandInExecutor({"# tool": stand_in})
     steps: list[Called | Ran] = []
-    asking = Caller(executor).ask(model, card, QUESTION, purpose="solve", patience=Patience())
+    asking = Caller(executor, max_calls).ask(model, card, QUESTION, purpose="solve", patience=Patience())
     while True:
         try:
             steps.append(next(asking))
@@ -223,3 +223,87 @@ def test_faults_that_are_not_the_tools_are_raised(fault: Exception) -> None:
     executor = StandInExecutor({"# tool": STAND_IN}, faults=[fault])
     with pytest.raises(Overloaded):
         list(Caller(executor).ask(ScriptedModel([GOOD]), CARD, QUESTION, purpose="solve", patience=Patience()))
+
+
+def test_demonstrations_are_left_out_one_by_one_where_the_prompt_is_too_long() -> None:
+    """The documentation and the question stay; the last demonstrations go first."""
+    shown = tuple(Demonstration(f"What is {n} by 1?", f'{{"a": {n}, "b": 1}}', str(n)) for n in range(3))
+    card = replace(CARD, demonstrations=shown)
+    ending, _, model, _ = ask([ModelContextExceeded("long"), ModelContextExceeded("long"), GOOD], card=card)
+    assert ending.answer == "4.0"
+    counts = [request.messages[0].content.count("Arguments of") for request in model.requests]
+    assert counts == [3, 2, 1]
+    assert "What is 0 by 1?" in model.requests[-1].messages[0].content
+    assert all(request.question == QUESTION for request in model.requests)
+
+
+def test_a_prompt_that_is_too_long_without_demonstrations_is_told() -> None:
+    """There is nothing left to leave out."""
+    with pytest.raises(ModelContextExceeded):
+        ask([ModelContextExceeded("long")] * 2)
+
+
+@pytest.mark.parametrize("fault", [ModelRefused("declined"), ModelContextExceeded("long")])
+def test_a_repair_turn_that_is_not_answered_leaves_the_first_ending(fault: Exception) -> None:
+    """What the tool said is told, not that the chat got too long over it."""
+    ending, _, _, _ = ask([calls("divide", {"a": 8, "b": 0}), fault])
+    assert ending.status is Status.TOOL_ERROR
+    assert "ZeroDivisionError" in ending.problem
+
+
+def test_a_refused_question_ends_without_an_answer() -> None:
+    """It is told as the end of this question, not as a fault of the service."""
+    ending, steps, model, executor = ask([ModelRefused("model 'm' declined: the model refused (no)")])
+    assert ending.problem == "model 'm' declined: the model refused (no)"
+    assert (ending.status, steps, executor.requests) == (None, [], [])
+    assert len(model.requests) == 1
+
+
+def test_one_call_is_all_unless_more_are_allowed() -> None:
+    """The short road stays as it is: one request, and it says so."""
+    _, _, model, _ = ask([GOOD, GOOD])
+    assert len(model.requests) == 1
+    assert "exactly once" in model.requests[0].messages[0].content
+
+
+def test_a_model_may_call_again_with_what_it_has_seen() -> None:
+    """Each result is shown as data; the answer is what the tool returned last, and every step is told."""
+    half = calls("divide", {"a": 4, "b": 2})
+    ending, steps, model, executor = ask([GOOD, half, says("The answer is 99.")], max_calls=3)
+    assert ending.answer == "2.0"
+    assert [type(step) for step in steps] == [Called, Ran, Called, Ran]
+    assert len(executor.requests) == 2
+    assert [request.required for request in model.requests] == [True, False, False]
+    assert "    4.0" in model.requests[1].messages[-1].content
+    assert model.requests[1].messages[-1].role == "tool"
+    assert model.requests[2].question == QUESTION
+
+
+def test_calls_are_bounded() -> None:
+    """A model that never stops is not asked again after its last call."""
+    ending, _, model, executor = ask(lambda request: GOOD, max_calls=3)
+    assert ending.answer == "4.0"
+    assert (len(executor.requests), len(model.requests)) == (3, 3)
+
+
+def test_a_step_that_fails_leaves_no_answer() -> None:
+    """What came before was a step on the way, and would pass for an answer that it is not."""
+    ending, _, _, _ = ask([GOOD, calls("divide", {"a": 4, "b": 0})], max_calls=3)
+    assert not ending.answered
+    assert "ZeroDivisionError" in ending.problem
+
+
+@pytest.mark.parametrize("fault", [ModelRefused("declined"), ModelContextExceeded("long")])
+def test_a_model_that_says_no_more_has_called_for_the_last_time(fault: Exception) -> None:
+    """The tool's answer is there."""
+    ending, _, _, _ = ask([GOOD, fault], max_calls=3)
+    assert ending.answer == "4.0"
+
+
+def test_long_results_are_shown_cut() -> None:
+    """A tool cannot fill the model's context."""
+    long = StandIn.of(lambda a, b: int("7" * 390), a="integer", b="integer")
+    wordy = StandIn.of(lambda a, b: "7" * 50_000, a="integer", b="integer")
+    for stand_in, card in ((long, CARD), (wordy, replace(CARD, answer_kind=AnswerKind.TEXT))):
+        _, _, model, _ = ask([GOOD, says("done")], stand_in, card, max_calls=2)
+        assert len(model.requests[-1].messages[-1].content) < 17_000

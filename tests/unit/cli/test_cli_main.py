@@ -140,7 +140,7 @@ def test_shared_flags_reach_the_services(cli: RunCli, world: FakeWorld) -> None:
         "state_dir": Path("/s"),
         "docker_host": "d",
         "sandbox": {"image": "sha256:x", "runtime": "runsc"},
-        "models": {"offline": True},
+        "models": {"offline": True, "record": None, "replay": None},
     }
 
 

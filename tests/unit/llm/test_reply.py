@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolwright.llm.base import FunctionCall
-from toolwright.llm.reply import NoReply, read_reply, shown
+from toolwright.llm.reply import NoReply, RefusedReply, read_reply, shown
 
 
 def body(message: object = None, **choice: Any) -> dict[str, Any]:
@@ -74,9 +74,75 @@ def test_text_and_calls_may_come_together() -> None:
 @pytest.mark.parametrize("call_id", [None, "", 3])
 def test_calls_without_an_id_get_one(call_id: object) -> None:
     """Some servers leave it out; calls of a turn must differ in it."""
-    entry = {"id": call_id, "function": {"name": "f", "arguments": ""}}
+    entries = [{"id": call_id, "function": {"name": name, "arguments": ""}} for name in "fg"]
 
-    assert [call.id for call in read(body(calls(entry, entry))).calls] == ["call_0", "call_1"]
+    assert [call.id for call in read(body(calls(*entries))).calls] == ["call_0", "call_1"]
+
+
+@pytest.mark.parametrize(
+    ("second", "count"),
+    [('{"b": [2], "a": 1}', 1), (' {"a":1,"b":[2]}', 1), ('{"a": 1, "b": [3]}', 2), ('{"a": 1, "b": [2]', 2)],
+)
+def test_the_same_call_twice_is_one_call(second: str, count: int) -> None:
+    """Blanks and the order of names make no other call; another value, or no JSON, does."""
+    texts = ['{"a": 1, "b": [2]}', second]
+    entries = [{"id": text, "function": {"name": "f", "arguments": text}} for text in texts]
+
+    assert [call.id for call in read(body(calls(*entries))).calls] == texts[:count]
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [(30, 20), (37, 27), (None, 20), (99, 20)],
+)
+def test_thought_tokens_are_part_of_the_completion(total: int | None, expected: int) -> None:
+    """Where the total shows that they were counted apart they are added, else they are in the count already."""
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 20,
+        "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": 7},
+    }
+
+    assert read({**body(), "usage": usage}).completion_tokens == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("<think>Hm.</think>Seven.", "Seven."),
+        ("\n<thinking>a\nb</thinking>\n\nSeven.", "Seven."),
+        ("Hm, six and one.</think>\nSeven.", "Seven."),
+        ("Write <think>x</think> like this.", "Write <think>x</think> like this."),
+        ("```\n</think>\n``` is code", "```\n</think>\n``` is code"),
+    ],
+)
+def test_what_a_model_thinks_aloud_is_dropped(content: str, text: str) -> None:
+    """Only at the start, where it is no part of the reply; marks within a reply stay."""
+    reply = read(body({"content": content, "reasoning_content": "Secret thought."}))
+
+    assert reply.text == text
+
+
+@pytest.mark.parametrize("message", [{"content": "<think>And then"}, {"content": None, "reasoning_content": "Hm."}])
+def test_thought_alone_is_no_reply(message: dict[str, Any]) -> None:
+    """A model that spent its tokens on thinking has said nothing; the limit is named."""
+    with pytest.raises(NoReply, match="raise the limit"):
+        read(body(message, finish_reason="length"))
+
+
+@pytest.mark.parametrize(
+    ("message", "choice", "quote"),
+    [({"content": None, "refusal": "I will not."}, {}, "I will not."), ({}, {"finish_reason": "content_filter"}, "")],
+)
+def test_refusal_is_told_apart_and_was_paid_for(message: dict[str, Any], choice: dict[str, str], quote: str) -> None:
+    """It is no broken reply: what the model said, and its tokens, come along."""
+    usage = {"prompt_tokens": 9, "completion_tokens": 4}
+
+    with pytest.raises(RefusedReply) as caught:
+        read({**body({"content": "half a", **message}, **choice), "usage": usage})
+
+    assert (caught.value.quote, caught.value.prompt_tokens, caught.value.completion_tokens) == (quote, 9, 4)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ def read_request(body: bytes) -> ChatRequest:
         raise RequestRefused("model must be a non-empty string", param="model")
     if request.get("stream"):
         raise RequestRefused("the offline model does not stream; leave stream out", param="stream")
+    if (request.get("response_format") or {"type": "text"}) != {"type": "text"}:
+        raise RequestRefused("the offline model has no forms of replies; leave it out", param="response_format")
     if request.get("n") not in (None, 1):
         raise RequestRefused("the offline model gives one choice; leave n out", param="n")
     messages = _list(request.get("messages"), "messages")
