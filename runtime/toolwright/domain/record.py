@@ -15,6 +15,8 @@ class Role(StrEnum):
     MAKER = "maker"
     USER = "user"
     DISPATCHER = "dispatcher"
+    STRONG = "strong"
+    """Answers questions that no tool fits."""
 
 
 class Stage(StrEnum):

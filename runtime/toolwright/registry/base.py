@@ -16,6 +16,8 @@ from toolwright.domain.record import (
 )
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.registry.misses import MissStore
+from toolwright.registry.search import SearchIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,14 @@ class Store(Protocol):
 
     def costs(self) -> Sequence[CostRow]:
         """Return sums of model use by role, purpose and task."""
+
+    @property
+    def search(self) -> SearchIndex:
+        """Which tools and tasks fit a text."""
+
+    @property
+    def misses(self) -> MissStore:
+        """Questions that no tool fits."""
 
     def close(self) -> None:
         """Let go of files and connections. A second time does nothing."""

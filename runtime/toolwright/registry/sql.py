@@ -26,9 +26,13 @@ from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
+from toolwright.registry.misses import MissStore
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
+from toolwright.registry.search import SearchIndex
+from toolwright.registry.sql_misses import SqlMisses
+from toolwright.registry.sql_search import SqlSearch
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
@@ -82,6 +86,7 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
+        self._search, self._misses = SqlSearch(self._database), SqlMisses(self._database)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
@@ -281,6 +286,18 @@ class SqlStore:
         ).group_by(*key)
         with self._database.reading() as connection:
             return join_models(log_rows.cost_from(row) for row in fetch_all(connection, query))
+
+    # --- sub-stores -----------------------------------------------------------------------------
+
+    @property
+    def search(self) -> SearchIndex:
+        """See `Store`."""
+        return self._search
+
+    @property
+    def misses(self) -> MissStore:
+        """See `Store`."""
+        return self._misses
 
     def close(self) -> None:
         """See `Store`."""

@@ -21,7 +21,7 @@ from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
+from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_embedder, open_models
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
@@ -29,6 +29,7 @@ from toolwright.services.batch import BatchBounds
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
+from toolwright.solving.group_maker import GroupMaker
 from toolwright.solving.solver import Solver
 
 _IN_PROCESS_GRACE_S: Final = 0.5
@@ -198,7 +199,19 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             models,
             attempts=settings.making.attempts,
         )
-        solver = Solver(models=models, executor=executor, store=store, maker=maker)
+        group_maker = stack.enter_context(
+            GroupMaker(models=models, store=store, maker=maker, settings=settings.dispatch)
+        )
+        offline = settings.models.offline
+        solver = Solver(
+            models=models,
+            executor=executor,
+            store=store,
+            maker=maker,
+            settings=settings.dispatch,
+            embedder=stack.enter_context(open_embedder(settings.dispatch.embeddings, offline=offline)),
+            notify=group_maker.notify,
+        )
         yield Parts(
             executor=executor,
             store=store,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
@@ -19,10 +19,11 @@ from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.prices import load_prices
 from toolwright.making.pipeline import Maker
 from toolwright.sandbox.base import Cancellation
-from toolwright.settings import EndpointSettings, Settings
+from toolwright.settings import EmbeddingSettings, EndpointSettings, Settings
 from toolwright.solving.solver import Solver
 
 if TYPE_CHECKING:
+    from toolwright.llm.embeddings import Embedder
     from toolwright.llm.ledger import Record
     from toolwright.llm.openai_model import OpenAIModel
 
@@ -100,7 +101,7 @@ class RoleModel:
 
 @contextmanager
 def open_models(settings: Settings) -> Iterator[Models]:
-    """Return the three models of the settings, or those of the offline model.
+    """Return the models of the settings, or those of the offline model.
 
     Raises:
         InvalidInput: the price list.
@@ -111,7 +112,7 @@ def open_models(settings: Settings) -> Iterator[Models]:
         roles = {role: RoleModel(role, of(role)) for role in Role}
         for model in roles.values():
             stack.callback(model.close)
-        yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices)
+        yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices, roles[Role.STRONG])
 
 
 def _offline(stack: ExitStack) -> Callable[[Role], EndpointSettings]:
@@ -179,9 +180,35 @@ class ConfiguredSolver:
         question: str,
         *,
         tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
-        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s)
+        return self._solver.solve(
+            question,
+            tool=tool,
+            among=among,
+            dispatch_only=dispatch_only,
+            cancellation=cancellation,
+            deadline_s=deadline_s,
+        )
+
+
+@contextmanager
+def open_embedder(settings: EmbeddingSettings, *, offline: bool) -> Iterator[Embedder | None]:
+    """Return the embedding model of the settings, None if none is named; nothing is loaded for that.
+
+    Raises:
+        InvalidInput: the endpoint's address or key.
+    """
+    if not settings.model or offline:
+        yield None
+        return
+    from toolwright.llm.openai_embedder import OpenAIEmbedder  # noqa: PLC0415 - takes most of a second to load
+
+    endpoint = Endpoint(settings.base_url, settings.api_key.get_secret_value(), settings.timeout_s, max_retries=0)
+    with closing(OpenAIEmbedder(endpoint, settings.model)) as embedder:
+        yield embedder

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from toolwright.settings.dispatch import DispatchSettings
 from toolwright.settings.sections import (
     BatchSettings,
     GrpcSettings,
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     isolation: IsolationSettings = IsolationSettings()
     models: ModelSettings = ModelSettings()
     making: MakingSettings = MakingSettings()
+    dispatch: DispatchSettings = DispatchSettings()
     batch: BatchSettings = BatchSettings()
     grpc: GrpcSettings = GrpcSettings()
 

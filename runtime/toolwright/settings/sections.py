@@ -181,7 +181,8 @@ class RoleSettings(_Section):
 
 
 class ModelSettings(_Section):
-    """The language models. Making needs `maker` and `user`, solving needs `user` and `dispatcher`; calls need none."""
+    """The language models. Making needs `maker` and `user`, solving needs `user` and `dispatcher`; calls need none.
+    """
 
     offline: bool = False
     """Answer from the scripts that come with the package instead of a model. For trying out and for tests: what it
@@ -195,6 +196,9 @@ class ModelSettings(_Section):
     """Light and cheap: turns questions into calls."""
     dispatcher: RoleSettings = RoleSettings()
     """Light and cheap: chooses the tool."""
+    strong: RoleSettings = RoleSettings()
+    """Answers questions that no tool fits, where `dispatch.answer_misses` is `strong`. Each absent value is the
+    maker's."""
 
     @property
     def configured(self) -> bool:
@@ -203,10 +207,11 @@ class ModelSettings(_Section):
         return any(bool(part.model_fields_set) if isinstance(part, BaseModel) else True for part in sections)
 
     def endpoint(self, role: Role) -> EndpointSettings:
-        """Return the endpoint of `role`: its own values over the shared ones."""
+        """Return the endpoint of `role`: its own values over the shared ones; the strong model's over the maker's."""
+        base = self.endpoint(Role.MAKER) if role is Role.STRONG else self.default
         own: RoleSettings = getattr(self, role.value)
         changes = {name: value for name in RoleSettings.model_fields if (value := getattr(own, name)) is not None}
-        return self.default.model_copy(update=changes)
+        return base.model_copy(update=changes)
 
 
 class MakingSettings(_Section):
