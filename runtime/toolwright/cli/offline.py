@@ -33,4 +33,9 @@ UNCONFIGURED = (
 
 def model_note(token_use: Iterable[TokenUse]) -> str:
     """Return `NOTE` if an offline model took part, else an empty text."""
-    return NOTE if any(use.model.startswith(PREFIX) for use in token_use) else ""
+    return offline_note(use.model for use in token_use)
+
+
+def offline_note(models: Iterable[str]) -> str:
+    """Return `NOTE` if one of `models` is an offline one, else an empty text."""
+    return NOTE if any(model.startswith(PREFIX) for model in models) else ""

@@ -55,4 +55,4 @@ def cosine(one: array[float], other: array[float]) -> float:
     """Return how much two vectors of length 1 agree: 1 for the same direction; 0 if they are of different kinds."""
     if len(one) != len(other):
         return 0.0
-    return sum(map(operator.mul, one, other))
+    return float(sum(map(operator.mul, one, other)))

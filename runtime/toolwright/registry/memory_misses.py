@@ -174,7 +174,7 @@ class MemoryMisses:
 
 
 def _is_held(row: Row, owner: str) -> bool:
-    return row["state"] == GroupState.MAKING.value and row["owner"] == owner
+    return bool(row["state"] == GroupState.MAKING.value and row["owner"] == owner)
 
 
 def _may_begin(row: Row, now: float) -> bool:

@@ -30,6 +30,7 @@ from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
 from toolwright.solving.group_maker import GroupMaker
+from toolwright.solving.misses import MissDesk
 from toolwright.solving.solver import Solver
 
 _IN_PROCESS_GRACE_S: Final = 0.5
@@ -202,6 +203,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
         group_maker = stack.enter_context(
             GroupMaker(models=models, store=store, maker=maker, settings=settings.dispatch)
         )
+        desk = MissDesk(store.misses, settings.dispatch, notify=group_maker.notify)
         offline = settings.models.offline
         solver = Solver(
             models=models,
@@ -210,7 +212,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             maker=maker,
             settings=settings.dispatch,
             embedder=stack.enter_context(open_embedder(settings.dispatch.embeddings, offline=offline)),
-            notify=group_maker.notify,
+            desk=desk,
         )
         yield Parts(
             executor=executor,
@@ -218,6 +220,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             maker=maker,
             solver=ConfiguredSolver(solver, models),
             source_allowed=settings.source_allowed,
+            desk=desk,
         )
 
 

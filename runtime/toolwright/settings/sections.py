@@ -181,8 +181,7 @@ class RoleSettings(_Section):
 
 
 class ModelSettings(_Section):
-    """The language models. Making needs `maker` and `user`, solving needs `user` and `dispatcher`; calls need none.
-    """
+    """The language models. Making needs `maker` and `user`, solving needs `user` and `dispatcher`; calls need none."""
 
     offline: bool = False
     """Answer from the scripts that come with the package instead of a model. For trying out and for tests: what it

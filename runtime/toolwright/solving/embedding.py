@@ -27,7 +27,9 @@ class Meanings:
     A question's own embedding is asked for while it waits. Those of tools are computed in the background and kept.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, cards: Cards, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, cards: Cards, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Compare by `embedder`."""
         self._store, self._embedder, self._cards, self._clock = store, embedder, cards, clock
         self._lock = threading.Lock()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from toolwright.domain.miss import Miss, MissGroup
+from toolwright.domain.task import Example
+from toolwright.errors import NotReady
 from toolwright.registry.misses import MissStore
-from toolwright.settings import DispatchSettings
+from toolwright.settings import AnswerMisses, DispatchSettings
 from toolwright.solving.grouping import Grouping, sketch_of
 
 TENANT = "default"
@@ -51,6 +53,42 @@ class MissDesk:
         if self._notify is not None and group.answered >= self._settings.examples:
             self._notify()
         return group
+
+    @property
+    def needed(self) -> int:
+        """Answered questions from which a tool is made."""
+        return self._settings.examples
+
+    def groups(self, *, after: str, limit: int) -> Sequence[MissGroup]:
+        """Return groups by id, those beyond `after`, `limit` at most."""
+        return self._misses.list_groups(TENANT, after=after, limit=limit)
+
+    def group(self, group_id: str) -> MissGroup:
+        """Return a group.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        return self._misses.group(group_id)
+
+    def questions(self, group_id: str, *, after: str, limit: int) -> Sequence[Miss]:
+        """Return the questions of a group by id, those beyond `after`, `limit` at most."""
+        return self._misses.list_misses(group_id, after=after, limit=limit)
+
+    def answer_as_person(self, miss_id: str, answer: str, *, actor: str) -> tuple[Miss, MissGroup]:
+        """Keep a person's answer, in the place of an earlier one.
+
+        Raises:
+            NotFound: there is no such question.
+            NotReady: by the settings nobody answers.
+            InvalidInput: the answer is empty or too long.
+        """
+        if self._settings.answer_misses is AnswerMisses.NONE:
+            raise NotReady("answers to questions without a tool are not taken: set dispatch.answer_misses to person")
+        miss = self._misses.get(miss_id)
+        Example(miss.miss_id, miss.question, answer)  # what it will be, by the same bounds
+        group = self.answer(miss, answer, by=actor or BY_PERSON)
+        return self._misses.get(miss_id), group
 
     def _add(self, question: str, vector: bytes) -> Miss:
         sketch, now = sketch_of(question, vector), self._clock()

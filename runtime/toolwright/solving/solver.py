@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from toolwright.calling.caller import Caller
@@ -54,18 +54,17 @@ class Solver:
         maker: ToolMaker,
         settings: DispatchSettings | None = None,
         embedder: Embedder | None = None,
-        notify: Callable[[], None] | None = None,
+        desk: MissDesk | None = None,
     ) -> None:
         """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some.
 
-        `settings` say what becomes of a question that no tool fits; `notify` is called when a tool may be made
-        from the answers to such.
+        `settings` say what becomes of a question that no tool fits; `desk` takes it.
         """
         self._models, self._executor, self._store = models, executor, store
         self._settings = settings or DispatchSettings()
         self._choices = Choices(store, limit=self._settings.candidates, embedder=embedder)
         self._pending = PendingTasks(store, maker)
-        self._desk = MissDesk(store.misses, self._settings, notify=notify)
+        self._desk = desk or MissDesk(store.misses, self._settings)
 
     def solve(
         self,

@@ -64,7 +64,9 @@ def test_odd_texts_find_nothing_and_harm_nothing(store: Store, query: str) -> No
 def test_what_is_kept_is_found_at_once(store: Store) -> None:
     """A new version takes the place of the old one, and a task gives way to its tool."""
     before = store.search.revision()
-    store.save_task(Task("later", "About anagrams.", (Example("t", "Anagram?", "a"),), (Example("h", "?", "b"),), AnswerKind.TEXT))
+    store.save_task(
+        Task("later", "About anagrams.", (Example("t", "Anagram?", "a"),), (Example("h", "?", "b"),), AnswerKind.TEXT)
+    )
     assert store.search.revision() > before
     (hit,) = store.search.find("anagrams", limit=5)
     assert (hit.name, hit.number, hit.digest) == ("later", 0, store.get_task("later").digest)

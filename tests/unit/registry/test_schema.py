@@ -40,7 +40,9 @@ def test_migrations_lead_to_the_tables(database: Path) -> None:
     """What the migrations make is what `tables.py` declares, and nothing else."""
     engine = create_engine(f"sqlite:///{database}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "include_name": _is_ours})
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "include_name": _is_ours}
+        )
         assert compare_metadata(context, METADATA) == []
         assert context.get_current_revision() == SCHEMA_VERSION
     engine.dispose()

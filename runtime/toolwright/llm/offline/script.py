@@ -110,7 +110,11 @@ def _dispatch(script: Script, request: ChatRequest) -> ScriptedReply:
         reason = f"No tool shows a sample question of the kind {kind.kind}."
         for name, block in _blocks(request.instructions, _choices(choosing)):
             if any(kind.recognises(sample) for sample in _samples(block)):
-                chosen, reason, confidence = name, f"Its sample question is of the kind {kind.kind}, as this one is.", 95
+                chosen, reason, confidence = (
+                    name,
+                    f"Its sample question is of the kind {kind.kind}, as this one is.",
+                    95,
+                )
                 break
     arguments: dict[str, Any] = {"tool": chosen, "reason": reason}
     if "confidence" in choosing.properties:
@@ -124,7 +128,7 @@ def _answer(script: Script, request: ChatRequest) -> ScriptedReply:
     answer = kind.answer(request.question) if kind else ""
     giving = next((function for function in request.functions if "answer" in function.properties), None)
     if giving is not None:
-        given = {name: "" for name in giving.properties} | {"answer": answer}
+        given = dict.fromkeys(giving.properties, "") | {"answer": answer}
         return ScriptedReply(function=giving.name, arguments_json=json.dumps(given, ensure_ascii=False))
     return ScriptedReply(answer or f"{_ABOUT} I cannot answer this question.")
 

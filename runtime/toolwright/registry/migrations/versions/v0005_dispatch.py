@@ -66,7 +66,9 @@ def _create_search() -> None:
     )
     # What is there already is indexed by the first search.
     op.execute("INSERT INTO search_state (id, changed, indexed) VALUES (1, 1, 0)")
-    op.execute("INSERT INTO search_changes (name, revision) SELECT name, 1 FROM tasks UNION SELECT name, 1 FROM tool_names")
+    op.execute(
+        "INSERT INTO search_changes (name, revision) SELECT name, 1 FROM tasks UNION SELECT name, 1 FROM tool_names"
+    )
 
 
 def _create_terms() -> None:
