@@ -16,7 +16,10 @@ USING = "using"
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Who makes, who uses, who dispatches, who answers without a tool. Shared by all requests; each request counts with a meter of its own."""
+    """Who makes, uses, dispatches, and answers without a tool.
+
+    Shared by all requests; each request counts with a meter of its own.
+    """
 
     maker: ChatModel
     user: ChatModel

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from toolwright.cli.ask import end_of
 from toolwright.cli.environment import Services
@@ -141,7 +141,7 @@ class Progress:
             self._file.write(json.dumps(asdict(reply)) + "\n")
             self._file.flush()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._file: TextIO | None = None
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -175,7 +175,7 @@ class ConfiguredSolver:
         """Ask `solver`."""
         self._solver, self._models = solver, models
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,

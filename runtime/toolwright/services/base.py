@@ -50,7 +50,7 @@ class ToolMaking(Protocol):
 class Solving(Protocol):
     """Answers questions with tools."""
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,

@@ -107,7 +107,7 @@ class ScriptedSolver:
     narrowed: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
     """Of each question, what the dispatcher was to be offered, and whether it alone was asked."""
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,

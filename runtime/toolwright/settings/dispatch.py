@@ -47,9 +47,10 @@ class DispatchSettings(_Section):
     answer_misses: AnswerMisses = AnswerMisses.NONE
     """Who answers a question that no tool fits: `none`, the `strong` model at once, or a `person` later. Where somebody
     does, a tool is made once there are enough answers to questions of a kind."""
-    examples: Annotated[int, Field(ge=2, le=100)] = 8
-    """Answered questions of a kind from which a tool is made: 2 to 100. As in the paper, three of eight are shown to
-    the maker, and the others are held out."""
+    examples: Annotated[int | None, Field(ge=2, le=1000)] = None
+    """Answered questions of a kind from which a tool is made: 2 to 1,000. The first three are shown to the maker, the
+    others are held out. Default: 8, as in the paper, where a person answers; 40 where the strong model does, since few
+    held-out questions let tools through that are wrong now and then."""
     make_tools: bool = True
     """Whether tools are made from answered questions in the background."""
     max_making: Annotated[int, Field(ge=1, le=16)] = 2
@@ -60,3 +61,10 @@ class DispatchSettings(_Section):
     """Different questions without a tool that are kept; beyond, the ones not asked for longest are forgotten: 100 to
     1,000,000."""
     embeddings: EmbeddingSettings = EmbeddingSettings()
+
+    @property
+    def needed(self) -> int:
+        """`examples`, or as many as suit whoever answers."""
+        if self.examples is not None:
+            return self.examples
+        return 40 if self.answer_misses is AnswerMisses.STRONG else 8

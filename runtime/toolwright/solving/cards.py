@@ -48,7 +48,7 @@ class Choice:
 
 
 class Cards:
-    """Choices by digest, each read once: what has the same digest has the same content. Safe to use from many threads."""
+    """Choices by digest, each read once, as the same digest is the same content. Safe to use from many threads."""
 
     def __init__(self, store: Store) -> None:
         """Read from `store`."""

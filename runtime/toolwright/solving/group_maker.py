@@ -92,7 +92,7 @@ class GroupMaker:
         room = self._settings.max_making - len(self._running)
         if room <= 0:
             return
-        due = self._store.misses.due(TENANT, needed=self._settings.examples, now=time.time())
+        due = self._store.misses.due(TENANT, needed=self._settings.needed, now=time.time())
         for group in [group for group in due if group.group_id not in self._running][:room]:
             if self._ended.is_set() or not self._claim(group.group_id):
                 continue
@@ -135,7 +135,7 @@ class GroupMaker:
 
     def _members(self, group: MissGroup) -> Sequence[Miss]:
         """Return the examples for the next making: others than before where there are any, as one may be wrong."""
-        needed = self._settings.examples
+        needed = self._settings.needed
         skip = min(group.attempts * needed, max(0, group.answered - needed))
         return self._store.misses.answered(group.group_id, skip=skip, limit=needed)
 

@@ -1,4 +1,4 @@
-"""Which questions are of one kind. No model is needed: what changes from one to the next is masked, and the rest compared."""
+"""Which questions are of one kind, without a model: what changes from one to the next is masked, the rest compared."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import zlib
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from toolwright.domain.miss import Sketch
 from toolwright.llm.embeddings import cosine, floats
@@ -24,7 +25,7 @@ ALIKE_VECTORS = 0.82
 _MAX_CHARS = 16_384
 _QUOTED = re.compile(r'"[^"\n]{0,500}"|“[^”\n]{0,500}”')
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_TOKEN = re.compile(r"[^\W_]+(?:['’][a-z]+)?|[^\w\s]")
+_SIGN = re.compile(r"[^\W_]+(?:['’][a-z]+)?|[^\w\s]")
 _SENTENCE_ENDS = frozenset(".!?:")
 _MASKS = frozenset('#"^b')
 
@@ -32,7 +33,7 @@ _MASKS = frozenset('#"^b')
 def sketch_of(question: str, vector: bytes = b"") -> Sketch:
     """Return what is compared of `question`: its words and pairs of words, with what is particular to it masked."""
     words = _masked(question[:_MAX_CHARS])
-    shingles = {*words, *(f"{one} {other}" for one, other in zip(words, words[1:], strict=False))}
+    shingles = {*words, *(f"{one} {other}" for one, other in pairwise(words))}
     hashes = sorted(zlib.crc32(shingle.encode("utf-8", "replace")) for shingle in shingles)
     return Sketch(frozenset(hashes[:MAX_HASHES]), vector)
 
@@ -50,7 +51,7 @@ class _Kind:
 
 
 class Grouping:
-    """Finds the group of a question. Reads of the store what is new since the last time; safe to use from many threads."""
+    """Finds the group of a question, reading what is new since the last time. Safe to use from many threads."""
 
     def __init__(self, misses: MissStore, tenant: str) -> None:
         """Group the misses of `tenant`."""
@@ -91,19 +92,19 @@ def _masked(question: str) -> list[str]:
     text = _NUMBER.sub(" # ", _QUOTED.sub(' " ', question))
     for line in text.splitlines():
         before = "."
-        for match in _TOKEN.finditer(line):
-            token = match[0]
-            word = _mark(token, begins=before in _SENTENCE_ENDS)
-            before = token
+        for match in _SIGN.finditer(line):
+            sign = match[0]
+            word = _mark(sign, begins=before in _SENTENCE_ENDS)
+            before = sign
             # A row of masked things is one: how many there are differs from question to question.
             if word and not (word in _MASKS and words and words[-1] == word):
                 words.append(word)
     return words
 
 
-def _mark(token: str, *, begins: bool) -> str:
-    if token[0].isalpha():
-        return "^" if token[0].isupper() and not begins else token.casefold()
-    if token in "()[]{}<>":
+def _mark(sign: str, *, begins: bool) -> str:
+    if sign[0].isalpha():
+        return "^" if sign[0].isupper() and not begins else sign.casefold()
+    if sign in "()[]{}<>":
         return "b"
-    return token if token in '#"' else ""
+    return sign if sign in '#"' else ""

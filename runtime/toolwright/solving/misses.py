@@ -50,14 +50,14 @@ class MissDesk:
         """Keep an answer, and return the group as it is then."""
         self._misses.answer(miss.miss_id, answer, by=by, at=self._clock())
         group = self._misses.group(miss.group_id)
-        if self._notify is not None and group.answered >= self._settings.examples:
+        if self._notify is not None and group.answered >= self._settings.needed:
             self._notify()
         return group
 
     @property
     def needed(self) -> int:
         """Answered questions from which a tool is made."""
-        return self._settings.examples
+        return self._settings.needed
 
     def groups(self, *, after: str, limit: int) -> Sequence[MissGroup]:
         """Return groups by id, those beyond `after`, `limit` at most."""

@@ -36,8 +36,8 @@ _SPEC = FunctionSpec(
     },
 )
 _SYSTEM = f"""\
-A Python tool is wanted that answers all questions of one kind. Some questions of the kind are shown with their answers. \
-Call the function `{FUNCTION}` exactly once, with a name for the tool and a description of the kind. Both must fit all \
+A Python tool is wanted that answers all questions of one kind. Some of them are shown with their answers. Call \
+the function `{FUNCTION}` exactly once, with a name for the tool and a description of the kind. Both must fit all \
 questions of the kind, and hold nothing of these particular ones.
 {QUOTING_RULE}"""
 

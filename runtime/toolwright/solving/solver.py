@@ -66,7 +66,7 @@ class Solver:
         self._pending = PendingTasks(store, maker)
         self._desk = desk or MissDesk(store.misses, self._settings)
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,
@@ -156,7 +156,7 @@ class Solver:
             answer, by = strong_answer(strong, request.question, earlier, request.patience), BY_STRONG_MODEL
             if answer:
                 group = self._desk.answer(miss, answer, by=by)
-        yield Missed(group.group_id, group.answered, self._settings.examples, miss.miss_id)
+        yield Missed(group.group_id, group.answered, self._settings.needed, miss.miss_id)
         if answer and policy is not AnswerMisses.NONE:
             yield Answered(answer, "", "", "", request.meter.tokens(), by)
             return

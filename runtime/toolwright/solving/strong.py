@@ -30,7 +30,7 @@ _SPEC = FunctionSpec(
 _SYSTEM = f"""\
 Answer the user's question by calling the function `{FUNCTION}` exactly once: work it out, then give the answer alone, \
 in the form that the question asks for; of options such as "(A) text", the letter in brackets. Where earlier questions \
-and answers are shown, give yours in the very same form. If you do not know the answer, or the question has none, leave \
+and answers are shown, give yours in the very same form. If you do not know the answer, or there is none, leave \
 the answer empty: never guess."""
 
 

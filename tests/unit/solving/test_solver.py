@@ -41,10 +41,9 @@ from toolwright.errors import (
 )
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
-from toolwright.registry.base import Heading
 from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation
-from toolwright.solving.choices import MAX_CHOICES, Choices
+from toolwright.solving.choices import MAX_CANDIDATES, Choices
 from toolwright.solving.pending import COOL_DOWN_S
 from toolwright.solving.solver import Solver
 
@@ -184,8 +183,10 @@ class HeldBack(MemoryStore):
     def get_tool(self, reference: str) -> RegisteredTool:
         return replace(super().get_tool(reference), state=ToolState.QUARANTINED)
 
-    def headings(self) -> Sequence[Heading]:
-        return [replace(heading, state=ToolState.QUARANTINED) for heading in super().headings()]
+    def admit(self, *args: Any) -> RegisteredTool:
+        kept = super().admit(*args)
+        self._versions[kept.version.digest]["state"] = ToolState.QUARANTINED.value
+        return kept
 
 
 def test_a_version_held_back_is_not_used() -> None:
@@ -484,11 +485,11 @@ def test_cancellation_and_deadline_stop_between_steps() -> None:
 def test_very_many_tools_are_cut_to_those_that_share_words() -> None:
     """The dispatcher is offered a bounded list, which holds the likeliest tool."""
     store = MemoryStore()
-    for number in range(MAX_CHOICES + 50):
+    for number in range(MAX_CANDIDATES + 50):
         store.save_task(task(f"task_{number:03}"))
     store.save_task(replace(task("zzz_anagrams"), description="Unscramble anagrams of rivers."))
-    names = [choice.name for choice in Choices(store).offered_for("Which anagrams of rivers are these?")]
-    assert len(names) == MAX_CHOICES
+    names = [choice.name for choice in Choices(store).offered_for("Which anagrams of rivers are these?").choices]
+    assert 0 < len(names) <= MAX_CANDIDATES
     assert "zzz_anagrams" in names
     assert names == sorted(names)
 
@@ -518,21 +519,21 @@ def test_what_was_offered_is_not_read_again() -> None:
     """A question reads what is new since the last one, and sees what has changed."""
     store = CountingStore()
     at = Bench(ScriptedModel([]), store=store)
-    at.keep(version("add_tool", "add"))
+    kept = at.keep(version("add_tool", "add"))
     store.save_task(task("sums"))
     choices = Choices(store)
     before = choices.offered_for("What?")
-    assert store.read == ["add_tool@1", "sums"]
+    assert store.read == [kept.version.digest, "sums"]
     assert choices.offered_for("What?") == before
     assert len(store.read) == 2
 
     newer = at.keep(version("add_tool", "pick"))
     store.save_task(replace(task("sums"), description="Otherwise."))
-    changed = choices.offered_for("What?")
+    changed = choices.offered_for("What?").choices
     assert [(choice.reference, choice.summary) for choice in changed] == [
         ("add_tool@2", "Does pick."),
         ("", "Otherwise."),
     ]
     assert store.read[2:] == [newer.version.digest, "sums"]
     at.keep(version("sums", "add"))
-    assert [choice.reference for choice in choices.offered_for("What?")] == ["add_tool@2", "sums@1"]
+    assert [choice.reference for choice in choices.offered_for("What?").choices] == ["add_tool@2", "sums@1"]
