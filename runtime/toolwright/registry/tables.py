@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -228,7 +229,7 @@ MISSES = Table(
     Column("miss_id", NAME, nullable=False, unique=True),
     _column("tenant", Text),
     _column("key", Text),
-    Column("group_id", NAME, nullable=False, index=True),
+    Column("group_id", NAME, nullable=False),
     Column("question", ANY_TEXT, nullable=False),
     _column("count", BigInteger),
     _column("first_at", Double),
@@ -237,4 +238,5 @@ MISSES = Table(
     Column("answered_by", ANY_TEXT, nullable=False),
     _column("answered_at", Double),
     UniqueConstraint("tenant", "key"),
+    Index("ix_misses_group_id", "group_id"),
 )

@@ -18,6 +18,7 @@ from toolwright.domain.events import (
     Dispatched,
     Failed,
     Made,
+    Missed,
     MakingEvent,
     NotMade,
     Proposed,
@@ -67,6 +68,9 @@ MAKING: list[MakingEvent] = [
 SOLVING: list[SolveEvent] = [
     Dispatched("add@3", "", "fits"),
     Dispatched("", "add", ""),
+    Dispatched("", "", "not sure", 40, "add"),
+    Missed("0123456789abcdef", 7, 8, "fedcba9876543210"),
+    Answered("(B)", "", "", "", USES, "strong model"),
     Called("add@3", '{"a":1}', repair=True, refusal="b is missing"),
     Ran(sample_execution()),
     Answered("(B)", '"B"', "add@3", "e-1", USES),

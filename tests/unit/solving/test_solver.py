@@ -24,7 +24,7 @@ from toolwright.calling.testing import (
     failed,
     says,
 )
-from toolwright.domain.events import Answered, Called, Declined, Dispatched, Failed, Made, NotMade, Ran, SolveEvent
+from toolwright.domain.events import Answered, Called, Declined, Dispatched, Failed, Made, Missed, NotMade, Ran, SolveEvent
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, Making, Role, VerificationRecord
 from toolwright.domain.source import ToolSource
@@ -42,6 +42,7 @@ from toolwright.errors import (
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
 from toolwright.registry.memory import MemoryStore
+from toolwright.registry.memory_search import Listed
 from toolwright.sandbox.base import Cancellation
 from toolwright.solving.choices import MAX_CANDIDATES, Choices
 from toolwright.solving.pending import COOL_DOWN_S
@@ -127,7 +128,7 @@ def test_the_chosen_tool_answers() -> None:
     """Dispatched, called, ran, answered; every step names the version, and the cost is summed."""
     at = bench(chooses("add_tool"))
     dispatched, called, ran, answered = at.solve("What is 20 plus 22?")
-    assert dispatched == Dispatched("add_tool@1", "", "It fits.")
+    assert dispatched == Dispatched("add_tool@1", "", "It fits.", named="add_tool")
     assert called == Called("add_tool@1", '{"a": 20, "b": 22}', repair=False)
     assert isinstance(ran, Ran)
     assert isinstance(answered, Answered)
@@ -183,10 +184,8 @@ class HeldBack(MemoryStore):
     def get_tool(self, reference: str) -> RegisteredTool:
         return replace(super().get_tool(reference), state=ToolState.QUARANTINED)
 
-    def admit(self, *args: Any) -> RegisteredTool:
-        kept = super().admit(*args)
-        self._versions[kept.version.digest]["state"] = ToolState.QUARANTINED.value
-        return kept
+    def _listed(self) -> Sequence[Listed]:
+        return []
 
 
 def test_a_version_held_back_is_not_used() -> None:
@@ -222,8 +221,10 @@ def test_the_dispatcher_sees_all_tools_and_the_bare_question() -> None:
 def test_no_fitting_tool_is_declined_with_the_reason() -> None:
     """Nothing is called and nothing is run."""
     at = bench(calls("choose_tool", {"tool": "none", "reason": "Nothing\nfits\x1b[0m."}))
-    dispatched, declined = at.solve("What is love?")
+    dispatched, missed, declined = at.solve("What is love?")
     assert dispatched == Dispatched("", "", "Nothing fits [0m.")
+    assert isinstance(missed, Missed)
+    assert (missed.count, missed.needed) == (0, 8)
     assert isinstance(declined, Declined)
     assert declined.reason == "Nothing fits [0m."
     assert [use.role for use in declined.token_use] == [Role.DISPATCHER]
@@ -268,7 +269,7 @@ def test_a_task_without_a_tool_is_made_first() -> None:
     at.store.save_task(task("sums"))
     at.maker.replies = [says("Sorry."), says("```python\n# add\n```")]
     events = at.solve("What is 20 plus 22?")
-    assert events[0] == Dispatched("", "sums", "It fits.")
+    assert events[0] == Dispatched("", "sums", "It fits.", named="sums")
     made = next(event for event in events if isinstance(event, Made))
     assert {use.role for use in made.token_use} == {Role.MAKER, Role.USER}
     end = events[-1]
@@ -305,7 +306,7 @@ def test_a_task_that_was_just_refused_is_not_made_again() -> None:
     at = refusing()
     asked = len(at.maker.requests)
     dispatched, declined = at.solve("What is 20 plus 22?")
-    assert dispatched == Dispatched("", "sums", "It fits.")
+    assert dispatched == Dispatched("", "sums", "It fits.", named="sums")
     assert isinstance(declined, Declined)
     for part in ("no tool could be made for 'sums' 0 min ago", "10 min", "no fenced ```python block"):
         assert part in declined.reason
