@@ -17,6 +17,8 @@ from toolwright.cli.stream import Progress, Stream, read_stream, run_stream
 from toolwright.cli.stream_report import WINDOW, StreamResult, points_table
 from toolwright.domain.miss import GroupState, MissGroup
 
+MAKING_S = 300.0
+"""Seconds for which the stream waits for a tool."""
 _CHANGES = {"dispatch": {"answer_misses": "strong"}}
 
 
@@ -30,7 +32,7 @@ def evaluate_stream(
     if resumed:
         session.screen.note(f"going on after {resumed} of {len(stream.questions)} questions")
     with session.asking(_CHANGES, fresh_state=True) as services, progress:
-        for reply in run_stream(services, stream, resumed, jobs):
+        for reply in run_stream(services, stream, resumed, jobs, wait_s=MAKING_S):
             progress.append(reply)
             if len(progress.replies) % WINDOW == 0:
                 _tell(session, progress)

@@ -19,13 +19,16 @@ from toolwright.cli.reading import read_json, read_text
 from toolwright.cli.story import cost_of
 from toolwright.cli.task_file import task_name
 from toolwright.domain.answers import infer_kind, same_answer
-from toolwright.domain.events import BY_TOOL, Answered
+from toolwright.domain.events import BY_TOOL, Answered, Missed
+from toolwright.domain.miss import GroupState
 from toolwright.domain.record import Role
 from toolwright.domain.task import AnswerKind, Example
 from toolwright.errors import InvalidInput
 
 MAX_PROGRESS_BYTES = 256 * 1024 * 1024
 _MAX_LINE_BYTES = 64 * 1024
+_POLL_S = 0.1
+_SETTLED = frozenset({GroupState.MADE, GroupState.UNMAKEABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +91,39 @@ def read_stream(paths: Sequence[Path], *, seed: int, limit: int | None) -> Strea
     return Stream(tuple(questions), hashlib.sha256(content.encode()).hexdigest())
 
 
-def run_stream(services: Services, stream: Stream, done: int, jobs: int) -> Iterator[StreamReply]:
+def run_stream(services: Services, stream: Stream, done: int, jobs: int, *, wait_s: float) -> Iterator[StreamReply]:
     """Ask all questions from number `done` on, `jobs` at a time, and give the replies in order.
+
+    Real questions do not come as fast as these. So when a kind has enough answers, the stream waits for its tool,
+    at most `wait_s` seconds: what is measured is then not how fast this machine makes tools.
 
     Raises:
         ToolwrightError: a service is at fault. What was given before stands; the rest can be asked later.
     """
+    waited: set[str] = set()
     with ThreadPoolExecutor(jobs, thread_name_prefix="ask") as pool:
-        indexes = range(done, len(stream.questions))
-        replies = pool.map(lambda index: _asked(services, stream.questions[index], index), indexes)
-        try:
-            yield from replies
-        except BaseException:  # Ctrl-C too: nothing more is to be asked
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for start in range(done, len(stream.questions), jobs):
+            indexes = range(start, min(start + jobs, len(stream.questions)))
+            asked = list(pool.map(lambda index: _asked(services, stream.questions[index], index), indexes))
+            yield from (reply for reply, _ in asked)
+            for group in {group for _, group in asked if group} - waited:
+                waited.add(group)
+                _wait(services, group, wait_s)
 
 
-def _asked(services: Services, question: StreamQuestion, index: int) -> StreamReply:
-    end = end_of(services.solve(question.example.question))
+def _wait(services: Services, group: str, wait_s: float) -> None:
+    end = time.monotonic() + wait_s
+    while time.monotonic() < end and services.misses(group)[0].state not in _SETTLED:
+        time.sleep(_POLL_S)
+
+
+def _asked(services: Services, question: StreamQuestion, index: int) -> tuple[StreamReply, str]:
+    """Return what became of a question, and the group whose tool is due with it; empty for none."""
+    events = list(services.solve(question.example.question))
+    end = end_of(events)
     answered = end if isinstance(end, Answered) else None
     example = question.example
-    return StreamReply(
+    reply = StreamReply(
         index,
         type(end).__name__.lower(),
         answered.by if answered else "",
@@ -118,6 +133,8 @@ def _asked(services: Services, question: StreamQuestion, index: int) -> StreamRe
         cost_of(use for use in end.token_use if use.role is Role.STRONG),
         next((use.model for use in end.token_use), ""),
     )
+    due = (event.group for event in events if isinstance(event, Missed) and event.count >= event.needed)
+    return reply, next(due, "")
 
 
 class Progress:
