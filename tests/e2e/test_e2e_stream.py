@@ -102,9 +102,9 @@ class Machine:
         changes = {"ANSWER_MISSES": "strong", "EXAMPLES": str(examples)}
         settings = {f"TOOLWRIGHT_DISPATCH__{name}": value for name, value in changes.items()}
         settings |= {"TOOLWRIGHT_LISTEN": self.address, "TOOLWRIGHT_STATE_DIR": str(self.directory / "state")}
-        log = (self.directory / "server.log").open("ab")
         command = [sys.executable, str(COMMAND), "serve", "--offline"]
-        self.server = subprocess.Popen(command, stdout=log, stderr=log, env={**self.environment, **settings})
+        with (self.directory / "server.log").open("ab") as log:
+            self.server = subprocess.Popen(command, stdout=log, stderr=log, env={**self.environment, **settings})
         end = time.monotonic() + 60
         with Client(self.address) as client:
             while not client.healthy():

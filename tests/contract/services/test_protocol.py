@@ -34,7 +34,18 @@ DESCRIPTORS = [
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
-SERVED = {"ExecuteTool", "ExecuteBatch", "MakeTool", "RegisterTool", "GetTool", "ListTools", "SearchTools", "Solve", "ListMisses", "AnswerMiss"}
+SERVED = {
+    "ExecuteTool",
+    "ExecuteBatch",
+    "MakeTool",
+    "RegisterTool",
+    "GetTool",
+    "ListTools",
+    "SearchTools",
+    "Solve",
+    "ListMisses",
+    "AnswerMiss",
+}
 
 
 @pytest.fixture

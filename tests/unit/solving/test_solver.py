@@ -24,7 +24,18 @@ from toolwright.calling.testing import (
     failed,
     says,
 )
-from toolwright.domain.events import Answered, Called, Declined, Dispatched, Failed, Made, Missed, NotMade, Ran, SolveEvent
+from toolwright.domain.events import (
+    Answered,
+    Called,
+    Declined,
+    Dispatched,
+    Failed,
+    Made,
+    Missed,
+    NotMade,
+    Ran,
+    SolveEvent,
+)
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, Making, Role, VerificationRecord
 from toolwright.domain.source import ToolSource
