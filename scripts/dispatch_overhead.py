@@ -28,11 +28,59 @@ from toolwright.settings import DispatchSettings
 from toolwright.solving.choices import Choices
 from toolwright.solving.dispatcher import dispatch
 
-_VERBS = "count convert find compare rank split merge measure trace plan price route check draw estimate".split()
-_THINGS = (
-    "river letter ship coin garden clock bridge invoice tree planet train market word map lamp engine recipe stone "
-    "ticket signal island battery forest number order table meeting sequence ball list time calendar colour animal"
-).split()
+_VERBS = [
+    "count",
+    "convert",
+    "find",
+    "compare",
+    "rank",
+    "split",
+    "merge",
+    "measure",
+    "trace",
+    "plan",
+    "price",
+    "route",
+    "check",
+    "draw",
+    "estimate",
+]
+_THINGS = [
+    "river",
+    "letter",
+    "ship",
+    "coin",
+    "garden",
+    "clock",
+    "bridge",
+    "invoice",
+    "tree",
+    "planet",
+    "train",
+    "market",
+    "word",
+    "map",
+    "lamp",
+    "engine",
+    "recipe",
+    "stone",
+    "ticket",
+    "signal",
+    "island",
+    "battery",
+    "forest",
+    "number",
+    "order",
+    "table",
+    "meeting",
+    "sequence",
+    "ball",
+    "list",
+    "time",
+    "calendar",
+    "colour",
+    "animal",
+]
 
 
 def fill(store: Store, tools: int, scenes: DemoSet) -> None:

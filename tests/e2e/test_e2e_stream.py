@@ -19,12 +19,29 @@ from tests.e2e.conftest import COMMAND
 from toolwright.client import Client
 from toolwright.domain.miss import GroupState
 from toolwright.llm.offline.tasks import TASKS, script_for
-from toolwright.sandbox.policy import SandboxPolicy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("policy")]
 
 NAMES = ("Ada", "Bao", "Cleo", "Dag", "Eva")
-WORDS = "pear plum fig kiwi date lime melon mango grape peach quince cherry apple papaya olive lemon guava".split()
+WORDS = [
+    "pear",
+    "plum",
+    "fig",
+    "kiwi",
+    "date",
+    "lime",
+    "melon",
+    "mango",
+    "grape",
+    "peach",
+    "quince",
+    "cherry",
+    "apple",
+    "papaya",
+    "olive",
+    "lemon",
+    "guava",
+]
 ORDER = """Five hats hang in a row: a {0} hat, a {1} hat, a {2} hat, a {3} hat and a {4} hat. The {0} hat hangs to the \
 left of the {1} hat. The {1} hat hangs to the left of the {2} hat. The {2} hat hangs to the left of the {3} hat. The {3} \
 hat hangs to the left of the {4} hat. Which of these must be true?
@@ -178,14 +195,14 @@ def streamed_with_a_kill(machine: Machine, paths: list[Path], *, kill_after: int
 @pytest.mark.timeout(120)
 def test_tools_appear_in_a_mixed_stream_and_outlive_a_kill(machine: Machine, tmp_path: Path) -> None:
     """Six kinds, no task named: six tools, every answer right, only hits at the end, and no tool is made twice."""
-    paths = write_questions(tmp_path, 22)
+    paths = write_questions(tmp_path, 16)
 
-    document = streamed_with_a_kill(machine, paths, kill_after=60, examples=8)
+    document = streamed_with_a_kill(machine, paths, kill_after=45, examples=6)
 
-    assert document["questions"] == 132
+    assert document["questions"] == 96
     assert document["accuracy"] == 1.0, document["wrong"]
     assert document["last_part"]["hit_rate"] == 1.0
-    assert document["hits_right"] == document["hits"] > 60
+    assert document["hits_right"] == document["hits"] > 40
     assert document["points"][-1]["tools"] == 6
     assert 0 < document["cost"]["making_usd"] < document["cost"]["total_usd"]
     assert "offline model" in document["model_note"]
