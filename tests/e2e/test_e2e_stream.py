@@ -23,36 +23,18 @@ from toolwright.llm.offline.tasks import TASKS, script_for
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("policy")]
 
 NAMES = ("Ada", "Bao", "Cleo", "Dag", "Eva")
-WORDS = [
-    "pear",
-    "plum",
-    "fig",
-    "kiwi",
-    "date",
-    "lime",
-    "melon",
-    "mango",
-    "grape",
-    "peach",
-    "quince",
-    "cherry",
-    "apple",
-    "papaya",
-    "olive",
-    "lemon",
-    "guava",
-]
+WORDS = ("pear", "plum", "fig", "kiwi", "date", "lime", "melon", "mango", "grape", "peach", "quince", "cherry", "guava")
 ORDER = """Five hats hang in a row: a {0} hat, a {1} hat, a {2} hat, a {3} hat and a {4} hat. The {0} hat hangs to the \
-left of the {1} hat. The {1} hat hangs to the left of the {2} hat. The {2} hat hangs to the left of the {3} hat. The {3} \
-hat hangs to the left of the {4} hat. Which of these must be true?
+left of the {1} hat. The {1} hat hangs to the left of the {2} hat. The {2} hat hangs to the left of the {3} hat. \
+The {3} hat hangs to the left of the {4} hat. Which of these must be true?
 (A) The {5} hat is the leftmost
 (B) The {6} hat is the leftmost
 (C) The {7} hat is the leftmost
 (D) The {8} hat is the leftmost
 (E) The {9} hat is the leftmost"""
-SWAPS = """Ada, Bao, Cleo, Dag and Eva each hold a ball: Ada has a red ball, Bao has a blue ball, Cleo has a green ball, \
-Dag has a white ball and Eva has a black ball. Then they swap balls. First, {0} and {1} swap balls. Then, {2} and {3} \
-swap balls. Finally, {1} and {4} swap balls. At the end, {0} has the
+SWAPS = """Ada, Bao, Cleo, Dag and Eva each hold a ball: Ada has a red ball, Bao has a blue ball, Cleo has a green \
+ball, Dag has a white ball and Eva has a black ball. Then they swap balls. First, {0} and {1} swap balls. \
+Then, {2} and {3} swap balls. Finally, {1} and {4} swap balls. At the end, {0} has the
 (A) red ball
 (B) blue ball
 (C) green ball
@@ -76,7 +58,8 @@ def question_of(kind: str, pick: random.Random) -> str:
         case "schedule_meeting":
             start, names = pick.randint(8, 14), pick.sample(NAMES, 2)
             return (
-                f"{names[0]} and {names[1]} want to meet for 30 minutes.\n{names[0]} is free {start:02}:00 - {start + 2:02}:00, 17:00 - 18:00\n"
+                f"{names[0]} and {names[1]} want to meet for 30 minutes.\n"
+                f"{names[0]} is free {start:02}:00 - {start + 2:02}:00, 17:00 - 18:00\n"
                 f"{names[1]} is free {start + 1:02}:00 - {start + 3:02}:00, 17:15 - 18:00\n"
                 "Which time slot is the earliest that suits all? If there is none, answer: No time slot works."
             )

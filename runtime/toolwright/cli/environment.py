@@ -44,6 +44,10 @@ class ToolShown(Protocol):
     def verification(self) -> VerificationRecord | None:
         """The evidence on which it was admitted."""
 
+    @property
+    def dependants(self) -> tuple[str, ...]:
+        """Versions made from it."""
+
 
 class Services(Protocol):
     """The part of `toolwright.Client` that commands use. Every call raises the typed errors of `toolwright.errors`."""

@@ -19,6 +19,7 @@ from toolwright.llm.base import ChatModel, Message
 from toolwright.llm.ledger import Meter, Record
 from toolwright.making import prompts
 from toolwright.making.budget import DEFAULT_VERIFY_S
+from toolwright.making.ingredients import Ingredients, gather
 from toolwright.making.journal import AttemptNotes, open_journal
 from toolwright.making.judge import Candidate, Judge
 from toolwright.making.proposal import Proposal, read_proposal
@@ -39,6 +40,7 @@ class Work:
     user: ChatModel
     meter: Meter
     patience: Patience
+    ingredients: Ingredients
 
 
 class Maker:
@@ -84,7 +86,8 @@ class Maker:
             record: is told of each exchange with a model; the store's ledger if None.
 
         Raises:
-            InvalidInput: `attempts`, or an example's answer that is none of the task's kind.
+            InvalidInput: `attempts`, an example's answer that is none of the task's kind, or a tool in `task.uses`.
+            NotFound, NotReady: a tool in `task.uses`.
             ModelError: a model's endpoint failed. The attempt is recorded.
             ToolwrightError: what `Executor.execute`, `Patience.check` and the store raise.
         """
@@ -106,7 +109,7 @@ class Maker:
 
         Raises:
             NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
-            InvalidInput, ModelError, ToolwrightError: as for `make`.
+            InvalidInput, NotFound, ModelError, ToolwrightError: as for `make`.
         """
         work = self._work(task, cancellation, deadline_s, None)
         self._store.save_task(task)
@@ -132,13 +135,14 @@ class Maker:
             self._models.metered(Role.USER, MAKING, meter),
             meter,
             Patience.of(deadline_s, cancellation),
+            gather(self._store, task),
         )
 
     def _make(self, work: Work, attempts: int) -> Generator[MakingEvent, None, None]:
         """Propose, verify, wrap, admit; each refusal is fed back until the attempts are spent."""
         task = work.task
         self._store.save_task(task)
-        chat = prompts.opening(task)
+        chat = prompts.opening(task, work.ingredients.tools)
         end: MakingEvent = NotMade("no attempt was made", 0, ())
         with open_journal(self._store, task.name, work.meter) as journal:
             for number in range(1, attempts + 1):
@@ -175,7 +179,9 @@ class Maker:
     ) -> Generator[Checked, None, RegisteredTool | Refusal]:
         """Judge ▸ admit: the part of the road that a person's code takes too."""
         notes.stage = Stage.VERIFY
-        candidate = Candidate(work.task, source, work.user, work.patience, number, maker_model)
+        candidate = Candidate(
+            work.task, work.ingredients.added_to(source), work.user, work.patience, number, maker_model
+        )
         verdict = yield from self._jury.judge(candidate)
         if isinstance(verdict, Refusal):
             return _refuse(notes, verdict)

@@ -8,6 +8,7 @@ from typing import Final
 import grpc
 
 from toolwright.domain.task import check_question
+from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
 from toolwright.services.base import ToolMaking
@@ -22,6 +23,7 @@ from toolwright.v1 import tools_pb2, tools_pb2_grpc
 MAX_ATTEMPTS: Final = 10
 DEFAULT_FOUND: Final = 5
 MAX_FOUND: Final = 100
+MAX_DEPENDANTS: Final = 1_000
 
 
 class ToolService(tools_pb2_grpc.ToolServiceServicer):
@@ -65,10 +67,12 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
     def GetTool(self, request: tools_pb2.GetToolRequest, context: grpc.ServicerContext) -> tools_pb2.GetToolResponse:
         """Return one version with its source and verification record."""
         registered = self._store.get_tool(reference_from_wire(request.tool))
+        users = self._store.dependencies.dependants(registered.version.digest)
         return tools_pb2.GetToolResponse(
             tool=tool_to_wire(registered.info),
             source=source_to_wire(registered.version.source),
             verification=verification_to_wire(self._store.get_verification(registered.verification_id)),
+            dependants=[user.reference for user in users if user.state is not ToolState.RETIRED][:MAX_DEPENDANTS],
         )
 
     def ListTools(
