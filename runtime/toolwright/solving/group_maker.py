@@ -31,7 +31,7 @@ from toolwright.solving.misses import TENANT
 from toolwright.solving.naming import name_for
 from toolwright.solving.pending import ToolMaker
 
-LEASE_S = 15.0
+LEASE_S = 8.0
 RENEWED_EVERY_S = 2.0
 AFTER_FAULT_S = 30.0
 """Seconds after a making that a fault of a service ended, before it is tried again."""
