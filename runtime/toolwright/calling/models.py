@@ -28,8 +28,11 @@ class Models:
     strong: ChatModel | None = None
     """None: the maker answers."""
 
-    def metered(self, role: Role, purpose: str, meter: Meter) -> ChatModel:
-        """Return the model of `role` with every exchange told to `meter`."""
+    def metered(self, role: Role, purpose: str, meter: Meter, *, tool: str = "", task: str = "") -> ChatModel:
+        """Return the model of `role` with every exchange told to `meter`.
+
+        `tool` is `name@number`, if one is known; `task` is for exchanges that do not say theirs.
+        """
         base = {
             Role.MAKER: self.maker,
             Role.USER: self.user,
@@ -37,4 +40,4 @@ class Models:
             Role.STRONG: self.strong or self.maker,
         }[role]
         # The ledger is innermost: a second try is a second exchange, and costs as one.
-        return SecondTry(LedgerModel(base, role, purpose, self.prices, meter.record))
+        return SecondTry(LedgerModel(base, role, purpose, self.prices, meter.record, tool, task))

@@ -13,6 +13,7 @@ from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
+from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.miss import Miss, MissGroup
@@ -92,6 +93,9 @@ class Services(Protocol):
 
     def answer_miss(self, miss: str, answer: str, *, actor: str = "") -> tuple[Miss, MissGroup]:
         """Keep a person's answer."""
+
+    def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
+        """Tell what models cost."""
 
 
 class Images(Protocol):

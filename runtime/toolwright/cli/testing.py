@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from toolwright.attacks.case import Case
@@ -20,7 +22,18 @@ from toolwright.bench.testing import sample_document
 from toolwright.cli.options import Options
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
-from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
+from toolwright.domain.cost_report import CostQuestion, CostReport, HitRates
+from toolwright.domain.events import (
+    Answered,
+    Checked,
+    Declined,
+    Failed,
+    Made,
+    MakingEvent,
+    NotMade,
+    Proposed,
+    SolveEvent,
+)
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import (
@@ -33,7 +46,7 @@ from toolwright.domain.outcome import (
     Timing,
     Usage,
 )
-from toolwright.domain.record import Check, Role, TokenUse, VerificationRecord
+from toolwright.domain.record import Check, ModelUse, Role, TokenUse, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, ToolInfo, ToolState
@@ -41,10 +54,13 @@ from toolwright.errors import NotFound, ToolwrightError
 from toolwright.images.catalog import ImageInfo
 from toolwright.images.lock import Package
 from toolwright.images.prune import Pruned
+from toolwright.llm.prices import PriceList, load_prices
+from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import EngineFacts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.sandbox.selfcheck.finding import compare
+from toolwright.services.costs import CostReports
 from toolwright.settings import Profile
 
 USER_USE = TokenUse(Role.USER, "offline-user", 1, 100, 10, 0.001)
@@ -130,6 +146,12 @@ class FakeServices:
     """What the dispatcher was to be offered, and whether it alone was asked."""
     groups: list[MissGroup] = field(default_factory=list)
     questions: list[Miss] = field(default_factory=list)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    """Whose ledger has what making and solving said of their costs, and what a test adds."""
+    prices: PriceList = field(default_factory=load_prices)
+    hit_rates: HitRates | None = None
+    cost_question: CostQuestion | None = None
+    """What was asked of costs last."""
 
     def execute(
         self,
@@ -162,7 +184,9 @@ class FakeServices:
     def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
         """See `Services.make`."""
         self.made.append(task)
-        return iter((self.making or made)(task))
+        events = (self.making or made)(task)
+        self._keep(events[-1], task.name, "making")
+        return iter(events)
 
     def get_tool(self, reference: str) -> Shown:
         """See `Services.get_tool`."""
@@ -204,7 +228,35 @@ class FakeServices:
         """See `Services.solve`."""
         self.asked.append(question)
         self.narrowed.append((tuple(among), dispatch_only))
-        return iter(self.solving(question) if self.solving else answered("a b"))
+        events = self.solving(question) if self.solving else answered("a b")
+        self._keep(events[-1], "" if isinstance(events[-1], Declined) else "sort_words", "using")
+        return iter(events)
+
+    def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
+        """See `Services.get_costs`."""
+        self.cost_question = asked or CostQuestion()
+        reports = CostReports(self.store, self.prices, hit_rates=lambda: self.hit_rates, today=lambda: date(2026, 4, 1))
+        return reports.report(self.cost_question)
+
+    def _keep(self, event: SolveEvent, task: str, purpose: str) -> None:
+        """Keep what the event says of costs, as the server's ledger does."""
+        if not isinstance(event, Answered | Declined | Failed | Made | NotMade):
+            return
+        for use in event.token_use:
+            self.store.ledger.add(
+                ModelUse(
+                    use.role,
+                    use.model,
+                    use.prompt_tokens,
+                    use.completion_tokens,
+                    use.cost_usd,
+                    0.5,
+                    task,
+                    purpose,
+                    time.time(),
+                    request_id=f"question-{len(self.asked)}",
+                )
+            )
 
 
 def made(task: Task) -> list[MakingEvent]:

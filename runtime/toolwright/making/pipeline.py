@@ -9,7 +9,7 @@ from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
-from toolwright.domain.record import Role, Stage
+from toolwright.domain.record import DEFAULT_TENANT, Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -63,7 +63,7 @@ class Maker:
         self._models, self._store = models, store
         self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s)
 
-    def make(
+    def make(  # noqa: PLR0913 - what a request says
         self,
         task: Task,
         *,
@@ -71,6 +71,7 @@ class Maker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Make a tool for `task`; the last event is `Made` or `NotMade`.
 
@@ -84,6 +85,7 @@ class Maker:
             cancellation: ends the making from another thread.
             deadline_s: seconds from now after which the caller has no use for the tool.
             record: is told of each exchange with a model; the store's ledger if None.
+            tenant: whose making it is; what it costs is kept as theirs, unless `record` sees to that.
 
         Raises:
             InvalidInput: `attempts`, an example's answer that is none of the task's kind, or a tool in `task.uses`.
@@ -94,7 +96,8 @@ class Maker:
         budget = attempts or self._attempts
         if not 1 <= budget <= MAX_ATTEMPTS:
             raise InvalidInput("attempts", f"is {budget}", f"1 to {MAX_ATTEMPTS}")
-        work = self._work(task, cancellation, deadline_s, record)
+        meter = Meter(forward=record) if record else self._meter(tenant)
+        work = self._work(task, cancellation, deadline_s, meter)
         return self._make(work, budget)
 
     def register(
@@ -104,6 +107,7 @@ class Maker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> RegisteredTool:
         """Put a person's code through the same checks as a maker's, and keep it.
 
@@ -111,7 +115,7 @@ class Maker:
             NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
             InvalidInput, NotFound, ModelError, ToolwrightError: as for `make`.
         """
-        work = self._work(task, cancellation, deadline_s, None)
+        work = self._work(task, cancellation, deadline_s, self._meter(tenant))
         self._store.save_task(task)
         with open_journal(self._store, task.name, work.meter) as journal:
             with journal.attempt(1) as notes:
@@ -124,11 +128,11 @@ class Maker:
         failed = f" Failed examples: {', '.join(verdict.failed)}." if verdict.failed else ""
         raise NotReady(f"the code for {task.name!r} was not kept.{failed} {verdict.feedback}")
 
-    def _work(
-        self, task: Task, cancellation: Cancellation | None, deadline_s: float | None, record: Record | None
-    ) -> Work:
+    def _meter(self, tenant: str) -> Meter:
+        return Meter(forward=self._store.ledger.add, tenant=tenant)
+
+    def _work(self, task: Task, cancellation: Cancellation | None, deadline_s: float | None, meter: Meter) -> Work:
         check_expected(task.answer_kind, task.training + task.held_out)
-        meter = Meter(forward=record or self._store.add_model_use)
         return Work(
             task,
             self._models.metered(Role.MAKER, MAKING, meter),

@@ -8,15 +8,14 @@ from typing import Protocol
 
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.registry.dependencies import Dependencies
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.misses import MissStore
 from toolwright.registry.search import SearchIndex
 
@@ -152,11 +151,9 @@ class Store(Protocol):
     def count_executions(self, *, purpose: str = "") -> int:
         """Return how many executions are kept; of all purposes if empty."""
 
-    def add_model_use(self, use: ModelUse) -> None:
-        """Keep one exchange with a model."""
-
-    def costs(self) -> Sequence[CostRow]:
-        """Return sums of model use by role, purpose and task."""
+    @property
+    def ledger(self) -> Ledger:
+        """What models cost."""
 
     @property
     def search(self) -> SearchIndex:

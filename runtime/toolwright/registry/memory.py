@@ -10,10 +10,8 @@ from functools import partial
 
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
@@ -22,8 +20,9 @@ from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
 from toolwright.registry.base import Heading
-from toolwright.registry.costs import join_models
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.memory_dependencies import MemoryDependencies
+from toolwright.registry.memory_ledger import MemoryLedger
 from toolwright.registry.memory_misses import MemoryMisses
 from toolwright.registry.memory_search import Listed, MemorySearch
 from toolwright.registry.misses import MissStore
@@ -52,8 +51,8 @@ class MemoryStore:
         self._makings: dict[str, Row] = {}
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
-        self._model_uses: list[Row] = []
         self._search, self._misses = MemorySearch(self._listed), MemoryMisses(self._transaction)
+        self._ledger = MemoryLedger(self._transaction)
         self._dependencies = MemoryDependencies(self._transaction, self._versions)
 
     # --- tasks ----------------------------------------------------------------------------------
@@ -187,7 +186,7 @@ class MemoryStore:
         with self._transaction():
             return [log_rows.attempt_from(row) for _, row in sorted(self._attempts.get(making_id, {}).items())]
 
-    # --- executions and costs -------------------------------------------------------------------
+    # --- executions -------------------------------------------------------------------------------
 
     def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
@@ -218,16 +217,10 @@ class MemoryStore:
         with self._transaction():
             return sum(purpose in {"", row["purpose"]} for row in self._executions.values())
 
-    def add_model_use(self, use: ModelUse) -> None:
+    @property
+    def ledger(self) -> Ledger:
         """See `Store`."""
-        row = log_rows.model_use_row(use)
-        with self._transaction():
-            self._model_uses.append(row)
-
-    def costs(self) -> Sequence[CostRow]:
-        """See `Store`."""
-        with self._transaction():
-            return join_models(log_rows.cost_from({**row, "calls": 1}) for row in self._model_uses)
+        return self._ledger
 
     # --- sub-stores -----------------------------------------------------------------------------
 

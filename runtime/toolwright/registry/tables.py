@@ -164,6 +164,18 @@ MODEL_USES = Table(
     _column("completion_tokens", BigInteger),
     _column("cost_usd", Double),
     _column("seconds", Double),
+    _column("tenant", Text),
+    _column("tool", Text),
+    _column("request_id", Text),
+    Column("priced", Boolean(), nullable=False),
+)
+
+# What was asked for questions whose kind had no name yet.
+MODEL_USE_LABELS = Table(
+    "model_use_labels",
+    METADATA,
+    Column("label", NAME, primary_key=True),
+    _column("task", Text),
 )
 
 # --- dispatch: searching, and questions that no tool fits -------------------------------------------

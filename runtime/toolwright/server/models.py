@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
-from toolwright.domain.record import Role
+from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -136,7 +136,7 @@ class ConfiguredMaker:
         """Use `attempts` where a request does not say."""
         self._maker, self._models, self._attempts = maker, models, attempts
 
-    def make(
+    def make(  # noqa: PLR0913 - what a request says
         self,
         task: Task,
         *,
@@ -144,6 +144,7 @@ class ConfiguredMaker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Make a tool; see `making.pipeline.Maker.make`. No attempts given: as the settings say."""
         _require(self._models.maker, self._models.user)
@@ -153,6 +154,7 @@ class ConfiguredMaker:
             cancellation=cancellation,
             deadline_s=deadline_s,
             record=record,
+            tenant=tenant,
         )
 
     def register(
@@ -162,10 +164,11 @@ class ConfiguredMaker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> RegisteredTool:
         """Take a person's code through the same checks; see `making.pipeline.Maker.register`."""
         _require(self._models.user)
-        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s)
+        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)
 
 
 class ConfiguredSolver:
@@ -184,6 +187,7 @@ class ConfiguredSolver:
         dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
@@ -194,6 +198,7 @@ class ConfiguredSolver:
             dispatch_only=dispatch_only,
             cancellation=cancellation,
             deadline_s=deadline_s,
+            tenant=tenant,
         )
 
 

@@ -9,7 +9,7 @@ import grpc
 
 from toolwright.domain.task import check_question
 from toolwright.errors import InvalidInput
-from toolwright.services.base import Solving
+from toolwright.services.base import TENANT, Solving
 from toolwright.services.calls import scope_of
 from toolwright.services.convert.events import solve_to_wire
 from toolwright.services.convert.execution import reference_from_wire
@@ -42,6 +42,7 @@ class SolveService(solve_pb2_grpc.SolveServiceServicer):
                 dispatch_only=request.dispatch_only,
                 cancellation=scope.cancellation,
                 deadline_s=scope.deadline_s,
+                tenant=TENANT,
             )
             for event in steps:
                 yield solve_to_wire(event)

@@ -19,10 +19,12 @@ from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, St
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
+from toolwright.llm.prices import PriceList
 from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
+from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.settings import GrpcSettings, MakingSettings
 
@@ -79,10 +81,12 @@ class ScriptedMaker:
     events: Callable[[Task], Iterator[MakingEvent]] = lambda _task: iter(())
     registered: Callable[[Task, ToolSource], RegisteredTool] | None = None
     asked: list[tuple[Task, int]] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
 
-    def make(self, task: Task, *, attempts: int) -> Generator[MakingEvent, None, None]:
+    def make(self, task: Task, *, attempts: int, tenant: str) -> Generator[MakingEvent, None, None]:
         """Give out the events."""
         self.asked.append((task, attempts))
+        self.tenants.append(tenant)
         yield from self.events(task)
 
     def register(
@@ -92,8 +96,10 @@ class ScriptedMaker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> RegisteredTool:
         """Register as told."""
+        self.tenants.append(tenant)
         assert self.registered is not None, "the test did not expect this"  # noqa: S101 - a test's stand-in
         return self.registered(task, source)
 
@@ -106,6 +112,7 @@ class ScriptedSolver:
     asked: list[tuple[str, str]] = field(default_factory=list)
     narrowed: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
     """Of each question, what the dispatcher was to be offered, and whether it alone was asked."""
+    tenants: list[str] = field(default_factory=list)
 
     def solve(  # noqa: PLR0913 - the fields of the request
         self,
@@ -116,10 +123,12 @@ class ScriptedSolver:
         dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> Generator[SolveEvent, None, None]:
         """Give out the events."""
         self.narrowed.append((tuple(among), dispatch_only))
         self.asked.append((question, tool))
+        self.tenants.append(tenant)
         yield from self.events(question, CallScope(deadline_s, cancellation or Cancellation()))
 
 
@@ -130,8 +139,8 @@ def parts(**changes: Any) -> Parts:
         "store": MemoryStore(),
         "maker": ScriptedMaker(),
         "solver": ScriptedSolver(),
-    }
-    return Parts(**usual | changes)
+    } | changes
+    return Parts(**{"costs": CostReports(usual["store"], PriceList({}))} | usual)
 
 
 @contextmanager

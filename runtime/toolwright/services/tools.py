@@ -11,7 +11,7 @@ from toolwright.domain.task import check_question
 from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
-from toolwright.services.base import ToolMaking
+from toolwright.services.base import TENANT, ToolMaking
 from toolwright.services.calls import not_served, scope_of
 from toolwright.services.convert.events import making_to_wire
 from toolwright.services.convert.execution import reference_from_wire, source_from_wire, source_to_wire
@@ -44,7 +44,7 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
         if not request.HasField("task"):
             raise InvalidInput("task", "is not set", "a task with examples")
         task, attempts = task_from_wire(request.task), request.attempts
-        events = self._makings.start(lambda: self._maker.make(task, attempts=attempts))
+        events = self._makings.start(lambda: self._maker.make(task, attempts=attempts, tenant=TENANT))
         if not context.add_callback(events.leave):
             return
         for event in events:
@@ -60,7 +60,7 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
         task, source = task_from_wire(request.task), source_from_wire(request.source)
         with scope_of(context) as scope:
             registered = self._maker.register(
-                task, source, cancellation=scope.cancellation, deadline_s=scope.deadline_s
+                task, source, cancellation=scope.cancellation, deadline_s=scope.deadline_s, tenant=TENANT
             )
         return tools_pb2.RegisterToolResponse(tool=tool_to_wire(registered.info))
 

@@ -6,6 +6,7 @@ TOML file (`TOOLWRIGHT_CONFIG`, else `./toolwright.toml`, else `~/.config/toolwr
 """
 
 from toolwright.settings.dispatch import AnswerMisses, DispatchSettings, EmbeddingSettings
+from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.loading import load_settings
 from toolwright.settings.root import Settings, check_listen
 from toolwright.settings.sections import (
@@ -30,6 +31,7 @@ __all__ = [
     "EndpointSettings",
     "GrpcSettings",
     "IsolationSettings",
+    "LedgerSettings",
     "LimitSettings",
     "MakingSettings",
     "ModelSettings",

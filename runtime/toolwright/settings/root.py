@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from toolwright.settings.dispatch import DispatchSettings
+from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.sections import (
     BatchSettings,
     GrpcSettings,
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     making: MakingSettings = MakingSettings()
     dispatch: DispatchSettings = DispatchSettings()
     batch: BatchSettings = BatchSettings()
+    ledger: LedgerSettings = LedgerSettings()
     grpc: GrpcSettings = GrpcSettings()
 
     @field_validator("listen")

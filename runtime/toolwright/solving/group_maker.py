@@ -105,7 +105,7 @@ class GroupMaker:
         return self._store.misses.claim(group_id, self._owner, now=now, until=now + LEASE_S)
 
     def _make(self, group: MissGroup) -> None:
-        meter = Meter(forward=self._store.add_model_use)
+        meter = Meter(forward=self._store.ledger.add)
         try:
             self._settle(group, self._made(group, meter), meter)
         except ToolwrightError as fault:

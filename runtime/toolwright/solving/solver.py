@@ -10,13 +10,13 @@ from toolwright.calling.card import ToolCard
 from toolwright.calling.models import USING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.events import BY_STRONG_MODEL, Answered, Declined, Dispatched, Failed, Missed, SolveEvent
-from toolwright.domain.record import Role
+from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput, NotReady
 from toolwright.execution.base import Executor
 from toolwright.llm.embeddings import Embedder
-from toolwright.llm.ledger import Meter
+from toolwright.llm.ledger import Meter, new_request_id
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 from toolwright.settings import AnswerMisses, DispatchSettings
@@ -75,6 +75,7 @@ class Solver:
         dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[SolveEvent, None, None]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -87,6 +88,7 @@ class Solver:
             dispatch_only: end with `Dispatched`; nothing is called, answered or kept.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
+            tenant: whose question it is; what it costs is kept as theirs.
 
         Raises:
             InvalidInput: the question, the reference, or names that are too many or beside a reference.
@@ -100,7 +102,7 @@ class Solver:
         if len(among) > MAX_AMONG:
             raise InvalidInput("among", f"has {len(among)} names", f"at most {MAX_AMONG}")
         named = self._named(tool) if tool else None
-        meter = Meter(forward=self._store.add_model_use)
+        meter = Meter(forward=self._store.ledger.add, tenant=tenant, request_id=new_request_id())
         request = _Request(question, meter, Patience.of(deadline_s, cancellation), among, dispatch_only)
         return self._solve(request, named)
 
@@ -118,7 +120,7 @@ class Solver:
             yield Dispatched(tool.reference, "", BY_CALLER)
         if tool is None:
             return
-        user = self._models.metered(Role.USER, USING, request.meter)
+        user = self._models.metered(Role.USER, USING, request.meter, tool=tool.reference)
         ending = yield from Caller(self._executor).ask(
             user, ToolCard.of_registered(tool), request.question, purpose=PURPOSE, patience=request.patience
         )
