@@ -39,7 +39,7 @@ from toolwright.services.status import from_status
 from toolwright.services.testing import ScriptedExecutor, ScriptedMaker, parts, serving
 from toolwright.settings import Settings
 from toolwright.solving import prompts as solving_prompts
-from toolwright.solving.choices import Choice
+from toolwright.solving.cards import Choice
 from toolwright.v1 import execution_pb2, tools_pb2, tools_pb2_grpc, types_pb2
 
 pytestmark = [pytest.mark.security, pytest.mark.threat("T-LIE-04", "T-LEAK-03")]

@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from toolwright.cli import ask, bench, call, costs, demo, doctor, eval, images, make, run, serve, tools  # noqa: A004 - named for its command
+from toolwright.cli import (  # noqa: A004 - named for its command
+    ask,
+    bench,
+    call,
+    costs,
+    demo,
+    doctor,
+    eval,
+    images,
+    make,
+    misses,  # noqa: A004 - named for its command
+    run,
+    serve,
+    tools,
+)
 from toolwright.cli.command import ALL, HERE, MODELS, add_command, guarded
 from toolwright.cli.environment import Environment
 from toolwright.cli.exit import ExitStatus, error_document
@@ -44,15 +58,20 @@ def build_app() -> typer.Typer:
     groups = {
         "tools": _group("What is in the registry."),
         "images": _group("The sandbox images in the engine."),
+        "misses": _group("Questions that no tool fitted."),
         "audit": _group("The execution log. Not in this version."),
     }
     add_command(groups["tools"], "list", tools.list_tools)
     add_command(groups["tools"], "show", tools.show_tool)
+    add_command(groups["tools"], "search", tools.search_tools)
+    add_command(groups["misses"], "list", misses.list_misses)
+    add_command(groups["misses"], "show", misses.show_misses)
+    add_command(groups["misses"], "answer", misses.answer_miss)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
     add_command(groups["images"], "prune", images.prune_images, takes=HERE)
     for name, group in groups.items():
-        for missing in _MISSING[name]:
+        for missing in _MISSING.get(name, ()):
             add_command(group, missing, not_in_this_version(f"{name} {missing}"), hidden=True)
         app.add_typer(group, name=name, hidden=name == "audit")
     add_command(app, "doctor", doctor.doctor, takes=HERE)

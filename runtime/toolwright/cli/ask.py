@@ -29,11 +29,15 @@ def ask(
 ) -> ExitStatus:
     """Answer a question: the dispatcher chooses a tool, the light model calls it, the sandbox runs it.
 
+    A question that no tool fits is kept with its like (see `toolwright misses`), and answered by the strong model
+    where the settings say so (`dispatch.answer_misses`).
+
     Exit status: 0 answered, 1 declined or failed, 2 bad question, 3 a fault of ours.
     """
     text = read_stdin("question", limit=MAX_QUESTION_BYTES) if question == "-" else question
     check_question(text)
-    with session.asking() as services:
+    # A process that ends with its answer is no place to make tools in.
+    with session.asking({"dispatch": {"make_tools": False}}) as services:
         events = _followed(session, services.solve(text), trace=trace)
     end = end_of(events)
     note = model_note(end.token_use)
@@ -83,6 +87,7 @@ def _document(end: End, events: Iterable[SolveEvent], note: str) -> dict[str, An
         "result": result_value(answered.result_json) if answered else None,
         "reason": None if isinstance(end, Answered) else end.reason,
         "tool": None if isinstance(end, Declined) else end.tool,
+        "by": answered.by if answered else None,
         "execution_id": answered.execution_id if answered else None,
         "cost": {"total_usd": cost_of(end.token_use), "token_use": use_document(end.token_use)},
         "model_note": note,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +28,19 @@ def curve_plot(curve: CostCurve) -> Text:
         column = round((_COLUMNS - 1) * curve.break_even / span)
         cells[column, round((_ROWS - 1) * curve.light_after(curve.break_even) / highest)] = ("◆", "bold yellow")
     return _drawn(cells, span, highest, measured=curve.measured)
+
+
+def measured_plot(costs: Sequence[float], strong_each_usd: float) -> Text:
+    """Return what was really spent after each request, against the strong model for all of them."""
+    span = len(costs)
+    highest = max(strong_each_usd * span, costs[-1]) or 1.0
+    cells: dict[tuple[int, int], tuple[str, str]] = {}
+    for column in range(_COLUMNS):
+        requests = round(span * column / (_COLUMNS - 1))
+        spent = costs[requests - 1] if requests else 0.0
+        for mark, cost in ((_STRONG, strong_each_usd * requests), (_LIGHT, spent)):
+            cells[column, round((_ROWS - 1) * cost / highest)] = mark
+    return _drawn(cells, span, highest, measured=span)
 
 
 def curve_table(curve: CostCurve) -> Table:

@@ -16,6 +16,7 @@ from toolwright.domain.events import (
     Judged,
     Made,
     MakingEvent,
+    Missed,
     NotMade,
     Proposed,
     Ran,
@@ -23,6 +24,7 @@ from toolwright.domain.events import (
     SolveEvent,
 )
 from toolwright.domain.json_rules import JsonRefused, JsonRules
+from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution, Outcome
 from toolwright.domain.record import TokenUse, VerificationRecord
 from toolwright.domain.source import ToolSource
@@ -93,6 +95,17 @@ def verification_document(record: VerificationRecord) -> dict[str, Any]:
     return {**asdict(record), "checks": checks, "gates": gates, "passed": record.passed}
 
 
+def group_document(group: MissGroup) -> dict[str, Any]:
+    """Return a group of misses as `misses list --json` shows it."""
+    return {name: value for name, value in asdict(group).items() if name != "tenant"} | {"state": group.state.value}
+
+
+def miss_document(miss: Miss) -> dict[str, Any]:
+    """Return a question that no tool fitted; `answer` is null as long as there is none."""
+    document = {name: value for name, value in asdict(miss).items() if name != "tenant"}
+    return {**document, "answer": miss.answer or None}
+
+
 def use_document(uses: Iterable[TokenUse]) -> list[dict[str, Any]]:
     """Return what exchanges with models took and cost, one entry per role and model."""
     return [{**asdict(use), "role": use.role.value} for use in uses]
@@ -130,6 +143,7 @@ _EVENT_NAMES: dict[type, str] = {
     Made: "made",
     NotMade: "not_made",
     Dispatched: "dispatched",
+    Missed: "missed",
     Called: "called",
     Ran: "ran",
     Answered: "answered",

@@ -16,6 +16,7 @@ from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.record import TokenUse, VerificationRecord
 from toolwright.domain.source import ToolSource
@@ -76,8 +77,22 @@ class Services(Protocol):
     def list_tools(self) -> Iterator[ToolInfo]:
         """Yield the newest version of each name."""
 
-    def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
-        """Answer a question."""
+    def search_tools(self, query: str, *, limit: int = 0) -> list[ToolInfo]:
+        """Return the tools that share words with a text, best first."""
+
+    def solve(
+        self, question: str, *, tool: str = "", among: Sequence[str] = (), dispatch_only: bool = False
+    ) -> Iterator[SolveEvent]:
+        """Answer a question, or only dispatch it, among the tools and tasks of these names if there are any."""
+
+    def miss_groups(self) -> Iterator[MissGroup]:
+        """Yield the groups of questions that no tool fitted."""
+
+    def misses(self, group: str) -> tuple[MissGroup, list[Miss]]:
+        """Return a group with its questions."""
+
+    def answer_miss(self, miss: str, answer: str, *, actor: str = "") -> tuple[Miss, MissGroup]:
+        """Keep a person's answer."""
 
     def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
         """Tell what models cost."""

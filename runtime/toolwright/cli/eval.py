@@ -18,16 +18,16 @@ from toolwright.cli.command import Session
 from toolwright.cli.cost_curve import merged_use
 from toolwright.cli.documents import use_document
 from toolwright.cli.environment import Services
+from toolwright.cli.eval_dispatch import evaluate_dispatch
+from toolwright.cli.eval_made import made_tool
+from toolwright.cli.eval_stream import evaluate_stream
 from toolwright.cli.evaluation import EvalTask, Reply, TaskScore, TaskStatus, answer_all, read_eval_task
 from toolwright.cli.exit import ExitStatus
-from toolwright.cli.make import making_end
 from toolwright.cli.offline import model_note
 from toolwright.cli.rendering import dollars
 from toolwright.cli.safe_text import literal
 from toolwright.cli.story import cost_of
-from toolwright.domain.events import Made, MakingEvent, Rejected
-from toolwright.domain.shown import shown_line
-from toolwright.domain.tool import ToolInfo, ToolState
+from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
 
 _EXITS = {
@@ -66,6 +66,15 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Score only so many questions a task.", show_default=False)
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Ask all questions mixed, with no task named in advance.")
+    ] = False,
+    dispatch: Annotated[bool, typer.Option("--dispatch", help="Measure the dispatcher alone.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Order of the questions with --stream or --dispatch.")] = 1,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="FILE", help="With --stream: keep the progress here, and go on from it."),
+    ] = None,
 ) -> ExitStatus:
     """Score the loop: make the missing tools, then answer through dispatcher, function call and sandbox.
 
@@ -75,11 +84,26 @@ def evaluate(
     The registry is a fresh one that is thrown away afterwards, unless --state-dir or --server (or the
     settings) name one; tools that it already holds under a task's name are used as they are.
 
+    With --stream all questions of all files are asked in a mixed order, from the same registry but with no task named
+    in advance: what no tool fits the strong model answers, and tools appear when a kind has enough answers. With
+    --state-dir (or --resume FILE, which also works with --server) a stream that was broken off goes on where it was.
+
+    With --dispatch only the dispatcher is asked: how often it names the right one of all tools, and, with two kinds of
+    question in four that have no tool, how often it says so; and which threshold of its confidence would be best.
+
     Exit status: 0 the evaluation ran to its end with all tools made, whatever the accuracy; 1 a tool
     could not be made; 2 bad input; 3 a fault of ours.
     """
+    if stream and dispatch:
+        raise InvalidInput("--dispatch", "is given as well as --stream", "one of them")
+    if resume is not None and not stream:
+        raise InvalidInput("--resume", "is for --stream", "--stream with it")
+    if stream:
+        return evaluate_stream(session, paths, seed=seed, jobs=jobs, limit=limit, resume=resume)
     work = [read_eval_task(path, limit=limit) for path in paths]
     _check_names(work, paths)
+    if dispatch:
+        return evaluate_dispatch(session, work, seed=seed, jobs=jobs)
     with session.asking(fresh_state=True) as services:
         result = _evaluated(session, services, work, jobs)
     _report(session, result)
@@ -89,7 +113,7 @@ def evaluate(
 def _evaluated(session: Session, services: Services, work: Sequence[EvalTask], jobs: int) -> Result:
     there = {tool.name: tool for tool in services.list_tools() if tool.state is ToolState.ACTIVE}
     started = time.monotonic()
-    scores = [_made(session, services, item, there.get(item.task.name)) for item in work]
+    scores = [made_tool(session, services, item, there.get(item.task.name)) for item in work]
     made = time.monotonic()
     with session.screen.progress() as progress:
         for item, score in zip(work, scores, strict=True):
@@ -102,29 +126,6 @@ def _evaluated(session: Session, services: Services, work: Sequence[EvalTask], j
 
 def _advance(progress: Progress, bar: TaskID, _: Reply) -> None:
     progress.advance(bar)
-
-
-def _made(session: Session, services: Services, item: EvalTask, there: ToolInfo | None) -> TaskScore:
-    name = item.task.name
-    score = TaskScore(name, len(item.scored))
-    if there:
-        session.screen.note(literal(f"{name}: using {there.reference}"))
-        score.tool = there.reference
-        return score
-    events: list[MakingEvent] = []
-    for event in services.make(item.task):
-        events.append(event)
-        if isinstance(event, Rejected):
-            feedback = shown_line(event.feedback, limit=600)
-            session.screen.note(f"{name}: attempt {event.attempt} rejected in {event.stage.value}: {feedback}")
-    end = making_end(events)
-    score.making = end
-    if isinstance(end, Made):
-        score.tool = end.tool.reference
-        session.screen.note(literal(f"{name}: made {score.tool} in {end.attempts} attempt(s)"))
-    else:
-        session.screen.note(literal(f"{name}: no tool was made: {end.reason}", limit=1_000), style="red")
-    return score
 
 
 def _report(session: Session, result: Result) -> None:

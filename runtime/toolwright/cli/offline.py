@@ -36,4 +36,9 @@ REPLAYED = "no model is asked: every reply comes from the recording {name!r}"
 
 def model_note(token_use: Iterable[TokenUse]) -> str:
     """Return `NOTE` if an offline model took part, else an empty text."""
-    return NOTE if any(use.model.startswith(PREFIX) for use in token_use) else ""
+    return offline_note(use.model for use in token_use)
+
+
+def offline_note(models: Iterable[str]) -> str:
+    """Return `NOTE` if one of `models` is an offline one, else an empty text."""
+    return NOTE if any(model.startswith(PREFIX) for model in models) else ""

@@ -17,6 +17,7 @@ from toolwright.domain.events import (
     Failed,
     Judged,
     Made,
+    Missed,
     NotMade,
     Proposed,
     Ran,
@@ -69,6 +70,9 @@ def _solving_text(event: SolveEvent) -> Text | None:
         case Dispatched(tool, task, reason):
             choice = tool or (f"a tool has to be made for {task}" if task else "none")
             return joined(literal(f"  dispatcher: {shown_line(choice)}", style="cyan"), _because(reason))
+        case Missed(group, count, needed):
+            line = literal(f"  no tool fits: kept in group {group}", style="yellow")
+            return joined(line, Text(f", {count} of {needed} answers for a tool"))
         case Called(tool, arguments_json, repair, refusal):
             verb = "calls again" if repair else "calls"
             line = literal(f"  light model {verb}: {tool}({shown_line(arguments_json, limit=_LINE)})", style="cyan")
@@ -79,8 +83,8 @@ def _solving_text(event: SolveEvent) -> Text | None:
             failure = execution.outcome.failure
             why = literal(f" {shown_line(f'{failure.type}: {failure.message}', limit=_LINE)}") if failure else Text()
             return joined(line, why, Text(f"  {used(execution)}", style="dim"))
-        case Answered(answer, _, tool, _, _):
-            return joined(literal(answer, style="bold green"), literal(f"  ({tool})", style="dim"))
+        case Answered(answer, _, tool, _, _, by):
+            return joined(literal(answer, style="bold green"), literal(f"  ({tool or by})", style="dim"))
         case Declined(reason, _):
             return joined(Text("declined: ", style="bold yellow"), literal(reason, limit=MAX_SHOWN))
         case Failed(reason, tool, _, _):

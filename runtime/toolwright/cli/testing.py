@@ -36,6 +36,7 @@ from toolwright.domain.events import (
 )
 from toolwright.domain.gates import GateName, GateVerdict
 from toolwright.domain.limits import Limits, LimitsRequest
+from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import (
     Execution,
     Failure,
@@ -143,6 +144,10 @@ class FakeServices:
     """How long the last caller waits."""
     asked: list[str] = field(default_factory=list)
     made: list[Task] = field(default_factory=list)
+    narrowed: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+    """What the dispatcher was to be offered, and whether it alone was asked."""
+    groups: list[MissGroup] = field(default_factory=list)
+    questions: list[Miss] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
     """Whose ledger has what making and solving said of their costs, and what a test adds."""
     prices: PriceList = field(default_factory=load_prices)
@@ -196,9 +201,35 @@ class FakeServices:
         """See `Services.list_tools`."""
         return iter(self.tools)
 
-    def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
+    def search_tools(self, query: str, *, limit: int = 0) -> list[ToolInfo]:
+        """See `Services.search_tools`."""
+        return [tool for tool in self.tools if tool.name in query][:limit]
+
+    def miss_groups(self) -> Iterator[MissGroup]:
+        """See `Services.miss_groups`."""
+        return iter(self.groups)
+
+    def misses(self, group: str) -> tuple[MissGroup, list[Miss]]:
+        """See `Services.misses`."""
+        for found in self.groups:
+            if found.group_id == group:
+                return found, [miss for miss in self.questions if miss.group_id == group]
+        raise NotFound("group of misses", group)
+
+    def answer_miss(self, miss: str, answer: str, *, actor: str = "") -> tuple[Miss, MissGroup]:
+        """See `Services.answer_miss`."""
+        for index, found in enumerate(self.questions):
+            if found.miss_id == miss:
+                self.questions[index] = kept = replace(found, answer=answer, answered_by=actor)
+                return kept, self.misses(kept.group_id)[0]
+        raise NotFound("miss", miss)
+
+    def solve(
+        self, question: str, *, tool: str = "", among: Sequence[str] = (), dispatch_only: bool = False
+    ) -> Iterator[SolveEvent]:
         """See `Services.solve`."""
         self.asked.append(question)
+        self.narrowed.append((tuple(among), dispatch_only))
         events = self.solving(question) if self.solving else answered("a b")
         self._keep(events[-1], "" if isinstance(events[-1], Declined) else "sort_words", "using")
         return iter(events)

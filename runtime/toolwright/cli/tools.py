@@ -11,10 +11,12 @@ from toolwright.cli.command import Session
 from toolwright.cli.documents import details_document, tool_document
 from toolwright.cli.environment import ToolShown
 from toolwright.cli.exit import ExitStatus
+from toolwright.cli.reading import read_stdin
 from toolwright.cli.rendering import code, json_block, tools_table
 from toolwright.cli.safe_text import joined, literal
 from toolwright.cli.screen import Screen
 from toolwright.domain.limits import MIB, LimitsRequest
+from toolwright.domain.task import MAX_QUESTION_BYTES, check_question
 
 
 def list_tools(session: Session) -> ExitStatus:
@@ -29,6 +31,25 @@ def list_tools(session: Session) -> ExitStatus:
     else:
         session.screen.say("No tools yet. `toolwright make TASK` makes one.")
     return ExitStatus.DONE
+
+
+def search_tools(
+    session: Session,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the tool is for; - reads it from stdin.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Tools to show.")] = 5,
+) -> ExitStatus:
+    """Find the tools that share words with a text, best first.
+
+    Exit status: 0 some were found, 1 none was.
+    """
+    query = read_stdin("query", limit=MAX_QUESTION_BYTES) if text == "-" else text
+    check_question(query, "query")
+    with session.services() as services:
+        tools = services.search_tools(query, limit=limit)
+    session.screen.document({"tools": [tool_document(tool) for tool in tools]})
+    if not session.screen.as_json:
+        session.screen.say(tools_table(tools) if tools else "No tool shares a word with that.")
+    return ExitStatus.DONE if tools else ExitStatus.FAILED
 
 
 def show_tool(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,6 +20,7 @@ from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -28,9 +29,17 @@ from toolwright.errors import CallCancelled, NotReady, ServerUnavailable, Toolwr
 from toolwright.services.convert.costs import question_to_wire, report_from_wire
 from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
+from toolwright.services.convert.misses import group_from_wire, miss_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
-from toolwright.v1 import execution_pb2_grpc, ledger_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+from toolwright.v1 import (
+    execution_pb2_grpc,
+    ledger_pb2_grpc,
+    solve_pb2,
+    solve_pb2_grpc,
+    tools_pb2,
+    tools_pb2_grpc,
+)
 
 Message = TypeVar("Message")
 
@@ -149,11 +158,53 @@ class AsyncClient:
                 return
             page = await self._page(page.next_page_token, timeout_s)
 
-    def solve(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> AsyncIterator[SolveEvent]:
+    async def search_tools(self, query: str, *, limit: int = 0, timeout_s: float | None = None) -> list[ToolInfo]:
+        """Return the tools that share words with `query`, best first; see `Client.search_tools`."""
+        request = messages.search_request(query, limit)
+        reply = await self._unary(lambda left: self._tools.SearchTools(request, timeout=left), timeout_s)
+        return [messages.read(tool_from_wire, tool) for tool in reply.tools]
+
+    def solve(
+        self,
+        question: str,
+        *,
+        tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[SolveEvent]:
         """Have a question answered; see `Client.solve`."""
-        request = messages.solve_request(question, tool)
+        request = messages.solve_request(question, tool, among, dispatch_only=dispatch_only)
         events = self._stream(lambda left: self._solving.Solve(request, timeout=left), messages.long(timeout_s))
         return (messages.read(solve_from_wire, event) async for event in events)
+
+    async def miss_groups(self, *, timeout_s: float | None = None) -> AsyncIterator[MissGroup]:
+        """Give the groups of questions that no tool fitted; see `Client.miss_groups`."""
+        page = await self._misses_page("", "", timeout_s)
+        while True:
+            for group in page.groups:
+                yield messages.read(group_from_wire, group)
+            if not page.next_page_token:
+                return
+            page = await self._misses_page("", page.next_page_token, timeout_s)
+
+    async def misses(self, group: str, *, timeout_s: float | None = None) -> tuple[MissGroup, list[Miss]]:
+        """Return a group of misses, and its questions; see `Client.misses`."""
+        page = await self._misses_page(messages.check_group(group), "", timeout_s)
+        found = messages.read(group_from_wire, page.groups[0])
+        misses = list(page.misses)
+        while page.next_page_token:
+            page = await self._misses_page(group, page.next_page_token, timeout_s)
+            misses += page.misses
+        return found, [messages.read(miss_from_wire, miss) for miss in misses]
+
+    async def answer_miss(
+        self, miss: str, answer: str, *, actor: str = "", timeout_s: float | None = None
+    ) -> tuple[Miss, MissGroup]:
+        """Keep a person's answer to a question that no tool fitted; see `Client.answer_miss`."""
+        request = messages.answer_miss_request(miss, answer, actor)
+        reply = await self._unary(lambda left: self._solving.AnswerMiss(request, timeout=left), timeout_s)
+        return messages.read(miss_from_wire, reply.miss), messages.read(group_from_wire, reply.group)
 
     async def ask(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Answered:
         """Return the answer to a question; see `Client.ask`."""
@@ -215,6 +266,10 @@ class AsyncClient:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise messages.closed()
+
+    async def _misses_page(self, group: str, token: str, timeout_s: float | None) -> solve_pb2.ListMissesResponse:
+        request = messages.misses_request(group, token)
+        return await self._unary(lambda left: self._solving.ListMisses(request, timeout=left), timeout_s)
 
     async def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
         request = tools_pb2.ListToolsRequest(page_token=token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -121,13 +121,62 @@ def register_request(task: Task, source: ToolSource) -> tools_pb2.RegisterToolRe
     return tools_pb2.RegisterToolRequest(task=task_to_wire(task), source=source_to_wire(source))
 
 
-def solve_request(question: str, tool: str) -> solve_pb2.SolveRequest:
+def solve_request(
+    question: str, tool: str, among: Sequence[str] = (), *, dispatch_only: bool = False
+) -> solve_pb2.SolveRequest:
     """Return the message that asks a question.
 
     Raises:
         InvalidInput: the question is empty or too long. Nothing was sent.
     """
-    return solve_pb2.SolveRequest(question=check_question(question), tool=tool)
+    checked = check_question(question)
+    return solve_pb2.SolveRequest(question=checked, tool=tool, among=among, dispatch_only=dispatch_only)
+
+
+def search_request(query: str, limit: int) -> tools_pb2.SearchToolsRequest:
+    """Return the message that looks for tools.
+
+    Raises:
+        InvalidInput: a field is off. Nothing was sent.
+    """
+    if not 0 <= limit <= _INT32_MAX:
+        raise InvalidInput("limit", f"{limit} is outside the allowed range", "1 to 100; 0 for 5")
+    return tools_pb2.SearchToolsRequest(query=check_question(query, "query"), limit=limit)
+
+
+def check_group(group: str) -> str:
+    """Return `group` if it can be the id of a group of misses.
+
+    Raises:
+        InvalidInput: it is empty.
+    """
+    if not group:
+        raise InvalidInput("group", "is empty", "the id of a group")
+    return group
+
+
+def answer_miss_request(miss: str, answer: str, actor: str) -> solve_pb2.AnswerMissRequest:
+    """Return the message that brings a person's answer.
+
+    Raises:
+        InvalidInput: a text is no valid Unicode. Nothing was sent.
+    """
+    try:
+        return solve_pb2.AnswerMissRequest(miss=miss, answer=answer, actor=actor)
+    except (UnicodeEncodeError, ValueError):
+        raise InvalidInput("answer", "is no valid Unicode", "UTF-8 text") from None
+
+
+def misses_request(group: str, token: str) -> solve_pb2.ListMissesRequest:
+    """Return the message that asks for groups of misses, or for the questions of one.
+
+    Raises:
+        InvalidInput: the group's id is no valid Unicode. Nothing was sent.
+    """
+    try:
+        return solve_pb2.ListMissesRequest(group=group, page_token=token)
+    except (UnicodeEncodeError, ValueError):
+        raise InvalidInput("group", "is no valid Unicode", "the id of a group") from None
 
 
 def get_request(reference: str) -> tools_pb2.GetToolRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -20,6 +20,7 @@ from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -28,9 +29,17 @@ from toolwright.errors import NotReady, ServerUnavailable, ToolwrightError
 from toolwright.services.convert.costs import question_to_wire, report_from_wire
 from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
+from toolwright.services.convert.misses import group_from_wire, miss_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
-from toolwright.v1 import execution_pb2_grpc, ledger_pb2_grpc, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+from toolwright.v1 import (
+    execution_pb2_grpc,
+    ledger_pb2_grpc,
+    solve_pb2,
+    solve_pb2_grpc,
+    tools_pb2,
+    tools_pb2_grpc,
+)
 
 Message = TypeVar("Message")
 _Begun = TypeVar("_Begun")
@@ -225,21 +234,84 @@ class Client:
                 return
             page = self._page(page.next_page_token, timeout_s)
 
-    def solve(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Iterator[SolveEvent]:
+    def search_tools(self, query: str, *, limit: int = 0, timeout_s: float | None = None) -> list[ToolInfo]:
+        """Return the tools that share words with `query`, best first, `limit` (1 to 100; 0 for 5) at most.
+
+        Raises:
+            InvalidInput, StoreUnavailable, StoreCorrupt, ServerUnavailable: as they say.
+        """
+        request = messages.search_request(query, limit)
+        reply = self._unary(lambda left: self._tools.SearchTools(request, timeout=left), timeout_s)
+        return [messages.read(tool_from_wire, tool) for tool in reply.tools]
+
+    def solve(
+        self,
+        question: str,
+        *,
+        tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
+        timeout_s: float | None = None,
+    ) -> Iterator[SolveEvent]:
         """Have a question answered; the last event is `Answered`, `Declined` or `Failed`.
 
         Args:
             question: at most 65,536 bytes.
             tool: skips the dispatcher.
+            among: names of the only tools and tasks that the dispatcher is offered; those that fit best if empty.
+            dispatch_only: end with `Dispatched`: nothing is called, answered or kept.
             timeout_s: seconds to wait for the end; half an hour if not given, as a tool may have to be made.
 
         Raises:
             InvalidInput, NotFound, NotReady, ModelError, Overloaded, EngineUnavailable, SandboxUnavailable,
                 StoreUnavailable, ServerUnavailable: as they say.
         """
-        request = messages.solve_request(question, tool)
+        request = messages.solve_request(question, tool, among, dispatch_only=dispatch_only)
         events = self._stream(lambda left: self._solving.Solve(request, timeout=left), messages.long(timeout_s))
         return (messages.read(solve_from_wire, event) for event in events)
+
+    def miss_groups(self, *, timeout_s: float | None = None) -> Iterator[MissGroup]:
+        """Give the groups of questions that no tool fitted. Pages are asked for as they are needed.
+
+        Raises:
+            StoreUnavailable, StoreCorrupt, ServerUnavailable: as they say.
+        """
+        page = self._misses_page("", "", timeout_s)
+        while True:
+            for group in page.groups:
+                yield messages.read(group_from_wire, group)
+            if not page.next_page_token:
+                return
+            page = self._misses_page("", page.next_page_token, timeout_s)
+
+    def misses(self, group: str, *, timeout_s: float | None = None) -> tuple[MissGroup, list[Miss]]:
+        """Return a group of misses, and its questions.
+
+        Raises:
+            NotFound: there is no such group. InvalidInput, StoreUnavailable, ServerUnavailable: as they say.
+        """
+        page = self._misses_page(messages.check_group(group), "", timeout_s)
+        found = messages.read(group_from_wire, page.groups[0])
+        misses = list(page.misses)
+        while page.next_page_token:
+            page = self._misses_page(group, page.next_page_token, timeout_s)
+            misses += page.misses
+        return found, [messages.read(miss_from_wire, miss) for miss in misses]
+
+    def answer_miss(
+        self, miss: str, answer: str, *, actor: str = "", timeout_s: float | None = None
+    ) -> tuple[Miss, MissGroup]:
+        """Keep a person's answer to a question that no tool fitted; return it with its group.
+
+        With enough answered questions in the group a tool is made. `actor` says who answers; nobody checks it.
+
+        Raises:
+            NotFound: there is no such question. NotReady: by the server's settings nobody answers.
+            InvalidInput, StoreUnavailable, ServerUnavailable: as they say.
+        """
+        request = messages.answer_miss_request(miss, answer, actor)
+        reply = self._unary(lambda left: self._solving.AnswerMiss(request, timeout=left), timeout_s)
+        return messages.read(miss_from_wire, reply.miss), messages.read(group_from_wire, reply.group)
 
     def ask(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Answered:
         """Return the answer to a question.
@@ -314,6 +386,10 @@ class Client:
             if self._closed.is_set():
                 raise messages.closed() from None
             raise
+
+    def _misses_page(self, group: str, token: str, timeout_s: float | None) -> solve_pb2.ListMissesResponse:
+        request = messages.misses_request(group, token)
+        return self._unary(lambda left: self._solving.ListMisses(request, timeout=left), timeout_s)
 
     def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
         request = tools_pb2.ListToolsRequest(page_token=token)

@@ -70,6 +70,9 @@ class NotMade:
 
 MakingEvent = Proposed | Rejected | Checked | Judged | Made | NotMade
 
+BY_TOOL = "tool"
+BY_STRONG_MODEL = "strong model"
+
 # --- solving ----------------------------------------------------------------------------------
 
 
@@ -80,6 +83,24 @@ class Dispatched:
     tool: str
     task: str
     reason: str
+    confidence: int = 100
+    """How sure the model was, 0 to 100; 100 if it did not say. Of what it named, even where that did not count."""
+    named: str = ""
+    """The tool or task that the model named; empty for none. Where it is not what was chosen, the confidence was too
+    low."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """No tool fits the question, which is kept in a group of its kind."""
+
+    group: str
+    count: int
+    """Different questions of the group that have an answer."""
+    needed: int
+    """Answers from which a tool is made."""
+    miss: str = ""
+    """Id of the question, by which a person answers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +126,12 @@ class Answered:
 
     answer: str
     result_json: str
+    """Empty where no tool ran."""
     tool: str
     execution_id: str
     token_use: tuple[TokenUse, ...]
+    by: str = BY_TOOL
+    """`tool`, or `strong model` where no tool fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +152,4 @@ class Failed:
     token_use: tuple[TokenUse, ...]
 
 
-SolveEvent = Dispatched | MakingEvent | Called | Ran | Answered | Declined | Failed
+SolveEvent = Dispatched | Missed | MakingEvent | Called | Ran | Answered | Declined | Failed

@@ -16,6 +16,8 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.registry.dependencies import Dependencies
 from toolwright.registry.ledger import Ledger
+from toolwright.registry.misses import MissStore
+from toolwright.registry.search import SearchIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,14 @@ class Store(Protocol):
     @property
     def ledger(self) -> Ledger:
         """What models cost."""
+
+    @property
+    def search(self) -> SearchIndex:
+        """Which tools and tasks fit a text."""
+
+    @property
+    def misses(self) -> MissStore:
+        """Questions that no tool fits."""
 
     def close(self) -> None:
         """Let go of files and connections. A second time does nothing."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from toolwright.domain.record import (
     Attempt,
@@ -22,8 +23,12 @@ from toolwright.registry.base import Heading
 from toolwright.registry.ledger import Ledger
 from toolwright.registry.memory_dependencies import MemoryDependencies
 from toolwright.registry.memory_ledger import MemoryLedger
+from toolwright.registry.memory_misses import MemoryMisses
+from toolwright.registry.memory_search import Listed, MemorySearch
+from toolwright.registry.misses import MissStore
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
+from toolwright.registry.search import SearchIndex, SearchText
 from toolwright.registry.storable import check_page
 
 
@@ -46,6 +51,7 @@ class MemoryStore:
         self._makings: dict[str, Row] = {}
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
+        self._search, self._misses = MemorySearch(self._listed), MemoryMisses(self._transaction)
         self._ledger = MemoryLedger(self._transaction)
         self._dependencies = MemoryDependencies(self._transaction, self._versions)
 
@@ -216,6 +222,29 @@ class MemoryStore:
         """See `Store`."""
         return self._ledger
 
+    # --- sub-stores -----------------------------------------------------------------------------
+
+    @property
+    def search(self) -> SearchIndex:
+        """See `Store`."""
+        return self._search
+
+    @property
+    def misses(self) -> MissStore:
+        """See `Store`."""
+        return self._misses
+
+    def _listed(self) -> Sequence[Listed]:
+        with self._transaction():
+            active = {
+                name: next((row for row in reversed(rows) if row["state"] == ToolState.ACTIVE.value), None)
+                for name, rows in self._by_name.items()
+            }
+            tools = [(name, dict(row)) for name, row in active.items() if row is not None]
+            tasks = [(name, dict(row)) for name, row in self._tasks.items() if name not in self._by_name]
+        listed = [Listed(name, row["digest"], int(row["number"]), partial(_tool_text, row)) for name, row in tools]
+        return listed + [Listed(name, row["digest"], 0, partial(_task_text, row)) for name, row in tasks]
+
     def close(self) -> None:
         """See `Store`."""
         with self._lock:
@@ -227,6 +256,14 @@ class MemoryStore:
             if self._closed:
                 raise StoreUnavailable("the registry in memory was closed; open a new one")
             yield
+
+
+def _tool_text(row: Row) -> SearchText:
+    return SearchText.of_tool(tool_rows.registered_from(row).version)
+
+
+def _task_text(row: Row) -> SearchText:
+    return SearchText.of_task(tool_rows.task_from(row))
 
 
 def _taken(kind: str, name: str) -> AlreadyExists:

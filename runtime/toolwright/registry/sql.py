@@ -24,11 +24,15 @@ from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
 from toolwright.registry.database import Database
 from toolwright.registry.ledger import Ledger
+from toolwright.registry.misses import MissStore
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
+from toolwright.registry.search import SearchIndex
 from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
 from toolwright.registry.sql_ledger import SqlLedger
+from toolwright.registry.sql_misses import SqlMisses
+from toolwright.registry.sql_search import SqlSearch
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
@@ -81,6 +85,7 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
+        self._search, self._misses = SqlSearch(self._database), SqlMisses(self._database)
         self._ledger = SqlLedger(self._database)
         self._dependencies = SqlDependencies(self._database)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
@@ -272,6 +277,18 @@ class SqlStore:
     def ledger(self) -> Ledger:
         """See `Store`."""
         return self._ledger
+
+    # --- sub-stores -----------------------------------------------------------------------------
+
+    @property
+    def search(self) -> SearchIndex:
+        """See `Store`."""
+        return self._search
+
+    @property
+    def misses(self) -> MissStore:
+        """See `Store`."""
+        return self._misses
 
     def close(self) -> None:
         """See `Store`."""

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -175,4 +176,89 @@ MODEL_USE_LABELS = Table(
     METADATA,
     Column("label", NAME, primary_key=True),
     _column("task", Text),
+)
+
+# --- dispatch: searching, and questions that no tool fits -------------------------------------------
+# Beside these there are `search_terms`, a table for full text of the database's own kind, and triggers that
+# number changes in `search_state`: migration 0005 makes both.
+
+# One row: the number of the newest change, and the one up to which the index is built.
+SEARCH_STATE = Table(
+    "search_state",
+    METADATA,
+    Column("id", Integer(), primary_key=True, autoincrement=False),
+    _column("changed", BigInteger),
+    _column("indexed", BigInteger),
+)
+
+SEARCH_CHANGES = Table(
+    "search_changes",
+    METADATA,
+    Column("name", NAME, primary_key=True),
+    _column("revision", BigInteger),
+)
+
+SEARCH_ENTRIES = Table(
+    "search_entries",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
+    Column("digest", NAME, nullable=False),
+    Column("number", Integer(), nullable=False),
+)
+
+SEARCH_VECTORS = Table(
+    "search_vectors",
+    METADATA,
+    Column("digest", NAME, primary_key=True),
+    Column("model", NAME, primary_key=True),
+    Column("vector", LargeBinary(), nullable=False),
+)
+
+MISS_GROUPS = Table(
+    "miss_groups",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("group_id", NAME, nullable=False, unique=True),
+    _column("tenant", Text),
+    _column("state", Text),
+    _column("name", Text),
+    Column("description", ANY_TEXT, nullable=False),
+    _column("created_at", Double),
+    Column("attempts", Integer(), nullable=False),
+    Column("failure", ANY_TEXT, nullable=False),
+    _column("not_before", Double),
+    _column("tool", Text),
+    _column("cost_usd", Double),
+    _column("owner", Text),
+    _column("lease_until", Double),
+)
+
+MISS_SKETCHES = Table(
+    "miss_sketches",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("group_id", NAME, nullable=False),
+    _column("tenant", Text),
+    Column("hashes", LargeBinary(), nullable=False),
+    Column("vector", LargeBinary(), nullable=False),
+)
+
+MISSES = Table(
+    "misses",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("miss_id", NAME, nullable=False, unique=True),
+    _column("tenant", Text),
+    _column("key", Text),
+    Column("group_id", NAME, nullable=False),
+    Column("question", ANY_TEXT, nullable=False),
+    _column("count", BigInteger),
+    _column("first_at", Double),
+    _column("last_at", Double),
+    Column("answer", ANY_TEXT, nullable=False),
+    Column("answered_by", ANY_TEXT, nullable=False),
+    _column("answered_at", Double),
+    UniqueConstraint("tenant", "key"),
+    Index("ix_misses_group_id", "group_id"),
 )

@@ -21,7 +21,7 @@ from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
+from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_embedder, open_models
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
@@ -30,6 +30,8 @@ from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
+from toolwright.solving.group_maker import GroupMaker
+from toolwright.solving.misses import MissDesk
 from toolwright.solving.solver import Solver
 
 _IN_PROCESS_GRACE_S: Final = 0.5
@@ -205,8 +207,20 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             models,
             attempts=settings.making.attempts,
         )
+        group_maker = stack.enter_context(
+            GroupMaker(models=models, store=store, maker=maker, settings=settings.dispatch)
+        )
+        desk = MissDesk(store.misses, settings.dispatch, notify=group_maker.notify)
+        offline = settings.models.offline
         solver = Solver(
-            models=models, executor=executor, store=store, maker=maker, max_calls=settings.solving.max_calls
+            models=models,
+            executor=executor,
+            store=store,
+            maker=maker,
+            settings=settings.dispatch,
+            embedder=stack.enter_context(open_embedder(settings.dispatch.embeddings, offline=offline)),
+            desk=desk,
+            max_calls=settings.solving.max_calls,
         )
         yield Parts(
             executor=executor,
@@ -215,6 +229,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             solver=ConfiguredSolver(solver, models),
             costs=CostReports(store, models.prices, price_max_age_days=settings.ledger.price_max_age_days),
             source_allowed=settings.source_allowed,
+            desk=desk,
         )
 
 

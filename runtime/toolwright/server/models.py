@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
@@ -15,6 +15,7 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import NotReady
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
+from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.learned import Learned
 from toolwright.llm.prices import load_prices
 from toolwright.llm.recording import Recorder
@@ -22,15 +23,15 @@ from toolwright.llm.replay import Recording
 from toolwright.making.pipeline import Maker
 from toolwright.sandbox.base import Cancellation
 from toolwright.server.shared import Shared
-from toolwright.settings import EndpointSettings, ModelSettings, Settings
+from toolwright.settings import EmbeddingSettings, EndpointSettings, ModelSettings, Settings
 from toolwright.solving.solver import Solver
 
 if TYPE_CHECKING:
+    from toolwright.llm.embeddings import Embedder
     from toolwright.llm.ledger import Record
     from toolwright.server.model_stack import Stack
 
 _OPENAI_HOST: Final = "api.openai.com"
-_ROLES: Final = (Role.MAKER, Role.USER, Role.DISPATCHER)
 
 
 class RoleModel:
@@ -100,7 +101,7 @@ class RoleModel:
 
 @contextmanager
 def open_models(settings: Settings) -> Iterator[Models]:
-    """Return the three models of the settings, or those of the offline model, or of a recording.
+    """Return the models of the settings, or those of the offline model, or of a recording.
 
     Raises:
         InvalidInput: the price list, or the file to record to or to replay.
@@ -108,11 +109,11 @@ def open_models(settings: Settings) -> Iterator[Models]:
     prices = load_prices(settings.prices_file)
     with ExitStack() as stack:
         endpoints = _endpoints(settings.models, stack)
-        shared = _shared(settings.models, [one for role in _ROLES for one in endpoints(role)], stack)
-        roles = {role: RoleModel(role, _named(role, endpoints(role), shared), shared) for role in _ROLES}
+        shared = _shared(settings.models, [one for role in Role for one in endpoints(role)], stack)
+        roles = {role: RoleModel(role, _named(role, endpoints(role), shared), shared) for role in Role}
         for model in roles.values():
             stack.callback(model.close)
-        yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices)
+        yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices, roles[Role.STRONG])
 
 
 def _endpoints(models: ModelSettings, stack: ExitStack) -> Callable[[Role], tuple[EndpointSettings, ...]]:
@@ -201,15 +202,43 @@ class ConfiguredSolver:
         """Ask `solver`."""
         self._solver, self._models = solver, models
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,
         tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
-        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)
+        return self._solver.solve(
+            question,
+            tool=tool,
+            among=among,
+            dispatch_only=dispatch_only,
+            cancellation=cancellation,
+            deadline_s=deadline_s,
+            tenant=tenant,
+        )
+
+
+@contextmanager
+def open_embedder(settings: EmbeddingSettings, *, offline: bool) -> Iterator[Embedder | None]:
+    """Return the embedding model of the settings, None if none is named; nothing is loaded for that.
+
+    Raises:
+        InvalidInput: the endpoint's address or key.
+    """
+    if not settings.model or offline:
+        yield None
+        return
+
+    from toolwright.llm.openai_embedder import OpenAIEmbedder  # noqa: PLC0415 - takes most of a second to load
+
+    endpoint = Endpoint(settings.base_url, settings.api_key.get_secret_value(), settings.timeout_s, max_retries=0)
+    with closing(OpenAIEmbedder(endpoint, settings.model)) as embedder:
+        yield embedder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from toolwright.domain.cost_report import CostQuestion, CostReport
@@ -66,11 +66,13 @@ class ToolMaking(Protocol):
 class Solving(Protocol):
     """Answers questions with tools."""
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,
         tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str,
@@ -80,6 +82,8 @@ class Solving(Protocol):
         Args:
             question: the text as asked.
             tool: skips the dispatcher.
+            among: names of the only tools and tasks that the dispatcher is offered; all if empty.
+            dispatch_only: end with the dispatcher's decision.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
             tenant: whose question it is.

@@ -33,7 +33,8 @@ from toolwright.services.makings import Makings
 from toolwright.services.options import server_options
 from toolwright.services.solve import SolveService
 from toolwright.services.tools import ToolService
-from toolwright.settings import GrpcSettings, MakingSettings
+from toolwright.settings import DispatchSettings, GrpcSettings, MakingSettings
+from toolwright.solving.misses import MissDesk
 from toolwright.v1 import (
     audit_pb2,
     audit_pb2_grpc,
@@ -78,6 +79,8 @@ class Parts:
     costs: Accounting
     source_allowed: bool = True
     """Whether bare source may be run."""
+    desk: MissDesk | None = None
+    """Takes questions that no tool fits; None: one with the settings' defaults."""
 
 
 class Endpoint:
@@ -208,10 +211,11 @@ class Endpoint:
         time.sleep(_READ_S)
 
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
+        desk = parts.desk or MissDesk(parts.store.misses, DispatchSettings())
         tools = ToolService(parts.store, parts.maker, self._makings)
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
-        solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)
+        solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver, desk), self._server)
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerService(parts.costs), self._server)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

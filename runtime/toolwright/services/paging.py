@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Final
 
 from toolwright.domain.source import check_tool_name
@@ -13,6 +14,8 @@ DEFAULT_PAGE_SIZE: Final = 100
 MAX_PAGE_SIZE: Final = 1000
 
 _TOOLS: Final = b"tools.1:"
+_IDS: Final = b"ids.1:"
+_ID: Final = re.compile(rb"[0-9a-f]{1,64}\Z")
 _MAX_TOKEN_CHARS: Final = 200
 
 
@@ -47,4 +50,31 @@ def tools_after(token: str) -> str:
             return check_tool_name(name)
     except (binascii.Error, ValueError, InvalidInput):
         pass  # one answer for every way in which it is not ours
-    raise InvalidInput("page_token", "is not one that this call gave out", "next_page_token of the last response")
+    raise _not_ours()
+
+
+def id_token(last_id: str) -> str:
+    """Return the token of the page that follows the entry with the id `last_id`."""
+    return base64.urlsafe_b64encode(_IDS + last_id.encode()).decode()
+
+
+def id_after(token: str) -> str:
+    """Return the id after which the page of `token` begins; empty for the first page.
+
+    Raises:
+        InvalidInput: the token is not one of ours.
+    """
+    if not token:
+        return ""
+    try:
+        raw = base64.b64decode(token[: _MAX_TOKEN_CHARS + 1], altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise _not_ours() from None
+    found = raw.removeprefix(_IDS)
+    if not raw.startswith(_IDS) or len(token) > _MAX_TOKEN_CHARS or not _ID.match(found):
+        raise _not_ours()
+    return found.decode()
+
+
+def _not_ours() -> InvalidInput:
+    return InvalidInput("page_token", "is not one that this call gave out", "next_page_token of the last response")

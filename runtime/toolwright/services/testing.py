@@ -7,7 +7,7 @@ with serving(parts(executor=ScriptedExecutor(lambda request, scope: sample_execu
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,18 +110,23 @@ class ScriptedSolver:
 
     events: Callable[[str, CallScope], Iterator[SolveEvent]] = lambda _question, _scope: iter(())
     asked: list[tuple[str, str]] = field(default_factory=list)
+    narrowed: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+    """Of each question, what the dispatcher was to be offered, and whether it alone was asked."""
     tenants: list[str] = field(default_factory=list)
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,
         tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str,
     ) -> Generator[SolveEvent, None, None]:
         """Give out the events."""
+        self.narrowed.append((tuple(among), dispatch_only))
         self.asked.append((question, tool))
         self.tenants.append(tenant)
         yield from self.events(question, CallScope(deadline_s, cancellation or Cancellation()))

@@ -7,6 +7,7 @@ from typing import Final
 
 import grpc
 
+from toolwright.domain.task import check_question
 from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
@@ -20,6 +21,8 @@ from toolwright.services.paging import page_size, tools_after, tools_token
 from toolwright.v1 import tools_pb2, tools_pb2_grpc
 
 MAX_ATTEMPTS: Final = 10
+DEFAULT_FOUND: Final = 5
+MAX_FOUND: Final = 100
 MAX_DEPENDANTS: Final = 1_000
 
 
@@ -87,8 +90,14 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
     def SearchTools(
         self, request: tools_pb2.SearchToolsRequest, context: grpc.ServicerContext
     ) -> tools_pb2.SearchToolsResponse:
-        """Not served yet."""
-        not_served("SearchTools")
+        """Return the tools that share words with the query, best first."""
+        check_question(request.query, "query")
+        if not 0 <= request.limit <= MAX_FOUND:
+            raise InvalidInput("limit", f"{request.limit} is outside the allowed range", f"1 to {MAX_FOUND}")
+        hits = self._store.search.find(request.query, limit=request.limit or DEFAULT_FOUND, tools_only=True)
+        return tools_pb2.SearchToolsResponse(
+            tools=[tool_to_wire(self._store.get_tool(hit.digest).info) for hit in hits]
+        )
 
     def SetAlias(self, request: tools_pb2.SetAliasRequest, context: grpc.ServicerContext) -> tools_pb2.SetAliasResponse:
         """Not served yet."""

@@ -5,6 +5,7 @@ TOML file (`TOOLWRIGHT_CONFIG`, else `./toolwright.toml`, else `~/.config/toolwr
 `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the models ▸ defaults.
 """
 
+from toolwright.settings.dispatch import AnswerMisses, DispatchSettings, EmbeddingSettings
 from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.loading import load_settings
 from toolwright.settings.models import EndpointSettings, FallbackSettings, ModelSettings, RoleSettings
@@ -22,7 +23,10 @@ from toolwright.settings.sections import (
 from toolwright.settings.solving import SolvingSettings
 
 __all__ = [
+    "AnswerMisses",
     "BatchSettings",
+    "DispatchSettings",
+    "EmbeddingSettings",
     "EndpointSettings",
     "FallbackSettings",
     "GrpcSettings",

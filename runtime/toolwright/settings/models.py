@@ -94,6 +94,9 @@ class ModelSettings(Section):
     """Light and cheap: turns questions into calls."""
     dispatcher: RoleSettings = RoleSettings()
     """Light and cheap: chooses the tool."""
+    strong: RoleSettings = RoleSettings()
+    """Answers questions that no tool fits, where `dispatch.answer_misses` is `strong`. Each absent value is the
+    maker's."""
 
     @field_validator("record", "replay")
     @classmethod
@@ -113,8 +116,9 @@ class ModelSettings(Section):
         return any(bool(part.model_fields_set) if isinstance(part, BaseModel) else True for part in sections)
 
     def endpoint(self, role: Role) -> EndpointSettings:
-        """Return the endpoint of `role`: its own values over the shared ones."""
-        return _over(self.default, getattr(self, role.value))
+        """Return the endpoint of `role`: its own values over the shared ones; the strong model's over the maker's."""
+        base = self.endpoint(Role.MAKER) if role is Role.STRONG else self.default
+        return _over(base, getattr(self, role.value))
 
     def endpoints(self, role: Role) -> tuple[EndpointSettings, ...]:
         """Return the endpoint of `role` and those to fall back on, in order."""

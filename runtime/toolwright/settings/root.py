@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from toolwright.settings.dispatch import DispatchSettings
 from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.models import ModelSettings
 from toolwright.settings.sections import (
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     making: MakingSettings = MakingSettings()
     solving: SolvingSettings = SolvingSettings()
+    dispatch: DispatchSettings = DispatchSettings()
     batch: BatchSettings = BatchSettings()
     ledger: LedgerSettings = LedgerSettings()
     grpc: GrpcSettings = GrpcSettings()

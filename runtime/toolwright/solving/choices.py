@@ -1,87 +1,69 @@
-"""What a question may be given to: tools in use, and tasks that have examples and no tool yet."""
+"""What a question is offered: tools in use, and tasks that have examples and no tool yet."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
-from toolwright.domain.task import Task
-from toolwright.domain.tool import RegisteredTool, ToolState
-from toolwright.registry.base import Heading, Store
+from toolwright.errors import NotFound
+from toolwright.llm.embeddings import Embedder
+from toolwright.registry.base import Store
+from toolwright.registry.search import Hit
+from toolwright.solving.cards import Cards, Choice, of_task, of_tool
+from toolwright.solving.embedding import Meanings
 
-MAX_CHOICES = 128
-"""More than a dispatcher tells apart; beyond it, those that share most words with the question are offered."""
-_PAGE = 100
-_WORD = re.compile(r"\w{3,}")
+MAX_CANDIDATES = 8
+"""Where settings do not say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One tool or task that the dispatcher may choose."""
+class Offer:
+    """What one question is offered, by name."""
 
-    name: str
-    signature: str
-    """Empty for a task."""
-    summary: str
-    sample: str
-    """A question of its kind; empty if none is known."""
-    reference: str = ""
-    """Of the tool, as `name@number`; empty for a task."""
-    words: frozenset[str] = field(init=False, repr=False)
-    """Of summary and sample, found once."""
-
-    def __post_init__(self) -> None:
-        """Find the words."""
-        object.__setattr__(self, "words", _words(f"{self.summary} {self.sample}"))
+    choices: Sequence[Choice]
+    vector: bytes = b""
+    """The question's embedding; empty if there is none."""
 
 
 class Choices:
-    """Offers the choices. Safe to use from many threads.
+    """Offers the tools that fit a question best: all of them while they are few. Safe to use from many threads.
 
-    Each question asks the store what there is; what was read once is read anew only when its digest is another.
+    A question costs one search, and reads only tools that were never offered before.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Offer what is in `store`."""
-        self._store = store
-        self._read: Mapping[str, Choice] = {}
-        """By digest. Replaced as a whole, so that no thread sees it change."""
+    def __init__(self, store: Store, *, limit: int = MAX_CANDIDATES, embedder: Embedder | None = None) -> None:
+        """Offer what is in `store`, `limit` at most; by meaning too where there is an `embedder`."""
+        self._store, self._limit, self._cards = store, limit, Cards(store)
+        self._meanings = Meanings(store, embedder, self._cards) if embedder is not None else None
 
-    def offered_for(self, question: str) -> Sequence[Choice]:
-        """Return what `question` may be given to, by name, at most `MAX_CHOICES`."""
-        # At first there is much to read, and pages are quicker than one tool after the other.
-        read = self._read or {tool.version.digest: _of_tool(tool) for tool in _newest(self._store)}
-        usable = [heading for heading in self._store.headings() if heading.state in {ToolState.ACTIVE, None}]
-        self._read = now = {heading.digest: read.get(heading.digest) or self._choice(heading) for heading in usable}
-        choices = list(now.values())
-        if len(choices) > MAX_CHOICES:
-            words = _words(question)
-            choices.sort(key=lambda choice: (-len(words & choice.words), choice.name))
-        return sorted(choices[:MAX_CHOICES], key=lambda choice: choice.name)
+    def offered_for(self, question: str, only: Sequence[str] = ()) -> Offer:
+        """Return what `question` may be given to; of the names in `only`, if there are any.
 
-    def _choice(self, heading: Heading) -> Choice:
-        if heading.state is None:
-            return _of_task(self._store.get_task(heading.name))
-        return _of_tool(self._store.get_tool(heading.digest))
+        Raises:
+            NotFound, InvalidInput: a name in `only`.
+            ToolwrightError: what the store raises.
+        """
+        if only:
+            return Offer([self._named(name) for name in sorted(set(only))])
+        vector = self._meanings.of_question(question) if self._meanings is not None else b""
+        hits = self._store.search.candidates(question, limit=self._limit)
+        if vector and self._meanings is not None:
+            hits = self._meanings.rank(vector, hits, limit=self._limit)
+        if any(not hit.number for hit in hits):
+            held = self._store.misses.held_names()
+            hits = [hit for hit in hits if hit.number or hit.name not in held]
+        return Offer(sorted(self._read(hits), key=lambda choice: choice.name), vector)
 
+    def _read(self, hits: Sequence[Hit]) -> list[Choice]:
+        choices = []
+        for hit in hits:
+            with suppress(NotFound):  # retired since the search
+                choices.append(self._cards.card(hit))
+        return choices
 
-def _newest(store: Store) -> Iterator[RegisteredTool]:
-    after = ""
-    while page := store.list_tools(after=after, limit=_PAGE):
-        yield from page
-        after = page[-1].version.name
-
-
-def _of_tool(tool: RegisteredTool) -> Choice:
-    version = tool.version
-    sample = version.demonstrations[0].question if version.demonstrations else ""
-    return Choice(version.name, version.description.signature, version.description.summary, sample, tool.reference)
-
-
-def _of_task(task: Task) -> Choice:
-    return Choice(task.name, "", task.description, task.training[0].question)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text.casefold()))
+    def _named(self, name: str) -> Choice:
+        try:
+            return of_tool(self._store.get_tool(name))
+        except NotFound:
+            return of_task(self._store.get_task(name))

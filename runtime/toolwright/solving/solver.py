@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from toolwright.calling.caller import Caller
 from toolwright.calling.card import ToolCard
 from toolwright.calling.models import USING, Models
 from toolwright.calling.patience import Patience
-from toolwright.domain.events import Answered, Declined, Dispatched, Failed, SolveEvent
+from toolwright.domain.events import BY_STRONG_MODEL, Answered, Declined, Dispatched, Failed, Missed, SolveEvent
 from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
-from toolwright.errors import NotReady
+from toolwright.errors import InvalidInput, NotReady
 from toolwright.execution.base import Executor
+from toolwright.llm.embeddings import Embedder
 from toolwright.llm.ledger import Meter, new_request_id
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
+from toolwright.settings import AnswerMisses, DispatchSettings
 from toolwright.solving.choices import Choices
-from toolwright.solving.dispatcher import dispatch
+from toolwright.solving.dispatcher import Decision, dispatch
+from toolwright.solving.misses import MissDesk
 from toolwright.solving.pending import PendingTasks, ToolMaker
+from toolwright.solving.strong import MAX_SHOWN, strong_answer
 
 PURPOSE = "solve"
 BY_CALLER = "named by the caller"
+MAX_AMONG = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +38,44 @@ class _Request:
     question: str
     meter: Meter
     patience: Patience
+    among: Sequence[str] = ()
+    dispatch_only: bool = False
 
 
 class Solver:
     """Answers questions. Keeps between them only what it read of the registry; safe to use from many threads."""
 
-    def __init__(
-        self, *, models: Models, executor: Executor, store: Store, maker: ToolMaker, max_calls: int = 1
+    def __init__(  # noqa: PLR0913 - each is somebody else's to decide
+        self,
+        *,
+        models: Models,
+        executor: Executor,
+        store: Store,
+        maker: ToolMaker,
+        settings: DispatchSettings | None = None,
+        embedder: Embedder | None = None,
+        desk: MissDesk | None = None,
+        max_calls: int = 1,
     ) -> None:
         """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some.
 
-        The light model may call the tool `max_calls` times for one question; see `Caller`.
+        `settings` say what becomes of a question that no tool fits; `desk` takes it. The light model may call the tool
+        `max_calls` times for one question; see `Caller`.
         """
-        self._max_calls = max_calls
         self._models, self._executor, self._store = models, executor, store
-        self._choices, self._pending = Choices(store), PendingTasks(store, maker)
+        self._max_calls = max_calls
+        self._settings = settings or DispatchSettings()
+        self._choices = Choices(store, limit=self._settings.candidates, embedder=embedder)
+        self._pending = PendingTasks(store, maker)
+        self._desk = desk or MissDesk(store.misses, self._settings)
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,
         tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
@@ -65,20 +87,27 @@ class Solver:
         Args:
             question: what to answer.
             tool: a reference (`name`, `name@number`, `sha256:…`), which skips the dispatcher.
+            among: names of the only tools and tasks that the dispatcher is offered; all if empty.
+            dispatch_only: end with `Dispatched`; nothing is called, answered or kept.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
             tenant: whose question it is; what it costs is kept as theirs.
 
         Raises:
-            InvalidInput: the question or the reference.
+            InvalidInput: the question, the reference, or names that are too many or beside a reference.
             NotFound, NotReady: the tool.
             ModelError: a model's endpoint failed.
             ToolwrightError: what `Executor.execute`, `Patience.check` and the store raise.
         """
         check_question(question)
+        if tool and (among or dispatch_only):
+            raise InvalidInput("tool", "skips the dispatcher, which the request is about", "no tool")
+        if len(among) > MAX_AMONG:
+            raise InvalidInput("among", f"has {len(among)} names", f"at most {MAX_AMONG}")
         named = self._named(tool) if tool else None
         meter = Meter(forward=self._store.ledger.add, tenant=tenant, request_id=new_request_id())
-        return self._solve(_Request(question, meter, Patience.of(deadline_s, cancellation)), named)
+        request = _Request(question, meter, Patience.of(deadline_s, cancellation), among, dispatch_only)
+        return self._solve(request, named)
 
     def _named(self, reference: str) -> RegisteredTool:
         tool = self._store.get_tool(reference)
@@ -105,17 +134,46 @@ class Solver:
             yield Failed(ending.problem, tool.reference, ending.status, tokens)
 
     def _chosen(self, request: _Request) -> Generator[SolveEvent, None, RegisteredTool | None]:
-        """Return the tool that the dispatcher chose, made first if need be; None once it is said that there is none."""
+        """Return the tool that the dispatcher chose, made first if need be; None once it is said how it ended else."""
         dispatcher = self._models.metered(Role.DISPATCHER, USING, request.meter)
-        choices = self._choices.offered_for(request.question)
-        decision = dispatch(dispatcher, request.question, choices, request.patience)
+        offer = self._choices.offered_for(request.question, request.among)
+        decision = dispatch(
+            dispatcher, request.question, offer.choices, request.patience, threshold=self._settings.threshold
+        )
+        yield _dispatched(decision)
+        if request.dispatch_only:
+            return None
         choice = decision.choice
         if choice is None:
-            yield Dispatched("", "", decision.reason)
-            yield Declined(decision.reason, request.meter.tokens())
+            yield from self._missed(request, decision, offer.vector)
             return None
         if choice.reference:
-            yield Dispatched(choice.reference, "", decision.reason)
             return self._store.get_tool(choice.reference)
-        yield Dispatched("", choice.name, decision.reason)
         return (yield from self._pending.tool_for(choice.name, request.meter, request.patience))
+
+    def _missed(self, request: _Request, decision: Decision, vector: bytes) -> Generator[SolveEvent, None, None]:
+        """Keep a question that no tool fits; answer it all the same where somebody does."""
+        miss, group = self._desk.note(request.question, vector)
+        policy, answer, by = self._settings.answer_misses, miss.answer, miss.answered_by
+        if policy is AnswerMisses.STRONG and not answer:
+            strong = self._models.metered(Role.STRONG, USING, request.meter, task=group.name or group.group_id)
+            earlier = self._store.misses.answered(group.group_id, limit=MAX_SHOWN)
+            answer, by = strong_answer(strong, request.question, earlier, request.patience), BY_STRONG_MODEL
+            if answer:
+                group = self._desk.answer(miss, answer, by=by)
+        yield Missed(group.group_id, group.answered, self._settings.needed, miss.miss_id)
+        if answer and policy is not AnswerMisses.NONE:
+            yield Answered(answer, "", "", "", request.meter.tokens(), by)
+            return
+        told = {
+            AnswerMisses.NONE: "",
+            AnswerMisses.STRONG: "; the strong model has no answer either",
+            AnswerMisses.PERSON: f"; it waits for a person's answer: toolwright misses answer {miss.miss_id}",
+        }
+        yield Declined(decision.reason + told[policy], request.meter.tokens())
+
+
+def _dispatched(decision: Decision) -> Dispatched:
+    choice = decision.choice
+    reference, task = ("", "") if choice is None else (choice.reference, "" if choice.reference else choice.name)
+    return Dispatched(reference, task, decision.reason, decision.confidence, decision.named)

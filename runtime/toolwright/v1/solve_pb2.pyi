@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from toolwright.v1 import execution_pb2 as _execution_pb2
 from toolwright.v1 import tools_pb2 as _tools_pb2
@@ -29,19 +30,29 @@ class SolveRequest(_message.Message):
 
     QUESTION_FIELD_NUMBER: _builtins.int
     TOOL_FIELD_NUMBER: _builtins.int
+    AMONG_FIELD_NUMBER: _builtins.int
+    DISPATCH_ONLY_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """1 to 65,536 bytes."""
     tool: _builtins.str
     """Skips the dispatcher: `name`, `name@version` or `sha256:…`."""
+    dispatch_only: _builtins.bool
+    """Ends with `dispatched`: nothing is called, answered or kept. For measuring the dispatcher."""
+    @_builtins.property
+    def among(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the only tools and tasks that the dispatcher is offered, at most 128. Default: those that fit best."""
+
     def __init__(
         self,
         *,
         question: _builtins.str = ...,
         tool: _builtins.str = ...,
+        among: _abc.Iterable[_builtins.str] | None = ...,
+        dispatch_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "dispatch_only", b"dispatch_only", "question", b"question", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -60,6 +71,7 @@ class SolveResponse(_message.Message):
     ANSWERED_FIELD_NUMBER: _builtins.int
     DECLINED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def dispatched(self) -> Global___Dispatched:
         """The dispatcher has decided."""
@@ -88,6 +100,10 @@ class SolveResponse(_message.Message):
     def failed(self) -> Global___Failed:
         """A tool fits but gave no answer. Last message."""
 
+    @_builtins.property
+    def missed(self) -> Global___Missed:
+        """No tool fits; the question is kept with its like."""
+
     def __init__(
         self,
         *,
@@ -98,12 +114,13 @@ class SolveResponse(_message.Message):
         answered: Global___Answered | None = ...,
         declined: Global___Declined | None = ...,
         failed: Global___Failed | None = ...,
+        missed: Global___Missed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "called", b"called", "declined", b"declined", "dispatched", b"dispatched", "event", b"event", "failed", b"failed", "making", b"making", "ran", b"ran"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "called", b"called", "declined", b"declined", "dispatched", b"dispatched", "event", b"event", "failed", b"failed", "making", b"making", "missed", b"missed", "ran", b"ran"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "called", b"called", "declined", b"declined", "dispatched", b"dispatched", "event", b"event", "failed", b"failed", "making", b"making", "ran", b"ran"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "called", b"called", "declined", b"declined", "dispatched", b"dispatched", "event", b"event", "failed", b"failed", "making", b"making", "missed", b"missed", "ran", b"ran"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["dispatched", "making", "called", "ran", "answered", "declined", "failed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["dispatched", "making", "called", "ran", "answered", "declined", "failed", "missed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -118,26 +135,70 @@ class Dispatched(_message.Message):
     TOOL_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    NAMED_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
     """`name@version` of the chosen tool; empty for none."""
     task: _builtins.str
     """Name of the task for which a tool has to be made first; empty for none."""
     reason: _builtins.str
     """The dispatcher's reason. Untrusted text."""
+    confidence: _builtins.int
+    """How sure the model was of what it named, 0 to 100; 100 if it did not say."""
+    named: _builtins.str
+    """Name of the tool or task that the model named; empty for none. Where nothing was chosen all the same, the
+    confidence was below the setting `dispatch.threshold`.
+    """
     def __init__(
         self,
         *,
         tool: _builtins.str = ...,
         task: _builtins.str = ...,
         reason: _builtins.str = ...,
+        confidence: _builtins.int = ...,
+        named: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "task", b"task", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "named", b"named", "reason", b"reason", "task", b"task", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Dispatched: _TypeAlias = Dispatched  # noqa: Y015
+
+@_typing.final
+class Missed(_message.Message):
+    """Missed says that no tool fits the question, which is kept in a group of its kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
+    MISS_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """Id of the group."""
+    count: _builtins.int
+    """Different questions of the group that have an answer."""
+    needed: _builtins.int
+    """Answered questions from which a tool is made."""
+    miss: _builtins.str
+    """Id of the question."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        count: _builtins.int = ...,
+        needed: _builtins.int = ...,
+        miss: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "group", b"group", "miss", b"miss", "needed", b"needed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Missed: _TypeAlias = Missed  # noqa: Y015
 
 @_typing.final
 class Called(_message.Message):
@@ -184,6 +245,7 @@ class Answered(_message.Message):
     TOOL_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     TOKEN_USE_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
     """In the form of the tool's answer kind."""
     result_json: _builtins.str
@@ -192,6 +254,10 @@ class Answered(_message.Message):
     """`name@version`."""
     execution_id: _builtins.str
     """The execution behind the answer."""
+    by: _builtins.str
+    """`tool`; or who answered where no tool fitted: `strong model`, or as a person said. `tool`, `execution_id` and
+    `result_json` are empty then.
+    """
     @_builtins.property
     def token_use(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.TokenUse]:
         """What the question cost."""
@@ -204,10 +270,11 @@ class Answered(_message.Message):
         tool: _builtins.str = ...,
         execution_id: _builtins.str = ...,
         token_use: _abc.Iterable[_types_pb2.TokenUse] | None = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "execution_id", b"execution_id", "result_json", b"result_json", "token_use", b"token_use", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "by", b"by", "execution_id", b"execution_id", "result_json", b"result_json", "token_use", b"token_use", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,3 +343,265 @@ class Failed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Failed: _TypeAlias = Failed  # noqa: Y015
+
+@_typing.final
+class Miss(_message.Message):
+    """Miss is a question that no tool fitted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_TIME_FIELD_NUMBER: _builtins.int
+    LAST_TIME_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id."""
+    group: _builtins.str
+    """Id of its group."""
+    question: _builtins.str
+    """The question. Untrusted text."""
+    count: _builtins.int
+    """How often it was asked."""
+    answer: _builtins.str
+    """Empty as long as nobody answered. Untrusted text."""
+    answered_by: _builtins.str
+    """`strong model`, or who a person said to be (not authenticated); empty without an answer."""
+    @_builtins.property
+    def first_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked first."""
+
+    @_builtins.property
+    def last_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked last."""
+
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was answered; absent without an answer."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        group: _builtins.str = ...,
+        question: _builtins.str = ...,
+        count: _builtins.int = ...,
+        first_time: _timestamp_pb2.Timestamp | None = ...,
+        last_time: _timestamp_pb2.Timestamp | None = ...,
+        answer: _builtins.str = ...,
+        answered_by: _builtins.str = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "first_time", b"first_time", "last_time", b"last_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answer_time", b"answer_time", "answered_by", b"answered_by", "count", b"count", "first_time", b"first_time", "group", b"group", "id", b"id", "last_time", b"last_time", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Miss: _TypeAlias = Miss  # noqa: Y015
+
+@_typing.final
+class MissGroup(_message.Message):
+    """MissGroup is a group of questions that are alike, and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_TIME_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id."""
+    state: _builtins.str
+    """`open`, `making`, `made` or `unmakeable`."""
+    name: _builtins.str
+    """Of the tool that is wanted; empty until a making begins."""
+    description: _builtins.str
+    """What its questions have in common. Untrusted text."""
+    misses: _builtins.int
+    """Different questions."""
+    asked: _builtins.int
+    """Questions, repeated ones counted each time."""
+    answered: _builtins.int
+    """Different questions that have an answer."""
+    attempts: _builtins.int
+    """Makings that came to an end."""
+    failure: _builtins.str
+    """Why the last making came to nothing. Untrusted text."""
+    tool: _builtins.str
+    """`name@version` of what was made; empty for nothing."""
+    cost_usd: _builtins.float
+    """What all makings cost, in US dollars."""
+    needed: _builtins.int
+    """Answered questions from which a tool is made."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When its first question was asked."""
+
+    @_builtins.property
+    def not_before_time(self) -> _timestamp_pb2.Timestamp:
+        """No making begins before this time; absent where nothing is waited for."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        state: _builtins.str = ...,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        misses: _builtins.int = ...,
+        asked: _builtins.int = ...,
+        answered: _builtins.int = ...,
+        attempts: _builtins.int = ...,
+        failure: _builtins.str = ...,
+        not_before_time: _timestamp_pb2.Timestamp | None = ...,
+        tool: _builtins.str = ...,
+        cost_usd: _builtins.float = ...,
+        needed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "not_before_time", b"not_before_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "asked", b"asked", "attempts", b"attempts", "cost_usd", b"cost_usd", "create_time", b"create_time", "description", b"description", "failure", b"failure", "id", b"id", "misses", b"misses", "name", b"name", "needed", b"needed", "not_before_time", b"not_before_time", "state", b"state", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissGroup: _TypeAlias = MissGroup  # noqa: Y015
+
+@_typing.final
+class ListMissesRequest(_message.Message):
+    """ListMissesRequest asks for groups, or for the questions of one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """Id of a group, whose questions are wanted; empty for all groups."""
+    page_size: _builtins.int
+    """1 to 1,000. Default 100."""
+    page_token: _builtins.str
+    """From the last response to the same request; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMissesRequest: _TypeAlias = ListMissesRequest  # noqa: Y015
+
+@_typing.final
+class ListMissesResponse(_message.Message):
+    """ListMissesResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissGroup]:
+        """Groups, in no order that says anything; of a request for one group, that group alone."""
+
+    @_builtins.property
+    def misses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Miss]:
+        """Questions of the group that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___MissGroup] | None = ...,
+        misses: _abc.Iterable[Global___Miss] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "misses", b"misses", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMissesResponse: _TypeAlias = ListMissesResponse  # noqa: Y015
+
+@_typing.final
+class AnswerMissRequest(_message.Message):
+    """AnswerMissRequest brings a person's answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MISS_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    miss: _builtins.str
+    """Id of the question."""
+    answer: _builtins.str
+    """The answer, 1 to 16,384 bytes."""
+    actor: _builtins.str
+    """Who answers, at most 200 characters; kept as said. Default `person`."""
+    def __init__(
+        self,
+        *,
+        miss: _builtins.str = ...,
+        answer: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "answer", b"answer", "miss", b"miss"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerMissRequest: _TypeAlias = AnswerMissRequest  # noqa: Y015
+
+@_typing.final
+class AnswerMissResponse(_message.Message):
+    """AnswerMissResponse is the question as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MISS_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def miss(self) -> Global___Miss:
+        """The question."""
+
+    @_builtins.property
+    def group(self) -> Global___MissGroup:
+        """Its group."""
+
+    def __init__(
+        self,
+        *,
+        miss: Global___Miss | None = ...,
+        group: Global___MissGroup | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "miss", b"miss"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "miss", b"miss"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerMissResponse: _TypeAlias = AnswerMissResponse  # noqa: Y015

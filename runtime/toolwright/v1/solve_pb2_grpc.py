@@ -31,6 +31,8 @@ class SolveServiceStub:
     Errors: INVALID_ARGUMENT (a field), FAILED_PRECONDITION (the model endpoint refused the request),
     UNAVAILABLE (model endpoint, engine, registry), and those of ExecutionService. A question that no
     tool fits, and one that the tool fails on, are normal ends: `declined` and `failed`.
+    ListMisses and AnswerMiss: INVALID_ARGUMENT (a field), NOT_FOUND (no such group or question), FAILED_PRECONDITION
+    (answers to misses are not taken: see the setting `dispatch.answer_misses`), UNAVAILABLE and DATA_LOSS (the registry).
     """
 
     def __init__(self, channel):
@@ -44,6 +46,16 @@ class SolveServiceStub:
                 request_serializer=toolwright_dot_v1_dot_solve__pb2.SolveRequest.SerializeToString,
                 response_deserializer=toolwright_dot_v1_dot_solve__pb2.SolveResponse.FromString,
                 _registered_method=True)
+        self.ListMisses = channel.unary_unary(
+                '/toolwright.v1.SolveService/ListMisses',
+                request_serializer=toolwright_dot_v1_dot_solve__pb2.ListMissesRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_solve__pb2.ListMissesResponse.FromString,
+                _registered_method=True)
+        self.AnswerMiss = channel.unary_unary(
+                '/toolwright.v1.SolveService/AnswerMiss',
+                request_serializer=toolwright_dot_v1_dot_solve__pb2.AnswerMissRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_solve__pb2.AnswerMissResponse.FromString,
+                _registered_method=True)
 
 
 class SolveServiceServicer:
@@ -52,12 +64,31 @@ class SolveServiceServicer:
     Errors: INVALID_ARGUMENT (a field), FAILED_PRECONDITION (the model endpoint refused the request),
     UNAVAILABLE (model endpoint, engine, registry), and those of ExecutionService. A question that no
     tool fits, and one that the tool fails on, are normal ends: `declined` and `failed`.
+    ListMisses and AnswerMiss: INVALID_ARGUMENT (a field), NOT_FOUND (no such group or question), FAILED_PRECONDITION
+    (answers to misses are not taken: see the setting `dispatch.answer_misses`), UNAVAILABLE and DATA_LOSS (the registry).
     """
 
     def Solve(self, request, context):
         """Solve lets the dispatcher choose a tool, the light model call it, and the sandbox run it. Order
         of messages: `dispatched`, then any number of `making` where a tool had to be made first, then one or
-        two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last.
+        two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last. Where no tool
+        fits: `dispatched`, `missed`, and `answered` (by the strong model, where the server's policy asks it) or
+        `declined`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMisses(self, request, context):
+        """ListMisses returns groups of questions that no tool fitted; or, of one group, its questions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerMiss(self, request, context):
+        """AnswerMiss keeps a person's answer to a question that no tool fitted, in the place of an earlier one. With enough
+        answered questions in its group a tool is made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,6 +101,16 @@ def add_SolveServiceServicer_to_server(servicer, server):
                     servicer.Solve,
                     request_deserializer=toolwright_dot_v1_dot_solve__pb2.SolveRequest.FromString,
                     response_serializer=toolwright_dot_v1_dot_solve__pb2.SolveResponse.SerializeToString,
+            ),
+            'ListMisses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMisses,
+                    request_deserializer=toolwright_dot_v1_dot_solve__pb2.ListMissesRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_solve__pb2.ListMissesResponse.SerializeToString,
+            ),
+            'AnswerMiss': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerMiss,
+                    request_deserializer=toolwright_dot_v1_dot_solve__pb2.AnswerMissRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_solve__pb2.AnswerMissResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -85,6 +126,8 @@ class SolveService:
     Errors: INVALID_ARGUMENT (a field), FAILED_PRECONDITION (the model endpoint refused the request),
     UNAVAILABLE (model endpoint, engine, registry), and those of ExecutionService. A question that no
     tool fits, and one that the tool fails on, are normal ends: `declined` and `failed`.
+    ListMisses and AnswerMiss: INVALID_ARGUMENT (a field), NOT_FOUND (no such group or question), FAILED_PRECONDITION
+    (answers to misses are not taken: see the setting `dispatch.answer_misses`), UNAVAILABLE and DATA_LOSS (the registry).
     """
 
     @staticmethod
@@ -104,6 +147,60 @@ class SolveService:
             '/toolwright.v1.SolveService/Solve',
             toolwright_dot_v1_dot_solve__pb2.SolveRequest.SerializeToString,
             toolwright_dot_v1_dot_solve__pb2.SolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMisses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.SolveService/ListMisses',
+            toolwright_dot_v1_dot_solve__pb2.ListMissesRequest.SerializeToString,
+            toolwright_dot_v1_dot_solve__pb2.ListMissesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerMiss(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.SolveService/AnswerMiss',
+            toolwright_dot_v1_dot_solve__pb2.AnswerMissRequest.SerializeToString,
+            toolwright_dot_v1_dot_solve__pb2.AnswerMissResponse.FromString,
             options,
             channel_credentials,
             insecure,

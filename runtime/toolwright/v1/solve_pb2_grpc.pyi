@@ -32,6 +32,8 @@ class SolveServiceStub:
     Errors: INVALID_ARGUMENT (a field), FAILED_PRECONDITION (the model endpoint refused the request),
     UNAVAILABLE (model endpoint, engine, registry), and those of ExecutionService. A question that no
     tool fits, and one that the tool fails on, are normal ends: `declined` and `failed`.
+    ListMisses and AnswerMiss: INVALID_ARGUMENT (a field), NOT_FOUND (no such group or question), FAILED_PRECONDITION
+    (answers to misses are not taken: see the setting `dispatch.answer_misses`), UNAVAILABLE and DATA_LOSS (the registry).
     """
 
     @_typing.overload
@@ -41,7 +43,15 @@ class SolveServiceStub:
     Solve: _grpc.UnaryStreamMultiCallable[_solve_pb2.SolveRequest, _solve_pb2.SolveResponse]
     """Solve lets the dispatcher choose a tool, the light model call it, and the sandbox run it. Order
     of messages: `dispatched`, then any number of `making` where a tool had to be made first, then one or
-    two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last.
+    two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last. Where no tool
+    fits: `dispatched`, `missed`, and `answered` (by the strong model, where the server's policy asks it) or
+    `declined`.
+    """
+    ListMisses: _grpc.UnaryUnaryMultiCallable[_solve_pb2.ListMissesRequest, _solve_pb2.ListMissesResponse]
+    """ListMisses returns groups of questions that no tool fitted; or, of one group, its questions."""
+    AnswerMiss: _grpc.UnaryUnaryMultiCallable[_solve_pb2.AnswerMissRequest, _solve_pb2.AnswerMissResponse]
+    """AnswerMiss keeps a person's answer to a question that no tool fitted, in the place of an earlier one. With enough
+    answered questions in its group a tool is made.
     """
 
 @_typing.type_check_only
@@ -51,13 +61,23 @@ class SolveServiceAsyncStub(SolveServiceStub):
     Errors: INVALID_ARGUMENT (a field), FAILED_PRECONDITION (the model endpoint refused the request),
     UNAVAILABLE (model endpoint, engine, registry), and those of ExecutionService. A question that no
     tool fits, and one that the tool fails on, are normal ends: `declined` and `failed`.
+    ListMisses and AnswerMiss: INVALID_ARGUMENT (a field), NOT_FOUND (no such group or question), FAILED_PRECONDITION
+    (answers to misses are not taken: see the setting `dispatch.answer_misses`), UNAVAILABLE and DATA_LOSS (the registry).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Solve: _aio.UnaryStreamMultiCallable[_solve_pb2.SolveRequest, _solve_pb2.SolveResponse]  # type: ignore[assignment]
     """Solve lets the dispatcher choose a tool, the light model call it, and the sandbox run it. Order
     of messages: `dispatched`, then any number of `making` where a tool had to be made first, then one or
-    two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last.
+    two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last. Where no tool
+    fits: `dispatched`, `missed`, and `answered` (by the strong model, where the server's policy asks it) or
+    `declined`.
+    """
+    ListMisses: _aio.UnaryUnaryMultiCallable[_solve_pb2.ListMissesRequest, _solve_pb2.ListMissesResponse]  # type: ignore[assignment]
+    """ListMisses returns groups of questions that no tool fitted; or, of one group, its questions."""
+    AnswerMiss: _aio.UnaryUnaryMultiCallable[_solve_pb2.AnswerMissRequest, _solve_pb2.AnswerMissResponse]  # type: ignore[assignment]
+    """AnswerMiss keeps a person's answer to a question that no tool fitted, in the place of an earlier one. With enough
+    answered questions in its group a tool is made.
     """
 
 class SolveServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -66,6 +86,8 @@ class SolveServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors: INVALID_ARGUMENT (a field), FAILED_PRECONDITION (the model endpoint refused the request),
     UNAVAILABLE (model endpoint, engine, registry), and those of ExecutionService. A question that no
     tool fits, and one that the tool fails on, are normal ends: `declined` and `failed`.
+    ListMisses and AnswerMiss: INVALID_ARGUMENT (a field), NOT_FOUND (no such group or question), FAILED_PRECONDITION
+    (answers to misses are not taken: see the setting `dispatch.answer_misses`), UNAVAILABLE and DATA_LOSS (the registry).
     """
 
     @_abc_1.abstractmethod
@@ -76,7 +98,27 @@ class SolveServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_solve_pb2.SolveResponse], _abc.AsyncIterator[_solve_pb2.SolveResponse]]:
         """Solve lets the dispatcher choose a tool, the light model call it, and the sandbox run it. Order
         of messages: `dispatched`, then any number of `making` where a tool had to be made first, then one or
-        two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last.
+        two pairs of `called` and `ran`, and one of `answered`, `declined` or `failed` as the last. Where no tool
+        fits: `dispatched`, `missed`, and `answered` (by the strong model, where the server's policy asks it) or
+        `declined`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMisses(
+        self,
+        request: _solve_pb2.ListMissesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_solve_pb2.ListMissesResponse, _abc.Awaitable[_solve_pb2.ListMissesResponse]]:
+        """ListMisses returns groups of questions that no tool fitted; or, of one group, its questions."""
+
+    @_abc_1.abstractmethod
+    def AnswerMiss(
+        self,
+        request: _solve_pb2.AnswerMissRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_solve_pb2.AnswerMissResponse, _abc.Awaitable[_solve_pb2.AnswerMissResponse]]:
+        """AnswerMiss keeps a person's answer to a question that no tool fitted, in the place of an earlier one. With enough
+        answered questions in its group a tool is made.
         """
 
 def add_SolveServiceServicer_to_server(servicer: SolveServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -128,7 +128,7 @@ class ToolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SearchTools(self, request, context):
-        """SearchTools ranks tools by how well they fit a text. Not served yet: UNIMPLEMENTED.
+        """SearchTools ranks tools by how well they fit a text, and leaves out those that share no word with it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

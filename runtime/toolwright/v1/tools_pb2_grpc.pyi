@@ -54,7 +54,7 @@ class ToolServiceStub:
     ListTools: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ListToolsRequest, _tools_pb2.ListToolsResponse]
     """ListTools returns the newest version of each name, by name."""
     SearchTools: _grpc.UnaryUnaryMultiCallable[_tools_pb2.SearchToolsRequest, _tools_pb2.SearchToolsResponse]
-    """SearchTools ranks tools by how well they fit a text. Not served yet: UNIMPLEMENTED."""
+    """SearchTools ranks tools by how well they fit a text, and leaves out those that share no word with it."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_tools_pb2.SetAliasRequest, _tools_pb2.SetAliasResponse]
     """SetAlias points an alias at a version. Not served yet: UNIMPLEMENTED."""
     QuarantineTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.QuarantineToolRequest, _tools_pb2.QuarantineToolResponse]
@@ -90,7 +90,7 @@ class ToolServiceAsyncStub(ToolServiceStub):
     ListTools: _aio.UnaryUnaryMultiCallable[_tools_pb2.ListToolsRequest, _tools_pb2.ListToolsResponse]  # type: ignore[assignment]
     """ListTools returns the newest version of each name, by name."""
     SearchTools: _aio.UnaryUnaryMultiCallable[_tools_pb2.SearchToolsRequest, _tools_pb2.SearchToolsResponse]  # type: ignore[assignment]
-    """SearchTools ranks tools by how well they fit a text. Not served yet: UNIMPLEMENTED."""
+    """SearchTools ranks tools by how well they fit a text, and leaves out those that share no word with it."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_tools_pb2.SetAliasRequest, _tools_pb2.SetAliasResponse]  # type: ignore[assignment]
     """SetAlias points an alias at a version. Not served yet: UNIMPLEMENTED."""
     QuarantineTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.QuarantineToolRequest, _tools_pb2.QuarantineToolResponse]  # type: ignore[assignment]
@@ -153,7 +153,7 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tools_pb2.SearchToolsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.SearchToolsResponse, _abc.Awaitable[_tools_pb2.SearchToolsResponse]]:
-        """SearchTools ranks tools by how well they fit a text. Not served yet: UNIMPLEMENTED."""
+        """SearchTools ranks tools by how well they fit a text, and leaves out those that share no word with it."""
 
     @_abc_1.abstractmethod
     def SetAlias(

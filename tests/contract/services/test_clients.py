@@ -63,6 +63,8 @@ from toolwright.services.testing import (
     sample_execution,
     serving,
 )
+from toolwright.settings import AnswerMisses, DispatchSettings
+from toolwright.solving.misses import MissDesk
 
 if TYPE_CHECKING:
     from tests.contract.services.conftest import Connect
@@ -472,6 +474,53 @@ def test_tools_are_shown(connect: Connect) -> None:
     assert listed[7] == details.info
     assert details.source == sample_version().source
     assert details.verification == sample_record(sample_version("tool0007"), "v-tool0007")
+
+
+def test_searching(connect: Connect) -> None:
+    """What shares a word with the text comes back, best first."""
+    store = MemoryStore(clock=lambda: 1.5)
+    for name in ("sort_words", "close_brackets", "find_slot"):
+        version = sample_version(name)
+        store.admit(version, sample_record(version, f"v-{name}"), sample_task(name))
+    with serving(parts(store=store)) as address, connect(address) as client:
+        assert [tool.name for tool in client.search_tools("Which brackets close?", limit=1)] == ["close_brackets"]
+        with pytest.raises(InvalidInput, match="limit"):
+            client.search_tools("x", limit=101)
+
+
+def test_misses_are_shown_and_answered(connect: Connect) -> None:
+    """Groups and questions go on over pages; an answer comes back with its group, or it is said why none is taken."""
+    store = MemoryStore()
+    desk = MissDesk(store.misses, DispatchSettings(answer_misses=AnswerMisses.PERSON))
+    for number in range(130):
+        desk.note(f"What is {number} plus \0?")
+    with serving(parts(store=store, desk=desk)) as address, connect(address) as client:
+        (group,) = client.miss_groups()
+        found, misses = client.misses(group.group_id)
+        assert (found.misses, len(misses)) == (130, 130)
+        miss, after = client.answer_miss(misses[7].miss_id, "7", actor="Ada")
+        assert (miss.question, miss.answer, miss.answered_by, after.answered) == (misses[7].question, "7", "Ada", 1)
+        with pytest.raises(NotFound):
+            client.misses("nothing")
+        with pytest.raises(InvalidInput):
+            client.misses("")
+        with pytest.raises(InvalidInput, match="answer"):
+            client.answer_miss(misses[0].miss_id, " ")
+    with (
+        serving(parts(store=store)) as address,
+        connect(address) as client,
+        pytest.raises(NotReady, match="answer_misses"),
+    ):
+        client.answer_miss(misses[0].miss_id, "1")
+
+
+def test_the_dispatcher_alone(connect: Connect) -> None:
+    """Which tools it is offered arrives, and the decision is the end."""
+    solver = ScriptedSolver(lambda question, scope: iter([Dispatched("add@1", "", "fits", 70, "add")]))
+    with serving(parts(solver=solver)) as address, connect(address) as client:
+        (event,) = client.solve("What?", among=["add", "sub"], dispatch_only=True)
+    assert event == Dispatched("add@1", "", "fits", 70, "add")
+    assert solver.narrowed == [(("add", "sub"), True)]
 
 
 def test_solving_is_streamed(connect: Connect) -> None:

@@ -34,7 +34,18 @@ DESCRIPTORS = [
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
-SERVED = {"ExecuteTool", "ExecuteBatch", "MakeTool", "RegisterTool", "GetTool", "ListTools", "Solve"}
+SERVED = {
+    "ExecuteTool",
+    "ExecuteBatch",
+    "MakeTool",
+    "RegisterTool",
+    "GetTool",
+    "ListTools",
+    "SearchTools",
+    "Solve",
+    "ListMisses",
+    "AnswerMiss",
+}
 
 
 @pytest.fixture
@@ -98,6 +109,12 @@ def test_a_request_that_is_no_message_is_the_callers_fault(channel: grpc.Channel
         ("RegisterTool", tools_pb2.RegisterToolRequest(), "task"),
         ("RegisterTool", tools_pb2.RegisterToolRequest(task=tools_pb2.Task(name="add")), "source"),
         ("GetTool", tools_pb2.GetToolRequest(), "tool"),
+        ("SearchTools", tools_pb2.SearchToolsRequest(), "query"),
+        ("SearchTools", tools_pb2.SearchToolsRequest(query="x", limit=101), "limit"),
+        ("ListMisses", solve_pb2.ListMissesRequest(page_token="x"), "page_token"),
+        ("ListMisses", solve_pb2.ListMissesRequest(page_size=-1), "page_size"),
+        ("AnswerMiss", solve_pb2.AnswerMissRequest(answer="x"), "miss"),
+        ("AnswerMiss", solve_pb2.AnswerMissRequest(miss="x", actor="a" * 201), "actor"),
         ("ListTools", tools_pb2.ListToolsRequest(page_size=-1), "page_size"),
         ("ListTools", tools_pb2.ListToolsRequest(page_size=1001), "page_size"),
         ("ListTools", tools_pb2.ListToolsRequest(page_token="junk"), "page_token"),

@@ -13,7 +13,7 @@ from toolwright.llm.offline.script import Script, ScriptedReply
 from toolwright.llm.offline.tasks import TaskScript
 from toolwright.making import prompts
 from toolwright.solving import prompts as prompts_of_solving
-from toolwright.solving.choices import Choice
+from toolwright.solving.cards import Choice
 
 
 def kind(letter: str) -> TaskScript:

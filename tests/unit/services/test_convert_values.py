@@ -20,6 +20,7 @@ from toolwright.domain.events import (
     Judged,
     Made,
     MakingEvent,
+    Missed,
     NotMade,
     Proposed,
     Ran,
@@ -72,6 +73,9 @@ MAKING: list[MakingEvent] = [
 SOLVING: list[SolveEvent] = [
     Dispatched("add@3", "", "fits"),
     Dispatched("", "add", ""),
+    Dispatched("", "", "not sure", 40, "add"),
+    Missed("0123456789abcdef", 7, 8, "fedcba9876543210"),
+    Answered("(B)", "", "", "", USES, "strong model"),
     Called("add@3", '{"a":1}', repair=True, refusal="b is missing"),
     Ran(sample_execution()),
     Answered("(B)", '"B"', "add@3", "e-1", USES),

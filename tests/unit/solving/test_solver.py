@@ -24,7 +24,18 @@ from toolwright.calling.testing import (
     failed,
     says,
 )
-from toolwright.domain.events import Answered, Called, Declined, Dispatched, Failed, Made, NotMade, Ran, SolveEvent
+from toolwright.domain.events import (
+    Answered,
+    Called,
+    Declined,
+    Dispatched,
+    Failed,
+    Made,
+    Missed,
+    NotMade,
+    Ran,
+    SolveEvent,
+)
 from toolwright.domain.gates import GatePolicy
 from toolwright.domain.ledger import CostKey
 from toolwright.domain.outcome import Status
@@ -43,10 +54,10 @@ from toolwright.errors import (
 )
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
-from toolwright.registry.base import Heading
 from toolwright.registry.memory import MemoryStore
+from toolwright.registry.memory_search import Listed
 from toolwright.sandbox.base import Cancellation
-from toolwright.solving.choices import MAX_CHOICES, Choices
+from toolwright.solving.choices import MAX_CANDIDATES, Choices
 from toolwright.solving.pending import COOL_DOWN_S
 from toolwright.solving.solver import Solver
 
@@ -131,7 +142,7 @@ def test_the_chosen_tool_answers() -> None:
     """Dispatched, called, ran, answered; every step names the version, and the cost is summed."""
     at = bench(chooses("add_tool"))
     dispatched, called, ran, answered = at.solve("What is 20 plus 22?")
-    assert dispatched == Dispatched("add_tool@1", "", "It fits.")
+    assert dispatched == Dispatched("add_tool@1", "", "It fits.", named="add_tool")
     assert called == Called("add_tool@1", '{"a": 20, "b": 22}', repair=False)
     assert isinstance(ran, Ran)
     assert isinstance(answered, Answered)
@@ -191,8 +202,8 @@ class HeldBack(MemoryStore):
     def get_tool(self, reference: str) -> RegisteredTool:
         return replace(super().get_tool(reference), state=ToolState.QUARANTINED)
 
-    def headings(self) -> Sequence[Heading]:
-        return [replace(heading, state=ToolState.QUARANTINED) for heading in super().headings()]
+    def _listed(self) -> Sequence[Listed]:
+        return []
 
 
 def test_a_version_held_back_is_not_used() -> None:
@@ -228,8 +239,10 @@ def test_the_dispatcher_sees_all_tools_and_the_bare_question() -> None:
 def test_no_fitting_tool_is_declined_with_the_reason() -> None:
     """Nothing is called and nothing is run."""
     at = bench(calls("choose_tool", {"tool": "none", "reason": "Nothing\nfits\x1b[0m."}))
-    dispatched, declined = at.solve("What is love?")
+    dispatched, missed, declined = at.solve("What is love?")
     assert dispatched == Dispatched("", "", "Nothing fits [0m.")
+    assert isinstance(missed, Missed)
+    assert (missed.count, missed.needed) == (0, 8)
     assert isinstance(declined, Declined)
     assert declined.reason == "Nothing fits [0m."
     assert [use.role for use in declined.token_use] == [Role.DISPATCHER]
@@ -274,7 +287,7 @@ def test_a_task_without_a_tool_is_made_first() -> None:
     at.store.save_task(task("sums"))
     at.maker.replies = [says("Sorry."), says("```python\n# add\n```")]
     events = at.solve("What is 20 plus 22?")
-    assert events[0] == Dispatched("", "sums", "It fits.")
+    assert events[0] == Dispatched("", "sums", "It fits.", named="sums")
     made = next(event for event in events if isinstance(event, Made))
     assert {use.role for use in made.token_use} == {Role.MAKER, Role.USER}
     end = events[-1]
@@ -311,7 +324,7 @@ def test_a_task_that_was_just_refused_is_not_made_again() -> None:
     at = refusing()
     asked = len(at.maker.requests)
     dispatched, declined = at.solve("What is 20 plus 22?")
-    assert dispatched == Dispatched("", "sums", "It fits.")
+    assert dispatched == Dispatched("", "sums", "It fits.", named="sums")
     assert isinstance(declined, Declined)
     for part in ("no tool could be made for 'sums' 0 min ago", "10 min", "no fenced ```python block"):
         assert part in declined.reason
@@ -491,11 +504,11 @@ def test_cancellation_and_deadline_stop_between_steps() -> None:
 def test_very_many_tools_are_cut_to_those_that_share_words() -> None:
     """The dispatcher is offered a bounded list, which holds the likeliest tool."""
     store = MemoryStore()
-    for number in range(MAX_CHOICES + 50):
+    for number in range(MAX_CANDIDATES + 50):
         store.save_task(task(f"task_{number:03}"))
     store.save_task(replace(task("zzz_anagrams"), description="Unscramble anagrams of rivers."))
-    names = [choice.name for choice in Choices(store).offered_for("Which anagrams of rivers are these?")]
-    assert len(names) == MAX_CHOICES
+    names = [choice.name for choice in Choices(store).offered_for("Which anagrams of rivers are these?").choices]
+    assert 0 < len(names) <= MAX_CANDIDATES
     assert "zzz_anagrams" in names
     assert names == sorted(names)
 
@@ -525,21 +538,21 @@ def test_what_was_offered_is_not_read_again() -> None:
     """A question reads what is new since the last one, and sees what has changed."""
     store = CountingStore()
     at = Bench(ScriptedModel([]), store=store)
-    at.keep(version("add_tool", "add"))
+    kept = at.keep(version("add_tool", "add"))
     store.save_task(task("sums"))
     choices = Choices(store)
     before = choices.offered_for("What?")
-    assert store.read == ["add_tool@1", "sums"]
+    assert store.read == [kept.version.digest, "sums"]
     assert choices.offered_for("What?") == before
     assert len(store.read) == 2
 
     newer = at.keep(version("add_tool", "pick"))
     store.save_task(replace(task("sums"), description="Otherwise."))
-    changed = choices.offered_for("What?")
+    changed = choices.offered_for("What?").choices
     assert [(choice.reference, choice.summary) for choice in changed] == [
         ("add_tool@2", "Does pick."),
         ("", "Otherwise."),
     ]
     assert store.read[2:] == [newer.version.digest, "sums"]
     at.keep(version("sums", "add"))
-    assert [choice.reference for choice in choices.offered_for("What?")] == ["add_tool@2", "sums@1"]
+    assert [choice.reference for choice in choices.offered_for("What?").choices] == ["add_tool@2", "sums@1"]

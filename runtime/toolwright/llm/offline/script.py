@@ -20,6 +20,8 @@ NONE = "none"
 
 _ABOUT = "I am the offline model: I hold scripted replies and no language model."
 _EXAMPLE = re.compile(r"^\W*Question\W*:[ \t]*(.+?)\s*^\W*Answer\W*:", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_NAME_TOOL = "name_tool"
+_QUOTED_EXAMPLE = re.compile(r"^Question:\n((?: {4}.*\n?)+)", re.MULTILINE)
 _NAMED = re.compile(r"\b(?:named|called)\s+(?:exactly\s+)?`([A-Za-z_][A-Za-z0-9_]*)`")
 _TASK = re.compile(r"^\W*Task\W*:\W*([A-Za-z_][A-Za-z0-9_]*)\W*$", re.MULTILINE)
 # A line of the prompt's own: what is set in by four spaces or more quotes tools and people.
@@ -58,7 +60,9 @@ class Script:
 
 
 def _make(script: Script, request: ChatRequest) -> ScriptedReply:
-    """Propose: the n-th reply of the kind that the example questions are of."""
+    """Propose: the n-th reply of the kind that the example questions are of. Asked for a name, give the kind's."""
+    if any(function.name == _NAME_TOOL for function in request.functions):
+        return _name(script, request)
     prompt = next((turn.text for turn in request.turns if turn.role == "user"), "")
     examples = [match.group(1).strip() for match in _EXAMPLE.finditer(prompt)]
     kind = next((found for example in examples if (found := script.kind_of(example))), None)
@@ -69,6 +73,16 @@ def _make(script: Script, request: ChatRequest) -> ScriptedReply:
     # what the prompt says of the function stands after the description and the examples, which may hold the same words
     names = _NAMED.findall(prompt) or _TASK.findall(prompt)[:1] or [kind.kind]
     return ScriptedReply(kind.proposal(attempt, names[-1]))
+
+
+def _name(script: Script, request: ChatRequest) -> ScriptedReply:
+    """Name the kind that the example questions are of."""
+    examples = [textwrap.dedent(match.group(1)).strip() for match in _QUOTED_EXAMPLE.finditer(request.question)]
+    kind = next((found for example in examples if (found := script.kind_of(example))), None)
+    if kind is None:
+        return ScriptedReply(f"{_ABOUT} I know no name for these questions.")
+    named = {"name": kind.kind, "description": f"Questions of the kind {kind.kind.replace('_', ' ')!r}."}
+    return ScriptedReply(function=_NAME_TOOL, arguments_json=json.dumps(named))
 
 
 def _use(script: Script, request: ChatRequest) -> ScriptedReply:
@@ -91,22 +105,31 @@ def _dispatch(script: Script, request: ChatRequest) -> ScriptedReply:
     if choosing is None:
         return ScriptedReply(f"{_ABOUT} There is no function with a list of tools to choose from.")
     kind = script.kind_of(request.question)
-    chosen, reason = NONE, "The question is of no kind that the offline model knows."
+    chosen, reason, confidence = NONE, "The question is of no kind that the offline model knows.", 90
     if kind is not None:
         reason = f"No tool shows a sample question of the kind {kind.kind}."
         for name, block in _blocks(request.instructions, _choices(choosing)):
             if any(kind.recognises(sample) for sample in _samples(block)):
-                chosen, reason = name, f"Its sample question is of the kind {kind.kind}, as this one is."
+                chosen, reason, confidence = (
+                    name,
+                    f"Its sample question is of the kind {kind.kind}, as this one is.",
+                    95,
+                )
                 break
-    return ScriptedReply(
-        function=choosing.name, arguments_json=json.dumps({"tool": chosen, "reason": reason}, ensure_ascii=False)
-    )
+    arguments: dict[str, Any] = {"tool": chosen, "reason": reason}
+    if "confidence" in choosing.properties:
+        arguments["confidence"] = confidence
+    return ScriptedReply(function=choosing.name, arguments_json=json.dumps(arguments, ensure_ascii=False))
 
 
 def _answer(script: Script, request: ChatRequest) -> ScriptedReply:
     """Answer at once, as a strong model would that is asked each question itself."""
     kind = script.kind_of(request.question)
     answer = kind.answer(request.question) if kind else ""
+    giving = next((function for function in request.functions if "answer" in function.properties), None)
+    if giving is not None:
+        given = dict.fromkeys(giving.properties, "") | {"answer": answer}
+        return ScriptedReply(function=giving.name, arguments_json=json.dumps(given, ensure_ascii=False))
     return ScriptedReply(answer or f"{_ABOUT} I cannot answer this question.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from toolwright.domain.events import (
+    BY_TOOL,
     Answered,
     Called,
     Checked,
@@ -15,6 +16,7 @@ from toolwright.domain.events import (
     Judged,
     Made,
     MakingEvent,
+    Missed,
     NotMade,
     Proposed,
     Ran,
@@ -99,7 +101,17 @@ def solve_to_wire(event: SolveEvent) -> solve_pb2.SolveResponse:
     match event:
         case Dispatched():
             return solve_pb2.SolveResponse(
-                dispatched=solve_pb2.Dispatched(tool=event.tool, task=event.task, reason=wire_text(event.reason))
+                dispatched=solve_pb2.Dispatched(
+                    tool=event.tool,
+                    task=event.task,
+                    reason=wire_text(event.reason),
+                    confidence=event.confidence,
+                    named=event.named,
+                )
+            )
+        case Missed():
+            return solve_pb2.SolveResponse(
+                missed=solve_pb2.Missed(group=event.group, count=event.count, needed=event.needed, miss=event.miss)
             )
         case Called():
             return solve_pb2.SolveResponse(
@@ -142,6 +154,7 @@ def _end_to_wire(event: Answered | Declined | Failed) -> solve_pb2.SolveResponse
                     tool=event.tool,
                     execution_id=event.execution_id,
                     token_use=token_use,
+                    by=wire_text(event.by),
                 )
             )
         case Declined():
@@ -192,6 +205,7 @@ def _answered(message: solve_pb2.Answered) -> Answered:
         message.tool,
         message.execution_id,
         tuple(map(token_use_from_wire, message.token_use)),
+        message.by or BY_TOOL,
     )
 
 
@@ -217,7 +231,10 @@ _MAKING: Final[dict[str, Callable[[Any], MakingEvent]]] = {
     "not_made": _not_made,
 }
 _SOLVING: Final[dict[str, Callable[[Any], SolveEvent]]] = {
-    "dispatched": lambda message: Dispatched(message.tool, message.task, message.reason),
+    "dispatched": lambda message: Dispatched(
+        message.tool, message.task, message.reason, message.confidence, message.named
+    ),
+    "missed": lambda message: Missed(message.group, message.count, message.needed, message.miss),
     "making": making_from_wire,
     "called": lambda message: Called(message.tool, message.arguments_json, message.repair, message.refusal),
     "ran": lambda message: Ran(execution_from_wire(message)),
