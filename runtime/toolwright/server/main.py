@@ -13,10 +13,13 @@ from types import FrameType
 from typing import Any, Final
 
 from toolwright.errors import InvalidInput
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.making.pipeline import Maker
+from toolwright.registry.admission import Admission
 from toolwright.registry.base import Store
 from toolwright.registry.open import open_store
+from toolwright.registry.signing import Keyring, PublicKey, Signer
 from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
@@ -186,15 +189,25 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
         # Before the store: a call that is killed now is still recorded.
         stack.callback(pool.close)
         models = stack.enter_context(open_models(settings))
+        signer = Signer.open(settings.signing_key)
+        keyring = Keyring((signer.public, *map(PublicKey.parse, settings.trust.trusted_keys)))
+        admission = Admission(store, signer, settings.trust.approval)
         executor = SandboxExecutor(
             pool,
             store,
             settings.sandbox.limits.limits,
             queue_s=settings.sandbox.pool.queue_timeout_s,
             isolation=settings.isolation.policy,
+            evidence=Evidence(store, keyring),
         )
         maker = ConfiguredMaker(
-            Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s),
+            Maker(
+                models=models,
+                executor=executor,
+                store=store,
+                verify_s=settings.making.verify_s,
+                admission=admission,
+            ),
             models,
             attempts=settings.making.attempts,
         )

@@ -20,6 +20,7 @@ from toolwright.settings.sections import (
     RoleSettings,
     SandboxSettings,
 )
+from toolwright.settings.trust import TrustSettings
 
 __all__ = [
     "BatchSettings",
@@ -34,6 +35,7 @@ __all__ = [
     "RoleSettings",
     "SandboxSettings",
     "Settings",
+    "TrustSettings",
     "check_listen",
     "load_settings",
 ]
