@@ -154,15 +154,16 @@ def check_alias(alias: str, field: str = "alias") -> str:
     return alias
 
 
-def check_approver(reference: str, actor: str, events: Sequence[ToolEvent]) -> int:
+def check_approver(reference: str, actor: str, events: Sequence[ToolEvent], persons: int) -> int:
     """Let `actor` approve a version to which `events` happened; return how many have approved it then.
 
-    Only what was approved since its state last changed counts.
+    Only what was approved since its state last changed counts. Where it takes several `persons`, whoever brought the
+    version is none of them.
 
     Raises:
         NotReady: they have approved it already, or brought it.
     """
-    if any(_same(event.actor, actor) for event in events if event.kind is EventKind.ADMITTED):
+    if persons > 1 and any(_same(event.actor, actor) for event in events if event.kind is EventKind.ADMITTED):
         raise NotReady(f"{actor!r} brought {reference}, so somebody else has to approve it")
     fresh: set[str] = set()
     for event in events:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -93,6 +93,8 @@ class ToolInfo:
     demonstrations: tuple[Demonstration, ...]
     verification_id: str
     created_at: float
+    aliases: Mapping[str, float] = field(default_factory=dict)
+    """Aliases that point at it, each with its share of the calls of the plain name. Not in every list."""
 
     @property
     def reference(self) -> str:

@@ -70,8 +70,8 @@ class LifeUnit(Protocol):
     def events(self, name: str, after: int, limit: int | None) -> Sequence[Row]:
         """Return events of a name, oldest first."""
 
-    def aliases(self, name: str) -> Sequence[Row]:
-        """Return aliases of a name, by alias."""
+    def aliases(self, *names: str) -> Sequence[Row]:
+        """Return aliases of names, by name and alias."""
 
     def put_alias(self, alias: Row) -> None:
         """Keep an alias in place of the one of its name."""
@@ -114,7 +114,7 @@ class KeptLifecycle(ABC):
                     f"{tool.reference} is {tool.state.value}; a version is approved that is verified or quarantined"
                 )
             happened = [event for event in _events(unit, tool.version.name) if event.digest == digest]
-            approved = check_approver(tool.reference, actor, happened)
+            approved = check_approver(tool.reference, actor, happened, persons)
             unit.add_event(lifecycle_rows.event_row(self._event(tool, EventKind.APPROVED, _Why(actor, reason))))
             if approved >= persons:
                 self._move(unit, tool, ToolState.ACTIVE, _Why(actor, reason))
@@ -145,12 +145,11 @@ class KeptLifecycle(ABC):
         with self._view() as unit:
             return [lifecycle_rows.event_from(row) for row in unit.events(name, after, limit)]
 
-    def aliases(self, name: str) -> Sequence[Alias]:
+    def aliases(self, *names: str) -> Sequence[Alias]:
         """See `Lifecycle`."""
-        if not is_storable_text(name):
-            return []
         with self._view() as unit:
-            return [lifecycle_rows.alias_from(row) for row in unit.aliases(name)]
+            rows = unit.aliases(*filter(is_storable_text, names))
+            return [lifecycle_rows.alias_from(row) for row in rows]
 
     def set_alias(self, alias: Alias, *, actor: str, reason: str) -> Alias:
         """See `Lifecycle`."""

@@ -39,7 +39,8 @@ class Lifecycle(Protocol):
 
         Raises:
             NotFound: there is no such version.
-            NotReady: its state is another, or the same actor has approved it already, or brought it.
+            NotReady: its state is another, the same actor has approved it already, or several persons have to and
+                the actor brought it.
         """
 
     def renew(
@@ -70,8 +71,8 @@ class Lifecycle(Protocol):
     def events(self, name: str, *, after: int = 0, limit: int = 1_000) -> Sequence[ToolEvent]:
         """Return what happened to a tool, oldest first; only events whose id is beyond `after`, `limit` at most."""
 
-    def aliases(self, name: str) -> Sequence[Alias]:
-        """Return the aliases of a tool, by alias; none for a tool that is not there."""
+    def aliases(self, *names: str) -> Sequence[Alias]:
+        """Return the aliases of tools, by tool and alias; none for a tool that is not there."""
 
     def set_alias(self, alias: Alias, *, actor: str, reason: str) -> Alias:
         """Point an alias at an active version, wherever it pointed before.

@@ -95,9 +95,9 @@ class MemoryUnit:
         """See `LifeUnit`."""
         return [row for row in self._shelf.events if row["name"] == name and row["seq"] > after][:limit]
 
-    def aliases(self, name: str) -> Sequence[Row]:
+    def aliases(self, *names: str) -> Sequence[Row]:
         """See `LifeUnit`."""
-        return [row for (tool, _), row in sorted(self._shelf.aliases.items()) if tool == name]
+        return [row for (tool, _), row in sorted(self._shelf.aliases.items()) if tool in names]
 
     def put_alias(self, alias: Row) -> None:
         """See `LifeUnit`."""

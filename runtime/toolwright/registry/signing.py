@@ -60,10 +60,11 @@ class PublicKey:
     def verifies(self, signature: str, message: bytes) -> bool:
         """Return whether `signature`, in base64, is one of `message` by this key."""
         try:
-            self._key.verify(base64.b64decode(signature, validate=True), message)
+            raw = base64.b64decode(signature, validate=True)
+            self._key.verify(raw, message)
         except (InvalidSignature, binascii.Error, ValueError):
             return False
-        return True
+        return base64.b64encode(raw).decode() == signature  # bits beyond the last byte could be anything
 
 
 class Signer:

@@ -92,9 +92,10 @@ class SqlUnit:
             query = query.limit(min(limit, MAX_INTEGER))
         return list(fetch_all(self._connection, query))
 
-    def aliases(self, name: str) -> Sequence[Row]:
+    def aliases(self, *names: str) -> Sequence[Row]:
         """See `LifeUnit`."""
-        query = select(TOOL_ALIASES).where(TOOL_ALIASES.c.name == name).order_by(TOOL_ALIASES.c.alias)
+        columns = TOOL_ALIASES.c
+        query = select(TOOL_ALIASES).where(columns.name.in_(names)).order_by(columns.name, columns.alias)
         return list(fetch_all(self._connection, query))
 
     def put_alias(self, alias: Row) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Final
 from toolwright.errors import InvalidInput
 from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
+from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.steward import Steward
 from toolwright.making.pipeline import Maker
 from toolwright.registry.admission import Admission
 from toolwright.registry.base import Store
@@ -217,6 +219,8 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             store=store,
             maker=maker,
             solver=ConfiguredSolver(solver, models),
+            steward=Steward(store, settings.trust.approval),
+            porter=Porter(store, maker, keyring),
             source_allowed=settings.source_allowed,
         )
 

@@ -19,6 +19,8 @@ from grpc_reflection.v1alpha import reflection
 
 from toolwright.errors import InvalidInput
 from toolwright.execution.base import Executor
+from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.steward import Steward
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
 from toolwright.services.base import Solving, ToolMaking
@@ -71,6 +73,8 @@ class Parts:
     store: Store
     maker: ToolMaking
     solver: Solving
+    steward: Steward
+    porter: Porter
     source_allowed: bool = True
     """Whether bare source may be run."""
 
@@ -203,7 +207,7 @@ class Endpoint:
         time.sleep(_READ_S)
 
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
-        tools = ToolService(parts.store, parts.maker, self._makings)
+        tools = ToolService(parts.store, parts.maker, self._makings, steward=parts.steward, porter=parts.porter)
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Final
 
 from toolwright.domain.source import check_tool_name
@@ -13,6 +14,8 @@ DEFAULT_PAGE_SIZE: Final = 100
 MAX_PAGE_SIZE: Final = 1000
 
 _TOOLS: Final = b"tools.1:"
+_EVENTS: Final = "events.1:"
+_EVENT_ID: Final = re.compile(r"[1-9][0-9]{0,17}\Z", re.ASCII)
 _MAX_TOKEN_CHARS: Final = 200
 
 
@@ -48,3 +51,22 @@ def tools_after(token: str) -> str:
     except (binascii.Error, ValueError, InvalidInput):
         pass  # one answer for every way in which it is not ours
     raise InvalidInput("page_token", "is not one that this call gave out", "next_page_token of the last response")
+
+
+def events_token(last_event: int) -> str:
+    """Return the token of the page that follows the event of that id."""
+    return f"{_EVENTS}{last_event}"
+
+
+def events_after(token: str) -> int:
+    """Return the id of the event after which the page of `token` begins; 0 for the first page.
+
+    Raises:
+        InvalidInput: the token is not one of ours.
+    """
+    if not token:
+        return 0
+    number = token.removeprefix(_EVENTS)
+    if not token.startswith(_EVENTS) or not _EVENT_ID.match(number):
+        raise InvalidInput("page_token", "is not one that this call gave out", "next_page_token of the last response")
+    return int(number)

@@ -20,7 +20,10 @@ from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, St
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
+from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.steward import Steward
 from toolwright.registry.memory import MemoryStore
+from toolwright.registry.signing import Keyring
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
@@ -122,11 +125,15 @@ class ScriptedSolver:
 
 def parts(**changes: Any) -> Parts:
     """Return parts that do nothing, with `changes` in their place."""
+    store = changes.get("store") or MemoryStore()
+    maker = changes.get("maker") or ScriptedMaker()
     usual: dict[str, Any] = {
         "executor": ScriptedExecutor(),
-        "store": MemoryStore(),
-        "maker": ScriptedMaker(),
+        "store": store,
+        "maker": maker,
         "solver": ScriptedSolver(),
+        "steward": Steward(store),
+        "porter": Porter(store, maker, Keyring()),
     }
     return Parts(**usual | changes)
 

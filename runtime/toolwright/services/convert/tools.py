@@ -68,6 +68,7 @@ def tool_to_wire(tool: ToolInfo) -> tools_pb2.Tool:
         create_time=time_to_wire(tool.created_at),
         function=tool.function,
         verification_id=tool.verification_id,
+        aliases=[tools_pb2.ToolAlias(alias=alias, share=share) for alias, share in tool.aliases.items()],
     )
 
 
@@ -90,6 +91,7 @@ def tool_from_wire(message: tools_pb2.Tool) -> ToolInfo:
         demonstrations=tuple(Demonstration(d.question, d.arguments_json, d.answer) for d in message.demonstrations),
         verification_id=message.verification_id,
         created_at=time_from_wire(message.create_time),
+        aliases={alias.alias: alias.share for alias in message.aliases},
     )
 
 
@@ -106,6 +108,8 @@ def verification_to_wire(record: VerificationRecord) -> tools_pb2.VerificationRe
         checks=map(_check_to_wire, record.checks),
         attempts=record.attempts,
         create_time=time_to_wire(record.at),
+        signature=record.signature,
+        key_id=record.key_id,
     )
 
 
@@ -126,6 +130,8 @@ def verification_from_wire(message: tools_pb2.VerificationRecord) -> Verificatio
         checks=tuple(map(_check_from_wire, message.checks)),
         attempts=message.attempts,
         at=time_from_wire(message.create_time),
+        signature=message.signature,
+        key_id=message.key_id,
     )
 
 
