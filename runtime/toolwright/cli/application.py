@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from toolwright.cli import ask, bench, call, demo, doctor, eval, images, make, run, serve, tools  # noqa: A004 - named for its command
+from toolwright.cli import ask, bench, call, demo, doctor, eval, images, lives, make, run, serve, tools  # noqa: A004 - named for its command
 from toolwright.cli.command import HERE, add_command, guarded
 from toolwright.cli.environment import Environment
 from toolwright.cli.exit import ExitStatus, error_document
@@ -23,9 +23,18 @@ from toolwright.domain.shown import shown
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _MISSING = {
-    "tools": ("history", "alias", "rollback", "quarantine", "retire", "export", "import"),
     "images": ("audit", "sbom"),
     "audit": ("verify", "search", "export"),
+}
+_LIVES: dict[str, Callable[..., ExitStatus]] = {
+    "history": lives.show_history,
+    "approve": lives.approve_tool,
+    "quarantine": lives.quarantine_tool,
+    "retire": lives.retire_tool,
+    "alias": lives.set_alias,
+    "rollback": lives.roll_back,
+    "export": lives.export_tool,
+    "import": lives.import_tool,
 }
 
 
@@ -47,11 +56,13 @@ def build_app() -> typer.Typer:
     }
     add_command(groups["tools"], "list", tools.list_tools)
     add_command(groups["tools"], "show", tools.show_tool)
+    for command, body in _LIVES.items():
+        add_command(groups["tools"], command, body)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
     add_command(groups["images"], "prune", images.prune_images, takes=HERE)
     for name, group in groups.items():
-        for missing in _MISSING[name]:
+        for missing in _MISSING.get(name, ()):
             add_command(group, missing, not_in_this_version(f"{name} {missing}"), hidden=True)
         app.add_typer(group, name=name, hidden=name == "audit")
     add_command(app, "doctor", doctor.doctor, takes=HERE)

@@ -67,6 +67,7 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
         "demonstrations": [asdict(demonstration) for demonstration in info.demonstrations],
         "verification_id": info.verification_id,
         "created_at": info.created_at,
+        "aliases": dict(info.aliases),
     }
 
 

@@ -31,7 +31,9 @@ def list_tools(session: Session) -> ExitStatus:
 
 def show_tool(
     session: Session,
-    tool: Annotated[str, typer.Argument(metavar="TOOL", help="name, name@version or sha256:…", show_default=False)],
+    tool: Annotated[
+        str, typer.Argument(metavar="TOOL", help="name, name@version, name@alias or sha256:…", show_default=False)
+    ],
 ) -> ExitStatus:
     """Show a tool: source, schema, demonstrations, and the verification behind it."""
     with session.services() as services:
@@ -46,6 +48,8 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
     """Show a wrapped tool to people, with at most so many demonstrations."""
     info, record = details.info, details.verification
     screen.say(joined(literal(f"{info.reference}  ", style="bold"), literal(info.digest, style="dim")))
+    if info.aliases:
+        screen.say(literal("Aliases: " + ", ".join(_alias(name, share) for name, share in info.aliases.items())))
     screen.say(code(details.source.code))
     screen.say("Schema of the arguments:", style="bold")
     screen.say(json_block(dict(info.parameters)))
@@ -63,3 +67,7 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
             ),
             style="green",
         )
+
+
+def _alias(name: str, share: float) -> str:
+    return f"{name} ({share:.0%} of the calls)" if share else name

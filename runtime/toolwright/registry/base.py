@@ -26,7 +26,7 @@ class Heading:
 
     name: str
     digest: str
-    """Of the name's newest version; of its task, if it has no version."""
+    """Of the version that the plain name means, the newest if that is none; of its task, if it has no version."""
     state: ToolState | None
     """Of that version; None for a task without one."""
 

@@ -146,7 +146,8 @@ class MemoryStore:
     def headings(self) -> Sequence[Heading]:
         """See `Store`."""
         with self._transaction():
-            rows = self._tasks | {name: versions[-1] for name, versions in self._by_name.items()}
+            meant = {name: self._by_name_alone(name, 1.0) or versions for name, versions in self._by_name.items()}
+            rows = self._tasks | {name: versions[-1] for name, versions in meant.items()}
         return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     def get_verification(self, verification_id: str) -> VerificationRecord:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ScalarSelect, and_, bindparam, case, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, bindparam, case, func, or_, select
 
 from toolwright.domain.lifecycle import CANARY, STABLE
 from toolwright.domain.tool import ToolState
 from toolwright.registry.rows import Row
-from toolwright.registry.tables import TOOL_ALIASES, TOOL_VERSIONS
+from toolwright.registry.tables import TOOL_ALIASES, TOOL_NAMES, TOOL_VERSIONS
 
 _VERSIONS, _ALIASES = TOOL_VERSIONS.c, TOOL_ALIASES.c
 _ACTIVE = _VERSIONS.state == ToolState.ACTIVE.value
@@ -20,6 +21,7 @@ _RANK = case((_DRAWN, 0), (_ALIASES.alias == STABLE, 1), (_AS_CANARY, 3), else_=
 _ALIASED = and_(
     _ALIASES.name == _VERSIONS.name, _ALIASES.number == _VERSIONS.number, _ALIASES.alias.in_((STABLE, CANARY))
 )
+_HEADINGS = select(_VERSIONS.name, _VERSIONS.digest, _VERSIONS.state)
 _DIGEST = (
     select(_VERSIONS.digest)
     .outerjoin(TOOL_ALIASES, _ALIASED)
@@ -32,6 +34,34 @@ _DIGEST = (
 def plain_name(name: str, lot: float) -> ScalarSelect[str]:
     """Return a query for the digest of the version that `name` means for a call with this `lot`."""
     return _DIGEST.params(plain=name, lot=lot).scalar_subquery()
+
+
+def newest_versions() -> Select[Any]:
+    """Return a query for headings of the newest version of each name, in whatever state it is."""
+    newest = and_(TOOL_NAMES.c.name == _VERSIONS.name, TOOL_NAMES.c.last_number == _VERSIONS.number)
+    return _HEADINGS.join(TOOL_NAMES, newest)
+
+
+def newest_active_versions() -> Select[Any]:
+    """Return a query for headings of the newest active version of each name."""
+    newest = select(_VERSIONS.name, func.max(_VERSIONS.number).label("number")).where(_ACTIVE).group_by(_VERSIONS.name)
+    found = newest.subquery()
+    return _HEADINGS.join(found, and_(found.c.name == _VERSIONS.name, found.c.number == _VERSIONS.number))
+
+
+def stable_versions() -> Select[Any]:
+    """Return a query for headings of what `stable` points at."""
+    return _HEADINGS.join(TOOL_ALIASES, _ALIASED).where(_ALIASES.alias == STABLE)
+
+
+def names_with_canary() -> Select[str]:
+    """Return a query for names that have a canary: few."""
+    return select(_ALIASES.name).where(_ALIASES.alias == CANARY)
+
+
+def heading_of(name: str) -> Select[Any]:
+    """Return a query for the heading of what a plain name means to a call that draws no canary."""
+    return _HEADINGS.where(_VERSIONS.digest == plain_name(name, 1.0))
 
 
 def meant_by_plain_name(versions: Sequence[Row], aliases: Mapping[str, Row], lot: float) -> Row | None:

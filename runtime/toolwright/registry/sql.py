@@ -29,7 +29,14 @@ from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
 from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.lifecycle import Lifecycle
-from toolwright.registry.plain_name import plain_name
+from toolwright.registry.plain_name import (
+    heading_of,
+    names_with_canary,
+    newest_active_versions,
+    newest_versions,
+    plain_name,
+    stable_versions,
+)
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
@@ -186,11 +193,14 @@ class SqlStore:
 
     def headings(self) -> Sequence[Heading]:
         """See `Store`."""
-        versions = TOOL_VERSIONS.c
-        newest = select(versions.name, versions.digest, versions.state).join(TOOL_NAMES, _IS_NEWEST)
+        tasks = select(TASKS.c.name, TASKS.c.digest)
         with self._database.reading() as connection:
-            rows = {row["name"]: row for row in fetch_all(connection, select(TASKS.c.name, TASKS.c.digest))}
-            rows |= {row["name"]: row for row in fetch_all(connection, newest)}
+            # Each overrides those before it: what a name means is mostly its newest version.
+            queries = (tasks, newest_versions(), newest_active_versions(), stable_versions())
+            rows = {row["name"]: row for query in queries for row in fetch_all(connection, query)}
+            for name in connection.execute(names_with_canary()).scalars().all():
+                if meant := fetch_first(connection, heading_of(name)):
+                    rows[name] = meant
             return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     def get_verification(self, verification_id: str) -> VerificationRecord:

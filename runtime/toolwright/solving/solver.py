@@ -15,6 +15,7 @@ from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady
 from toolwright.execution.base import Executor
+from toolwright.execution.lot import draw
 from toolwright.llm.ledger import Meter
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
@@ -73,7 +74,7 @@ class Solver:
         return self._solve(request, named)
 
     def _named(self, reference: str) -> RegisteredTool:
-        tool = self._store.get_tool(reference)
+        tool = self._store.get_tool(reference, lot=draw())
         if tool.state is not ToolState.ACTIVE:
             raise NotReady(f"{tool.reference} is {tool.state}; only an active version answers questions")
         return tool
@@ -107,7 +108,8 @@ class Solver:
             yield Declined(decision.reason, request.meter.tokens())
             return None
         if choice.reference:
-            yield Dispatched(choice.reference, "", decision.reason)
-            return self._store.get_tool(choice.reference)
+            tool = self._store.get_tool(choice.name, lot=draw())
+            yield Dispatched(tool.reference, "", decision.reason)
+            return tool
         yield Dispatched("", choice.name, decision.reason)
         return (yield from self._pending.tool_for(choice.name, request.meter, request.patience))

@@ -401,3 +401,24 @@ def test_a_canary_that_is_held_back_draws_nothing(store: Store) -> None:
 
     held = store.get_tool("add", lot=0.0)
     assert (held.number, held.state) == (1, ToolState.QUARANTINED)
+
+
+def test_headings_are_of_what_plain_names_mean(store: Store) -> None:
+    """A version that waits hides none that is in use; `stable` and canary count; else the newest is told."""
+
+    def heading() -> tuple[int, ToolState | None]:
+        (found,) = store.headings()
+        return store.get_tool(found.digest).number, found.state
+
+    admit(store, 1, waits=True)
+    assert heading() == (1, ToolState.VERIFIED)
+    for number in (2, 3):
+        admit(store, number)
+    admit(store, 4, waits=True)
+    assert heading() == (3, ToolState.ACTIVE)
+    point(store, 3, "canary", 0.5)
+    assert heading() == (2, ToolState.ACTIVE)
+    point(store, 3)
+    assert heading() == (3, ToolState.ACTIVE)
+    store.lifecycle.change_state(store.get_tool("add@3").version.digest, ToolState.RETIRED, actor="a", reason="")
+    assert heading() == (3, ToolState.RETIRED)

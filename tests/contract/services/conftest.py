@@ -16,7 +16,7 @@ from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.outcome import Execution
 from toolwright.domain.tool import ToolInfo
 
-STREAMS = {"execute_batch", "make", "list_tools", "solve"}
+STREAMS = {"execute_batch", "make", "list_tools", "list_tool_events", "solve"}
 
 
 class AnyClient(Protocol):

@@ -34,7 +34,24 @@ DESCRIPTORS = [
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
-SERVED = {"ExecuteTool", "ExecuteBatch", "MakeTool", "RegisterTool", "GetTool", "ListTools", "Solve"}
+SERVED = {
+    "ExecuteTool",
+    "ExecuteBatch",
+    "MakeTool",
+    "RegisterTool",
+    "GetTool",
+    "ListTools",
+    "Solve",
+    # Lives of tools.
+    "SetAlias",
+    "RollbackTool",
+    "ApproveTool",
+    "QuarantineTool",
+    "RetireTool",
+    "ListToolEvents",
+    "ExportTool",
+    "ImportTool",
+}
 
 
 @pytest.fixture

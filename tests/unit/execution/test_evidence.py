@@ -50,7 +50,12 @@ def good(image: str) -> VerificationRecord:
 def run(change: Callable[[VerificationRecord], VerificationRecord]) -> tuple[BaseException | None, int]:
     """Call the tool on a record changed so; return what was raised, and how many calls reached a sandbox."""
     calls: list[Any] = []
-    pool = ScriptedPool({"add": lambda arguments, _call, _cancellation: calls.append(arguments) or 3})
+
+    def add(arguments: Any, _call: object, _cancellation: object) -> int:
+        calls.append(arguments)
+        return 3
+
+    pool = ScriptedPool({"add": add})
     record = good(pool.info.image_digest)
     store = ChangedStore(change(record))
     store.admit(VERSION, record, sample_task())
@@ -62,7 +67,7 @@ def run(change: Callable[[VerificationRecord], VerificationRecord]) -> tuple[Bas
     return None, len(calls)
 
 
-def changed(name: str, value: object) -> object:
+def changed(name: str, value: object) -> Any:
     """Return another value of the field `name`."""
     match value:
         case bool():
