@@ -33,6 +33,7 @@ _MAY_BE_ASKED: Final = {
     "memory_bytes": "only lower than the ceiling: tests/unit/domain/test_limits.py",
     "processes": "refused in a request: test_ap_26_limits_of_the_policy",
     "file_bytes": "refused in a request: test_ap_26_limits_of_the_policy",
+    "trusted_keys": "whose file is read; its code is verified here all the same: tests/contract/services/test_lives.py",
 }
 """Fields of requests that are named like something of the policy's, and what holds them."""
 _RUNS_NOTHING: Final = {"AuditService.GetImageReport.image_digest"}

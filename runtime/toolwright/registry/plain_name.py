@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ScalarSelect, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select
 
 from toolwright.domain.lifecycle import CANARY, STABLE
 from toolwright.domain.tool import ToolState
@@ -22,18 +22,17 @@ _ALIASED = and_(
     _ALIASES.name == _VERSIONS.name, _ALIASES.number == _VERSIONS.number, _ALIASES.alias.in_((STABLE, CANARY))
 )
 _HEADINGS = select(_VERSIONS.name, _VERSIONS.digest, _VERSIONS.state)
-_DIGEST = (
+PLAIN_NAME: Final = (
     select(_VERSIONS.digest)
     .outerjoin(TOOL_ALIASES, _ALIASED)
     .where(_VERSIONS.name == bindparam("plain"), or_(_ACTIVE, _ALIASES.alias == STABLE))
     .order_by(_RANK, _VERSIONS.number.desc())
     .limit(1)
+    .scalar_subquery()
 )
-
-
-def plain_name(name: str, lot: float) -> ScalarSelect[str]:
-    """Return a query for the digest of the version that `name` means for a call with this `lot`."""
-    return _DIGEST.params(plain=name, lot=lot).scalar_subquery()
+"""The digest of the version that the name `plain` means for a call with this `lot`: two values to give with it."""
+HEADING_OF: Final = _HEADINGS.where(_VERSIONS.digest == PLAIN_NAME)
+"""The heading of that version."""
 
 
 def newest_versions() -> Select[Any]:
@@ -57,11 +56,6 @@ def stable_versions() -> Select[Any]:
 def names_with_canary() -> Select[str]:
     """Return a query for names that have a canary: few."""
     return select(_ALIASES.name).where(_ALIASES.alias == CANARY)
-
-
-def heading_of(name: str) -> Select[Any]:
-    """Return a query for the heading of what a plain name means to a call that draws no canary."""
-    return _HEADINGS.where(_VERSIONS.digest == plain_name(name, 1.0))
 
 
 def meant_by_plain_name(versions: Sequence[Row], aliases: Mapping[str, Row], lot: float) -> Row | None:

@@ -30,11 +30,11 @@ from toolwright.registry.database import Database
 from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.plain_name import (
-    heading_of,
+    HEADING_OF,
+    PLAIN_NAME,
     names_with_canary,
     newest_active_versions,
     newest_versions,
-    plain_name,
     stable_versions,
 )
 from toolwright.registry.prepared import insert_all, update_all
@@ -61,6 +61,8 @@ from toolwright.registry.tables import (
 _VERSIONS = select(TOOL_VERSIONS, VERIFICATIONS.c.tool_digest.label("verified_digest")).outerjoin(
     VERIFICATIONS, VERIFICATIONS.c.verification_id == TOOL_VERSIONS.c.verification_id
 )
+# Built once: putting it together would take as long as running it.
+_BY_PLAIN_NAME = _VERSIONS.where(TOOL_VERSIONS.c.digest == PLAIN_NAME)
 _IS_ALIASED = (TOOL_ALIASES.c.name == TOOL_VERSIONS.c.name) & (TOOL_ALIASES.c.number == TOOL_VERSIONS.c.number)
 _IS_NEWEST = (TOOL_NAMES.c.name == TOOL_VERSIONS.c.name) & (TOOL_NAMES.c.last_number == TOOL_VERSIONS.c.number)
 
@@ -176,9 +178,10 @@ class SqlStore:
             query = query.join(TOOL_ALIASES, _IS_ALIASED)
             query = query.where(TOOL_ALIASES.c.name == wanted.name, TOOL_ALIASES.c.alias == wanted.alias)
         else:
-            query = query.where(columns.digest == plain_name(wanted.name, lot))
+            query = _BY_PLAIN_NAME
+        values = {"plain": wanted.name, "lot": lot} if query is _BY_PLAIN_NAME else {}
         with self._database.reading() as connection:
-            row = fetch_first(connection, query)
+            row = fetch_first(connection, query, values)
             if row is None:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(row)
@@ -199,7 +202,7 @@ class SqlStore:
             queries = (tasks, newest_versions(), newest_active_versions(), stable_versions())
             rows = {row["name"]: row for query in queries for row in fetch_all(connection, query)}
             for name in connection.execute(names_with_canary()).scalars().all():
-                if meant := fetch_first(connection, heading_of(name)):
+                if meant := fetch_first(connection, HEADING_OF, {"plain": name, "lot": 1.0}):
                     rows[name] = meant
             return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
