@@ -1,4 +1,4 @@
-"""A registry from before records were signed: it opens, shows all, and verifies what it holds again before that runs."""
+"""A registry from before records were signed: it opens, shows all, and what it holds is verified before it runs."""
 
 from __future__ import annotations
 
