@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -68,12 +68,20 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
         "verification_id": info.verification_id,
         "created_at": info.created_at,
         "aliases": dict(info.aliases),
+        "dependencies": [asdict(dependency) for dependency in info.dependencies],
     }
 
 
-def details_document(info: ToolInfo, source: ToolSource, record: VerificationRecord | None) -> dict[str, Any]:
-    """Return a tool version with its source and the evidence behind it."""
-    return {**tool_document(info), "source": asdict(source), "verification": record and verification_document(record)}
+def details_document(
+    info: ToolInfo, source: ToolSource, record: VerificationRecord | None, dependants: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return a tool version with its source, the evidence behind it, and the versions that are made from it."""
+    return {
+        **tool_document(info),
+        "source": {"code": source.code, "function": source.function},
+        "verification": record and verification_document(record),
+        "dependants": list(dependants),
+    }
 
 
 def verification_document(record: VerificationRecord) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
+from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.lifecycle import ToolEvent
 from toolwright.domain.limits import LimitsRequest
@@ -43,6 +44,10 @@ class ToolShown(Protocol):
     @property
     def verification(self) -> VerificationRecord | None:
         """The evidence on which it was admitted."""
+
+    @property
+    def dependants(self) -> tuple[str, ...]:
+        """Versions made from it."""
 
 
 class ToolExported(Protocol):
@@ -132,6 +137,9 @@ class Services(Protocol):
 
     def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
         """Answer a question."""
+
+    def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
+        """Tell what models cost."""
 
 
 class Images(Protocol):

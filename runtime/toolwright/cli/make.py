@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from toolwright.cli.safe_text import literal
 from toolwright.cli.story import cost_of, event_text
 from toolwright.cli.task_file import read_task
 from toolwright.domain.events import Made, MakingEvent, NotMade, Proposed
+from toolwright.domain.task import Task
 from toolwright.errors import ServiceFault
 
 End = Made | NotMade
@@ -32,15 +34,22 @@ def make(
         int | None,
         typer.Option("--attempts", min=1, max=10, help="Proposals the maker may make.", show_default="from settings"),
     ] = None,
+    uses: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--uses", metavar="NAME[@N]", help="An admitted tool that the code may use; several times if wanted."
+        ),
+    ] = None,
 ) -> ExitStatus:
     """Make a tool from a task file: propose, verify on examples the maker never sees, wrap, keep.
 
     The file's fields are name, description, answer_kind (choice, number, text) and examples, a list of
-    {id?, question, answer}: the first three are shown to the maker, the rest verify the tool.
+    {id?, question, answer}: the first three are shown to the maker, the rest verify the tool. With --uses, or
+    `uses` in the file, the code may import tools that are admitted already; they are verified with it as one.
 
     Exit status: 0 made, 1 no proposal passed, 2 bad task file, 3 a fault of ours.
     """
-    wanted = read_task(task)
+    wanted = using(read_task(task), uses or [])
     session.screen.say(literal(f"Making a tool for {wanted.name}"), style="bold")
     with session.asking() as services:
         events = list(_followed(session, services.make(wanted, attempts=attempts or 0)))
@@ -50,6 +59,11 @@ def make(
     if note:
         session.screen.note(note)
     return ExitStatus.DONE if isinstance(end, Made) else ExitStatus.FAILED
+
+
+def using(task: Task, more: Sequence[str]) -> Task:
+    """Return `task` with `more` tools that its code may use, beside those that its file names."""
+    return replace(task, uses=(*task.uses, *more)) if more else task
 
 
 def making_end(events: Iterable[MakingEvent]) -> End:

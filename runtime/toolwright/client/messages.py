@@ -145,6 +145,7 @@ def details_from_wire(message: tools_pb2.GetToolResponse) -> ToolDetails:
         info=tool_from_wire(message.tool),
         source=source_from_wire(message.source),
         verification=verification_from_wire(message.verification),
+        dependants=tuple(message.dependants),
     )
 
 

@@ -22,6 +22,8 @@ class ToolDetails:
     source: ToolSource
     """Untrusted text."""
     verification: VerificationRecord
+    dependants: tuple[str, ...] = ()
+    """Versions made from it, as `name@number`; none of them runs while this one is not active."""
 
 
 @dataclass(frozen=True, slots=True)

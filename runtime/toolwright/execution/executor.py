@@ -16,6 +16,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolState
 from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
 from toolwright.execution.arguments import check_arguments, parse_arguments
+from toolwright.execution.composition import Compositions
 from toolwright.execution.evidence import Evidence
 from toolwright.execution.idempotency import OnceOnly
 from toolwright.execution.lot import lot_of
@@ -98,6 +99,7 @@ class SandboxExecutor:
         self._queue_s = queue_s
         self._isolation = isolation or IsolationPolicy()
         self._evidence = evidence or Evidence(store, Keyring())
+        self._compositions = Compositions(store)
         self._once = OnceOnly()
 
     @property
@@ -137,8 +139,8 @@ class SandboxExecutor:
             raise NotReady(f"{tool.reference} is {tool.state.value}, so it is not run; use an active version")
         if request.operation is Operation.CALL:
             check_arguments(tool.version.description.parameters, request.arguments_json)
-        version = tool.version
-        return _Target(tool.reference, version.source, version.digest, tool.verification_id, version.name)
+        version, source = tool.version, self._compositions.source(tool)
+        return _Target(tool.reference, source, version.digest, tool.verification_id, version.name)
 
     def _run(self, job: _Job) -> Execution:
         try:

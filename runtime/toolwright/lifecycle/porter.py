@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from toolwright.domain.lifecycle import Origin
+from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -23,13 +24,14 @@ MAX_TRUSTED_KEYS: Final = 100
 class Registrar(Protocol):
     """Verifies code and keeps it if it passes: `making.pipeline.Maker`."""
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
         origin: Origin,
     ) -> RegisteredTool:
         """Put code through all checks, and keep it with its `origin`."""
@@ -85,12 +87,13 @@ class Porter:
         file = write_tool_file(ToolFile(tool.version, task, record, key))
         return Exported(file, tool, key.text)
 
-    def import_tool(
+    def import_tool(  # noqa: PLR0913 - what is asked, and by whom
         self,
         file: bytes,
         *,
         trusted_keys: Sequence[str] = (),
         actor: str = "",
+        tenant: str = DEFAULT_TENANT,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
     ) -> Imported:
@@ -100,6 +103,7 @@ class Porter:
             file: as it was exported.
             trusted_keys: public keys that count for this file, beside the usual ones.
             actor: who brings it.
+            tenant: at whose cost it is verified.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for it.
 
@@ -122,6 +126,11 @@ class Porter:
             )
         origin = Origin(actor, f"imported from {key_id}; there it was {version.name} {version.digest}")
         tool = self._registrar.register(
-            content.task, version.source, cancellation=cancellation, deadline_s=deadline_s, origin=origin
+            content.task,
+            version.source,
+            cancellation=cancellation,
+            deadline_s=deadline_s,
+            tenant=tenant,
+            origin=origin,
         )
         return Imported(tool, version.digest, key_id)

@@ -10,7 +10,7 @@ from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
-from toolwright.domain.record import Role, Stage
+from toolwright.domain.record import DEFAULT_TENANT, Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -20,6 +20,7 @@ from toolwright.llm.base import ChatModel, Message
 from toolwright.llm.ledger import Meter, Record
 from toolwright.making import prompts
 from toolwright.making.budget import DEFAULT_VERIFY_S
+from toolwright.making.ingredients import Ingredients, gather
 from toolwright.making.journal import AttemptNotes, open_journal
 from toolwright.making.judge import Candidate, Judge
 from toolwright.making.proposal import Proposal, read_proposal
@@ -41,6 +42,7 @@ class Work:
     user: ChatModel
     meter: Meter
     patience: Patience
+    ingredients: Ingredients
     origin: Origin | None = None
     """Of a person's code; None if the maker writes it."""
 
@@ -69,7 +71,7 @@ class Maker:
         self._admission = admission or Admission(store)
         self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s)
 
-    def make(
+    def make(  # noqa: PLR0913 - what a request says
         self,
         task: Task,
         *,
@@ -77,6 +79,7 @@ class Maker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Make a tool for `task`; the last event is `Made` or `NotMade`.
 
@@ -90,34 +93,38 @@ class Maker:
             cancellation: ends the making from another thread.
             deadline_s: seconds from now after which the caller has no use for the tool.
             record: is told of each exchange with a model; the store's ledger if None.
+            tenant: whose making it is; what it costs is kept as theirs, unless `record` sees to that.
 
         Raises:
-            InvalidInput: `attempts`, or an example's answer that is none of the task's kind.
+            InvalidInput: `attempts`, an example's answer that is none of the task's kind, or a tool in `task.uses`.
+            NotFound, NotReady: a tool in `task.uses`.
             ModelError: a model's endpoint failed. The attempt is recorded.
             ToolwrightError: what `Executor.execute`, `Patience.check` and the store raise.
         """
         budget = attempts or self._attempts
         if not 1 <= budget <= MAX_ATTEMPTS:
             raise InvalidInput("attempts", f"is {budget}", f"1 to {MAX_ATTEMPTS}")
-        work = self._work(task, cancellation, deadline_s, record)
+        meter = Meter(forward=record) if record else self._meter(tenant)
+        work = self._work(task, cancellation, deadline_s, meter)
         return self._make(work, budget)
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
         origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Put a person's code through the same checks as a maker's, and keep it with its `origin`.
 
         Raises:
             NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
-            InvalidInput, ModelError, ToolwrightError: as for `make`.
+            InvalidInput, NotFound, ModelError, ToolwrightError: as for `make`.
         """
-        work = replace(self._work(task, cancellation, deadline_s, None), origin=origin)
+        work = replace(self._work(task, cancellation, deadline_s, self._meter(tenant)), origin=origin)
         self._store.save_task(task)
         with open_journal(self._store, task.name, work.meter) as journal:
             with journal.attempt(1) as notes:
@@ -130,24 +137,25 @@ class Maker:
         failed = f" Failed examples: {', '.join(verdict.failed)}." if verdict.failed else ""
         raise NotReady(f"the code for {task.name!r} was not kept.{failed} {verdict.feedback}")
 
-    def _work(
-        self, task: Task, cancellation: Cancellation | None, deadline_s: float | None, record: Record | None
-    ) -> Work:
+    def _meter(self, tenant: str) -> Meter:
+        return Meter(forward=self._store.ledger.add, tenant=tenant)
+
+    def _work(self, task: Task, cancellation: Cancellation | None, deadline_s: float | None, meter: Meter) -> Work:
         check_expected(task.answer_kind, task.training + task.held_out)
-        meter = Meter(forward=record or self._store.add_model_use)
         return Work(
             task,
             self._models.metered(Role.MAKER, MAKING, meter),
             self._models.metered(Role.USER, MAKING, meter),
             meter,
             Patience.of(deadline_s, cancellation),
+            gather(self._store, task),
         )
 
     def _make(self, work: Work, attempts: int) -> Generator[MakingEvent, None, None]:
         """Propose, verify, wrap, admit; each refusal is fed back until the attempts are spent."""
         task = work.task
         self._store.save_task(task)
-        chat = prompts.opening(task)
+        chat = prompts.opening(task, work.ingredients.tools)
         end: MakingEvent = NotMade("no attempt was made", 0, ())
         with open_journal(self._store, task.name, work.meter) as journal:
             for number in range(1, attempts + 1):
@@ -184,7 +192,9 @@ class Maker:
     ) -> Generator[Checked, None, RegisteredTool | Refusal]:
         """Judge ▸ admit: the part of the road that a person's code takes too."""
         notes.stage = Stage.VERIFY
-        candidate = Candidate(work.task, source, work.user, work.patience, number, maker_model)
+        candidate = Candidate(
+            work.task, work.ingredients.added_to(source), work.user, work.patience, number, maker_model
+        )
         verdict = yield from self._jury.judge(candidate)
         if isinstance(verdict, Refusal):
             return _refuse(notes, verdict)

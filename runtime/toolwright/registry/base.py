@@ -9,14 +9,14 @@ from typing import Protocol
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.registry.dependencies import Dependencies
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
 
 
@@ -76,7 +76,8 @@ class Store(Protocol):
         """Keep a verified version as the newest of its name, with its record and task, in one transaction.
 
         The same digest again returns what is there and keeps nothing new. Earlier versions of the
-        name stay as they are, callable by `name@number`.
+        name stay as they are, callable by `name@number`. What a version is made from is kept as digests; what is
+        returned carries no modules.
 
         Args:
             version: what is kept.
@@ -86,6 +87,7 @@ class Store(Protocol):
             origin: who brought it, and from where.
 
         Raises:
+            NotFound: a tool that it is made from.
             ValueError: the record is not for this version and task, or has a failed check. A caller's bug.
         """
 
@@ -114,6 +116,10 @@ class Store(Protocol):
 
     def headings(self) -> Sequence[Heading]:
         """Return all names of tools, and of tasks without a tool, by name. Reads no content, so it checks none."""
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """Which tools are made from which."""
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """Return a verification record.
@@ -172,11 +178,9 @@ class Store(Protocol):
     def count_executions(self, *, purpose: str = "") -> int:
         """Return how many executions are kept; of all purposes if empty."""
 
-    def add_model_use(self, use: ModelUse) -> None:
-        """Keep one exchange with a model."""
-
-    def costs(self) -> Sequence[CostRow]:
-        """Return sums of model use by role, purpose and task."""
+    @property
+    def ledger(self) -> Ledger:
+        """What models cost."""
 
     def close(self) -> None:
         """Let go of files and connections. A second time does nothing."""

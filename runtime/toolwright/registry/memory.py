@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
@@ -22,9 +20,11 @@ from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admissible import check_admissible
 from toolwright.registry.base import Heading
-from toolwright.registry.costs import join_models
 from toolwright.registry.kept_lifecycle import admitted_row
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
+from toolwright.registry.memory_dependencies import MemoryDependencies
+from toolwright.registry.memory_ledger import MemoryLedger
 from toolwright.registry.memory_lifecycle import MemoryLifecycle, ToolShelf, add_event
 from toolwright.registry.plain_name import meant_by_plain_name
 from toolwright.registry.reference import parse_reference
@@ -51,7 +51,8 @@ class MemoryStore:
         self._makings: dict[str, Row] = {}
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
-        self._model_uses: list[Row] = []
+        self._ledger = MemoryLedger(self._transaction)
+        self._dependencies = MemoryDependencies(self._transaction, self._versions)
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -100,6 +101,7 @@ class MemoryStore:
                 return tool_rows.registered_from(there)
             if record.verification_id in self._verifications:
                 raise _taken("verification record", record.verification_id)
+            self._dependencies.check_kept(version)
             version_row |= {
                 "number": len(self._by_name.get(version.name, ())) + 1,
                 "state": state.value,
@@ -149,6 +151,11 @@ class MemoryStore:
             meant = {name: self._by_name_alone(name, 1.0) or versions for name, versions in self._by_name.items()}
             rows = self._tasks | {name: versions[-1] for name, versions in meant.items()}
         return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
+
+    @property
+    def dependencies(self) -> MemoryDependencies:
+        """See `Store`."""
+        return self._dependencies
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""
@@ -202,7 +209,7 @@ class MemoryStore:
         with self._transaction():
             return [log_rows.attempt_from(row) for _, row in sorted(self._attempts.get(making_id, {}).items())]
 
-    # --- executions and costs -------------------------------------------------------------------
+    # --- executions -------------------------------------------------------------------------------
 
     def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
@@ -233,16 +240,10 @@ class MemoryStore:
         with self._transaction():
             return sum(purpose in {"", row["purpose"]} for row in self._executions.values())
 
-    def add_model_use(self, use: ModelUse) -> None:
+    @property
+    def ledger(self) -> Ledger:
         """See `Store`."""
-        row = log_rows.model_use_row(use)
-        with self._transaction():
-            self._model_uses.append(row)
-
-    def costs(self) -> Sequence[CostRow]:
-        """See `Store`."""
-        with self._transaction():
-            return join_models(log_rows.cost_from({**row, "calls": 1}) for row in self._model_uses)
+        return self._ledger
 
     def close(self) -> None:
         """See `Store`."""

@@ -6,16 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Double, cast, func, insert, select, update
+from sqlalchemy import URL, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
@@ -25,9 +23,9 @@ from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admissible import check_admissible
 from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
-from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
 from toolwright.registry.kept_lifecycle import admitted_row
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.plain_name import (
     HEADING_OF,
@@ -40,6 +38,8 @@ from toolwright.registry.plain_name import (
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
+from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
+from toolwright.registry.sql_ledger import SqlLedger
 from toolwright.registry.sql_lifecycle import SqlLifecycle
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
@@ -48,7 +48,6 @@ from toolwright.registry.tables import (
     ATTEMPTS,
     EXECUTIONS,
     MAKINGS,
-    MODEL_USES,
     TASKS,
     TOOL_ALIASES,
     TOOL_EVENTS,
@@ -100,6 +99,8 @@ class SqlStore:
             self._database.close()
             raise
         self._lifecycle = SqlLifecycle(self._database, clock)
+        self._ledger = SqlLedger(self._database)
+        self._dependencies = SqlDependencies(self._database)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
@@ -160,6 +161,7 @@ class SqlStore:
             }
             connection.execute(insert(VERIFICATIONS), record_row)
             connection.execute(insert(TOOL_VERSIONS), version_row)
+            keep_dependencies(connection, version)
             put(connection, TASKS, TASKS.c.name, task_row)
             connection.execute(insert(TOOL_EVENTS), admitted_row(version_row, self._clock(), origin))
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
@@ -205,6 +207,11 @@ class SqlStore:
                 if meant := fetch_first(connection, HEADING_OF, {"plain": name, "lot": 1.0}):
                     rows[name] = meant
             return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
+
+    @property
+    def dependencies(self) -> SqlDependencies:
+        """See `Store`."""
+        return self._dependencies
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""
@@ -266,7 +273,7 @@ class SqlStore:
         with self._database.reading() as connection:
             return [log_rows.attempt_from(row) for row in fetch_all(connection, query)]
 
-    # --- executions and costs -------------------------------------------------------------------
+    # --- executions -------------------------------------------------------------------------------
 
     def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
@@ -299,26 +306,10 @@ class SqlStore:
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 
-    def add_model_use(self, use: ModelUse) -> None:
+    @property
+    def ledger(self) -> Ledger:
         """See `Store`."""
-        row = log_rows.model_use_row(use)
-        with self._database.writing() as connection:
-            connection.execute(insert(MODEL_USES), row)
-
-    def costs(self) -> Sequence[CostRow]:
-        """See `Store`."""
-        columns = MODEL_USES.c
-        key = (columns.role, columns.purpose, columns.task, columns.model)
-        query = select(
-            *key,
-            func.count().label("calls"),
-            # Sums of 64-bit integers may not fit 64 bits; as doubles they are exact up to 2**53.
-            func.sum(cast(columns.prompt_tokens, Double)).label("prompt_tokens"),
-            func.sum(cast(columns.completion_tokens, Double)).label("completion_tokens"),
-            func.sum(columns.cost_usd).label("cost_usd"),
-        ).group_by(*key)
-        with self._database.reading() as connection:
-            return join_models(log_rows.cost_from(row) for row in fetch_all(connection, query))
+        return self._ledger
 
     def close(self) -> None:
         """See `Store`."""

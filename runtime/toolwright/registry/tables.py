@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """Revision of the newest migration. Revisions are numbers, so that a newer one can be told."""
 
 VERSION_TABLE = "toolwright_schema"
@@ -91,6 +91,15 @@ TOOL_VERSIONS = Table(
     UniqueConstraint("name", "number"),
 )
 
+# --- tools made from tools: one row for each part of a version, parts of parts included ------------
+
+TOOL_DEPENDENCIES = Table(
+    "tool_dependencies",
+    METADATA,
+    Column("tool", NAME, ForeignKey("tool_versions.digest"), primary_key=True),
+    Column("part", NAME, ForeignKey("tool_versions.digest"), primary_key=True, index=True),
+)
+
 MAKINGS = Table(
     "makings",
     METADATA,
@@ -157,6 +166,18 @@ MODEL_USES = Table(
     _column("completion_tokens", BigInteger),
     _column("cost_usd", Double),
     _column("seconds", Double),
+    _column("tenant", Text),
+    _column("tool", Text),
+    _column("request_id", Text),
+    Column("priced", Boolean(), nullable=False),
+)
+
+# What was asked for questions whose kind had no name yet.
+MODEL_USE_LABELS = Table(
+    "model_use_labels",
+    METADATA,
+    Column("label", NAME, primary_key=True),
+    _column("task", Text),
 )
 
 # --- trust ----------------------------------------------------------------------------------------

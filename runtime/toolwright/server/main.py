@@ -31,6 +31,7 @@ from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
 from toolwright.services.batch import BatchBounds
+from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
@@ -221,6 +222,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             solver=ConfiguredSolver(solver, models),
             steward=Steward(store, settings.trust.approval),
             porter=Porter(store, maker, keyring),
+            costs=CostReports(store, models.prices, price_max_age_days=settings.ledger.price_max_age_days),
             source_allowed=settings.source_allowed,
         )
 

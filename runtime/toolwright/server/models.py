@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
-from toolwright.domain.record import Role
+from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -109,7 +109,7 @@ def open_models(settings: Settings) -> Iterator[Models]:
     prices = load_prices(settings.prices_file)
     with ExitStack() as stack:
         of = _offline(stack) if settings.models.offline else settings.models.endpoint
-        roles = {role: RoleModel(role, of(role)) for role in Role}
+        roles = {role: RoleModel(role, of(role)) for role in (Role.MAKER, Role.USER, Role.DISPATCHER)}
         for model in roles.values():
             stack.callback(model.close)
         yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices)
@@ -136,7 +136,7 @@ class ConfiguredMaker:
         """Use `attempts` where a request does not say."""
         self._maker, self._models, self._attempts = maker, models, attempts
 
-    def make(
+    def make(  # noqa: PLR0913 - what a request says
         self,
         task: Task,
         *,
@@ -144,6 +144,7 @@ class ConfiguredMaker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Make a tool; see `making.pipeline.Maker.make`. No attempts given: as the settings say."""
         _require(self._models.maker, self._models.user)
@@ -153,20 +154,24 @@ class ConfiguredMaker:
             cancellation=cancellation,
             deadline_s=deadline_s,
             record=record,
+            tenant=tenant,
         )
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
         origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Take a person's code through the same checks; see `making.pipeline.Maker.register`."""
         _require(self._models.user)
-        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s, origin=origin)
+        return self._maker.register(
+            task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant, origin=origin
+        )
 
 
 class ConfiguredSolver:
@@ -183,7 +188,8 @@ class ConfiguredSolver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
-        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s)
+        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)

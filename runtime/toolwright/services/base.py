@@ -5,42 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
+from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.sandbox.base import Cancellation
 
-TENANT: Final = "default"
+TENANT: Final = DEFAULT_TENANT
 """Whose calls they are. One tenant, as long as callers are not authenticated; never taken from a request."""
+
+
+class Accounting(Protocol):
+    """Tells what models cost."""
+
+    def report(self, asked: CostQuestion) -> CostReport:
+        """Return what the ledger holds.
+
+        Raises:
+            InvalidInput: a field is off.
+            StoreUnavailable, StoreCorrupt: the registry.
+        """
 
 
 class ToolMaking(Protocol):
     """Makes tools, and takes a person's code through the same checks."""
 
-    def make(self, task: Task, *, attempts: int) -> Iterator[MakingEvent]:
+    def make(self, task: Task, *, attempts: int, tenant: str) -> Iterator[MakingEvent]:
         """Make a tool for `task`; the last event is `Made` or `NotMade`. The work is done as events are asked for.
 
         Args:
             task: what the tool is wanted for.
             attempts: proposals that the maker may make; 0 for the server's setting.
+            tenant: whose making it is.
 
         Raises:
             NotReady: no models are configured.
             ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
         """
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
         origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
-        """Verify `source` by the examples of `task` and keep it with its `origin`.
+        """Verify `source` by the examples of `task` and keep it with its `origin`, at the cost of `tenant`.
 
         Raises:
             NotReady: a check failed, or no models are configured.
@@ -59,6 +75,7 @@ class Solving(Protocol):
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> Iterator[SolveEvent]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -67,6 +84,7 @@ class Solving(Protocol):
             tool: skips the dispatcher.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
+            tenant: whose question it is.
 
         Raises:
             NotReady: no models are configured.

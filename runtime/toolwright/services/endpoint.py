@@ -23,12 +23,13 @@ from toolwright.lifecycle.porter import Porter
 from toolwright.lifecycle.steward import Steward
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
-from toolwright.services.base import Solving, ToolMaking
+from toolwright.services.base import Accounting, Solving, ToolMaking
 from toolwright.services.batch import BatchBounds
 from toolwright.services.batch_stream import SHUTTING_DOWN
 from toolwright.services.execution import ExecutionService
 from toolwright.services.faults import Faults
 from toolwright.services.guard import FaultInterceptor, InFlight
+from toolwright.services.ledger import LedgerService
 from toolwright.services.log import service_log
 from toolwright.services.makings import Makings
 from toolwright.services.options import server_options
@@ -40,6 +41,8 @@ from toolwright.v1 import (
     audit_pb2_grpc,
     execution_pb2,
     execution_pb2_grpc,
+    ledger_pb2,
+    ledger_pb2_grpc,
     solve_pb2,
     solve_pb2_grpc,
     tools_pb2,
@@ -52,6 +55,7 @@ SERVICES: Final = tuple(
         (execution_pb2, "ExecutionService"),
         (tools_pb2, "ToolService"),
         (solve_pb2, "SolveService"),
+        (ledger_pb2, "LedgerService"),
         (audit_pb2, "AuditService"),
     )
 )
@@ -75,6 +79,7 @@ class Parts:
     solver: Solving
     steward: Steward
     porter: Porter
+    costs: Accounting
     source_allowed: bool = True
     """Whether bare source may be run."""
 
@@ -211,6 +216,7 @@ class Endpoint:
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)
+        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerService(parts.costs), self._server)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:

@@ -22,11 +22,13 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.lifecycle.porter import Porter
 from toolwright.lifecycle.steward import Steward
+from toolwright.llm.prices import PriceList
 from toolwright.registry.memory import MemoryStore
 from toolwright.registry.signing import Keyring
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
+from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.settings import GrpcSettings, MakingSettings
 
@@ -83,22 +85,26 @@ class ScriptedMaker:
     events: Callable[[Task], Iterator[MakingEvent]] = lambda _task: iter(())
     registered: Callable[[Task, ToolSource], RegisteredTool] | None = None
     asked: list[tuple[Task, int]] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
 
-    def make(self, task: Task, *, attempts: int) -> Generator[MakingEvent, None, None]:
+    def make(self, task: Task, *, attempts: int, tenant: str) -> Generator[MakingEvent, None, None]:
         """Give out the events."""
         self.asked.append((task, attempts))
+        self.tenants.append(tenant)
         yield from self.events(task)
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
         origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Register as told."""
+        self.tenants.append(tenant)
         assert self.registered is not None, "the test did not expect this"  # noqa: S101 - a test's stand-in
         return self.registered(task, source)
 
@@ -109,6 +115,7 @@ class ScriptedSolver:
 
     events: Callable[[str, CallScope], Iterator[SolveEvent]] = lambda _question, _scope: iter(())
     asked: list[tuple[str, str]] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
 
     def solve(
         self,
@@ -117,9 +124,11 @@ class ScriptedSolver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> Generator[SolveEvent, None, None]:
         """Give out the events."""
         self.asked.append((question, tool))
+        self.tenants.append(tenant)
         yield from self.events(question, CallScope(deadline_s, cancellation or Cancellation()))
 
 
@@ -134,8 +143,8 @@ def parts(**changes: Any) -> Parts:
         "solver": ScriptedSolver(),
         "steward": Steward(store),
         "porter": Porter(store, maker, Keyring()),
-    }
-    return Parts(**usual | changes)
+    } | changes
+    return Parts(**{"costs": CostReports(usual["store"], PriceList({}))} | usual)
 
 
 @contextmanager

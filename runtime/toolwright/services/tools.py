@@ -9,12 +9,12 @@ from typing import Final
 import grpc
 
 from toolwright.domain.lifecycle import Origin
-from toolwright.domain.tool import RegisteredTool
+from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput
 from toolwright.lifecycle.porter import Porter
 from toolwright.lifecycle.steward import Steward, named_actor
 from toolwright.registry.base import Store
-from toolwright.services.base import ToolMaking
+from toolwright.services.base import TENANT, ToolMaking
 from toolwright.services.calls import not_served, scope_of
 from toolwright.services.convert.events import making_to_wire
 from toolwright.services.convert.execution import reference_from_wire, source_from_wire, source_to_wire
@@ -25,6 +25,7 @@ from toolwright.services.tool_lives import ToolLives
 from toolwright.v1 import tools_pb2
 
 MAX_ATTEMPTS: Final = 10
+MAX_DEPENDANTS: Final = 1_000
 
 
 class ToolService(ToolLives):
@@ -46,7 +47,7 @@ class ToolService(ToolLives):
         if not request.HasField("task"):
             raise InvalidInput("task", "is not set", "a task with examples")
         task, attempts = task_from_wire(request.task), request.attempts
-        events = self._makings.start(lambda: self._maker.make(task, attempts=attempts))
+        events = self._makings.start(lambda: self._maker.make(task, attempts=attempts, tenant=TENANT))
         if not context.add_callback(events.leave):
             return
         for event in events:
@@ -63,17 +64,24 @@ class ToolService(ToolLives):
         origin = Origin(named_actor(request.actor))
         with scope_of(context) as scope:
             registered = self._maker.register(
-                task, source, cancellation=scope.cancellation, deadline_s=scope.deadline_s, origin=origin
+                task,
+                source,
+                cancellation=scope.cancellation,
+                deadline_s=scope.deadline_s,
+                tenant=TENANT,
+                origin=origin,
             )
         return tools_pb2.RegisterToolResponse(tool=tool_to_wire(registered.info))
 
     def GetTool(self, request: tools_pb2.GetToolRequest, context: grpc.ServicerContext) -> tools_pb2.GetToolResponse:
         """Return one version with its source and verification record."""
         registered = self._store.get_tool(reference_from_wire(request.tool))
+        users = self._store.dependencies.dependants(registered.version.digest)
         return tools_pb2.GetToolResponse(
             tool=self._with_aliases(registered)[0],
             source=source_to_wire(registered.version.source),
             verification=verification_to_wire(self._store.get_verification(registered.verification_id)),
+            dependants=[user.reference for user in users if user.state is not ToolState.RETIRED][:MAX_DEPENDANTS],
         )
 
     def ListTools(

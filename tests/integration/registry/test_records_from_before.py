@@ -49,10 +49,10 @@ def old(tmp_path: Path) -> Path:
         ("tool_names", {"name": "add", "last_number": 1}),
         ("tool_versions", tool),
     )
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with closing(sqlite3.connect(path)) as past, past:
         for table, row in rows:
             places = ", ".join("?" * len(row))
-            connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+            past.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
     return path
 
 
