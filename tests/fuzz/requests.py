@@ -13,9 +13,11 @@ from tests.fuzz.protocol import METHODS, declared, path_of
 from toolwright.domain.events import Declined, NotMade
 from toolwright.domain.limits import Limits
 from toolwright.execution.base import Executor
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.registry.memory import MemoryStore
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Keyring, Signer
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.testing import ScriptedPool
 from toolwright.services.endpoint import Endpoint
 from toolwright.services.status import DETAILS_KEY
@@ -60,9 +62,11 @@ def handlers(executor: Executor | None = None) -> Handlers:
     """
     store = MemoryStore()
     version = sample_version()
-    store.admit(version, sample_record(version), sample_task())
+    pool, signer = ScriptedPool({}), Signer.generate()
+    store.admit(version, signed_record(signer, pool.info.image_digest, version), sample_task())
+    evidence = Evidence(store, Keyring([signer.public]))
     given = parts(
-        executor=executor or SandboxExecutor(ScriptedPool({}), store, Limits()),
+        executor=executor or SandboxExecutor(pool, store, Limits(), evidence=evidence),
         store=store,
         maker=ScriptedMaker(
             lambda task: iter((NotMade(task.description, 1, ()),)), lambda _task, _source: store.get_tool("add")

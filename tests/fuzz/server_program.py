@@ -10,7 +10,8 @@ import logging
 import sys
 from pathlib import Path
 
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Signer
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.testing import ScriptedPool
 from toolwright.server.main import _parts
 from toolwright.services.endpoint import Endpoint
@@ -26,7 +27,9 @@ def main() -> None:
     pool = ScriptedPool({"add": lambda arguments, _call, _cancellation: arguments})
     with _parts(settings, pool) as parts:
         version = sample_version()
-        parts.store.admit(version, sample_record(version), sample_task())
+        parts.store.admit(
+            version, signed_record(Signer.open(settings.signing_key), pool.info.image_digest, version), sample_task()
+        )
         endpoint = Endpoint(parts, grpc_settings=settings.grpc, making=settings.making, reflect=True)
         address = endpoint.listen("127.0.0.1:0")
         endpoint.ready()

@@ -17,7 +17,7 @@ from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution, Status
 from toolwright.domain.source import ToolSource
 from toolwright.errors import DeadlineExceeded, InvalidInput
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.v1 import execution_pb2, execution_pb2_grpc, types_pb2
@@ -36,7 +36,7 @@ def server(engine: Engine, policy: SandboxPolicy, tmp_path_factory: pytest.TempP
     with serving(engine, state, **settings) as running:
         with running.store() as store:
             version = sample_version(code="def add(a: int, b: int) -> int:\n    return a + b\n")
-            store.admit(version, sample_record(version), sample_task())
+            store.admit(version, signed_record(running.signer, policy.image_id, version), sample_task())
         yield running
 
 

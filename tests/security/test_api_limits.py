@@ -40,7 +40,7 @@ from toolwright.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.services.status import from_status
@@ -72,7 +72,8 @@ def server(engine: Engine, policy: SandboxPolicy, tmp_path_factory: pytest.TempP
         with running.store() as store:
             for number, name in enumerate(("active", "draft", "quarantined", "retired"), start=1):
                 version = sample_version(code=f"# {name}\ndef add(a: int, b: int) -> int:\n    return a + b\n")
-                store.admit(version, sample_record(version, f"v-{number}"), sample_task())
+                record = signed_record(running.signer, policy.image_id, version, f"v-{number}")
+                store.admit(version, record, sample_task())
         _set_states(running, {2: "draft", 3: "quarantined", 4: "retired"})
         yield running
 
@@ -93,7 +94,7 @@ def strict(engine: Engine, policy: SandboxPolicy, tmp_path_factory: pytest.TempP
         with running.store() as store:
             code = "import time\ndef add(a: int, b: int) -> int:\n    time.sleep(a)\n    return a + b\n"
             version = sample_version(code=code)
-            store.admit(version, sample_record(version), sample_task())
+            store.admit(version, signed_record(running.signer, policy.image_id, version), sample_task())
         yield running
 
 
@@ -214,7 +215,7 @@ UNKNOWN: Final = {
     "version 0": ("add@0", InvalidInput),
     "another case": ("ADD", InvalidInput),
     "a look-alike": ("аdd", InvalidInput),  # noqa: RUF001 - the first letter is Cyrillic
-    "an alias": ("add@stable", InvalidInput),
+    "an alias": ("add@stable", NotFound),
     "blanks around it": (" add ", InvalidInput),
 }
 

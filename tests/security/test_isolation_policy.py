@@ -15,7 +15,7 @@ from toolwright.client import Client
 from toolwright.domain.call import Isolation
 from toolwright.domain.source import ToolSource
 from toolwright.errors import PermissionDenied
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.v1 import audit_pb2, execution_pb2, execution_pb2_grpc, solve_pb2, tools_pb2, types_pb2
@@ -33,6 +33,7 @@ _MAY_BE_ASKED: Final = {
     "memory_bytes": "only lower than the ceiling: tests/unit/domain/test_limits.py",
     "processes": "refused in a request: test_ap_26_limits_of_the_policy",
     "file_bytes": "refused in a request: test_ap_26_limits_of_the_policy",
+    "trusted_keys": "whose file is read; its code is verified here all the same: tests/contract/services/test_lives.py",
 }
 """Fields of requests that are named like something of the policy's, and what holds them."""
 _RUNS_NOTHING: Final = {"AuditService.GetImageReport.image_digest"}
@@ -51,7 +52,7 @@ def server(engine: Engine, policy: SandboxPolicy, tmp_path_factory: pytest.TempP
     with serving(engine, state, **settings) as running:
         with running.store() as store:
             version = sample_version(code="def add(a: int, b: int) -> int:\n    return a + b\n")
-            store.admit(version, sample_record(version), sample_task())
+            store.admit(version, signed_record(running.signer, policy.image_id, version), sample_task())
         yield running
 
 

@@ -18,7 +18,8 @@ from toolwright.client import Client
 from toolwright.domain.source import ToolSource
 from toolwright.errors import NotReady, SandboxUnavailable
 from toolwright.registry.open import open_store
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Signer
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.host.check import check_host
 from toolwright.sandbox.host.facts import EngineFacts, engine_facts
@@ -65,7 +66,7 @@ def production(policy: SandboxPolicy, tmp_path: Path) -> Settings:
     tmp_path.mkdir(exist_ok=True)
     store = open_store(tmp_path / "registry.db")
     version = sample_version(code=_ADD)
-    store.admit(version, sample_record(version), sample_task())
+    store.admit(version, signed_record(Signer.open(tmp_path / "signing.key"), policy.image_id, version), sample_task())
     store.close()
     return with_store
 

@@ -26,7 +26,8 @@ from toolwright.domain.source import ToolSource
 from toolwright.errors import NotFound, RecordLost, StoreCorrupt, StoreUnavailable
 from toolwright.registry.base import Store
 from toolwright.registry.open import open_store
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Signer
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.server import open_server
@@ -40,11 +41,12 @@ SLEEP: Final = ToolSource("import time\ndef f(seconds: float):\n    time.sleep(s
 _ONE: Final = {"ISOLATION__DEFAULT": "tenant", "SANDBOX__POOL__MAX_CONTAINERS": "2"}
 
 
-def admit_add(state_dir: Path) -> Path:
-    """Make a registry in `state_dir` that has the tool `add`; return its file."""
+def admit_add(state_dir: Path, image_digest: str = "sha256:" + "1" * 64) -> Path:
+    """Make a registry in `state_dir` that has the tool `add`, verified in that image; return its file."""
     path = state_dir / "registry.db"
     with closing(open_store(path)) as store:
-        store.admit(ADD, sample_record(ADD), sample_task())
+        signer = Signer.open(state_dir / "signing.key")
+        store.admit(ADD, signed_record(signer, image_digest, ADD), sample_task())
     return path
 
 
@@ -64,7 +66,7 @@ def cramped(
 ) -> Iterator[tuple[ServerProcess, Client, Path]]:
     """A server whose registry and log are on a disk of two mebibytes."""
     with small_disk(tmp_path_factory.mktemp("disk")) as disk:
-        admit_add(disk / "state")
+        admit_add(disk / "state", policy.image_id)
         with (
             serving(engine, disk / "state", SANDBOX__IMAGE=policy.image_id, **_ONE) as server,
             server.client() as client,
@@ -136,7 +138,7 @@ def keeper(
 ) -> Iterator[tuple[ServerProcess, Client, Path]]:
     """A server with the tool `add`."""
     state = tmp_path_factory.mktemp("keeper") / "state"
-    registry = admit_add(state)
+    registry = admit_add(state, policy.image_id)
     with (
         serving(engine, state, SANDBOX__IMAGE=policy.image_id, **_ONE) as server,
         server.client() as client,
@@ -249,7 +251,7 @@ def test_ft_12_damaged_at_start(
 ) -> None:
     """FT-12: a server does not start on a registry that it cannot trust, says what is wrong, and leaves it as it is."""
     fault, words = expected
-    path = admit_add(tmp_path)
+    path = admit_add(tmp_path, policy.image_id)
     damage(path)
     left = path.read_bytes()
     settings = Settings(state_dir=tmp_path, sandbox={"image": policy.image_id})  # type: ignore[arg-type]  # it is parsed
@@ -263,7 +265,7 @@ def test_ft_12_damaged_at_start(
 def test_ft_12_read_only(engine: Engine, policy: SandboxPolicy, tmp_path: Path) -> None:
     """FT-12: on a disk that may not be written a server does not start, and says so."""
     with small_disk(tmp_path / "disk") as disk:
-        admit_add(disk / "state")
+        admit_add(disk / "state", policy.image_id)
         remount_read_only(disk)
         settings = Settings(state_dir=disk / "state", sandbox={"image": policy.image_id})  # type: ignore[arg-type]  # as above
         with pytest.raises(StoreUnavailable, match="cannot be written"), open_server(settings):

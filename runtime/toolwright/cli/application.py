@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from toolwright.cli import (  # noqa: A004 - named for its command
+from toolwright.cli import (
     ask,
     bench,
     call,
@@ -22,8 +22,9 @@ from toolwright.cli import (  # noqa: A004 - named for its command
     doctor,
     eval,
     images,
+    lives,
     make,
-    misses,  # noqa: A004 - named for its command
+    misses,
     run,
     serve,
     tools,
@@ -37,9 +38,18 @@ from toolwright.domain.shown import shown
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _MISSING = {
-    "tools": ("history", "alias", "rollback", "quarantine", "retire", "export", "import"),
     "images": ("audit", "sbom"),
     "audit": ("verify", "search", "export"),
+}
+_LIVES: dict[str, Callable[..., ExitStatus]] = {
+    "history": lives.show_history,
+    "approve": lives.approve_tool,
+    "quarantine": lives.quarantine_tool,
+    "retire": lives.retire_tool,
+    "alias": lives.set_alias,
+    "rollback": lives.roll_back,
+    "export": lives.export_tool,
+    "import": lives.import_tool,
 }
 
 
@@ -67,6 +77,8 @@ def build_app() -> typer.Typer:
     add_command(groups["misses"], "list", misses.list_misses)
     add_command(groups["misses"], "show", misses.show_misses)
     add_command(groups["misses"], "answer", misses.answer_miss)
+    for command, body in _LIVES.items():
+        add_command(groups["tools"], command, body)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
     add_command(groups["images"], "prune", images.prune_images, takes=HERE)

@@ -72,6 +72,7 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
         "created_at": info.created_at,
         "limits": info.limits and asdict(info.limits),
         "image_digest": info.image_digest,
+        "aliases": dict(info.aliases),
         "dependencies": [asdict(dependency) for dependency in info.dependencies],
     }
 

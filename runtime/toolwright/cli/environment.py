@@ -15,6 +15,7 @@ from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.lifecycle import ToolEvent
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
@@ -48,6 +49,38 @@ class ToolShown(Protocol):
     @property
     def dependants(self) -> tuple[str, ...]:
         """Versions made from it."""
+
+
+class ToolExported(Protocol):
+    """A version as a signed file."""
+
+    @property
+    def info(self) -> ToolInfo:
+        """The version."""
+
+    @property
+    def file(self) -> bytes:
+        """The file."""
+
+    @property
+    def public_key(self) -> str:
+        """Key that signed it."""
+
+
+class ToolImported(Protocol):
+    """What became of such a file."""
+
+    @property
+    def info(self) -> ToolInfo:
+        """The tool as it was kept."""
+
+    @property
+    def digest(self) -> str:
+        """Of the version in the file."""
+
+    @property
+    def key_id(self) -> str:
+        """Of the key that had signed it."""
 
 
 class Services(Protocol):
@@ -93,6 +126,32 @@ class Services(Protocol):
 
     def answer_miss(self, miss: str, answer: str, *, actor: str = "") -> tuple[Miss, MissGroup]:
         """Keep a person's answer."""
+
+    def list_tool_events(self, name: str) -> Iterator[ToolEvent]:
+        """Yield what happened to a tool, oldest first."""
+
+    def set_alias(
+        self, name: str, alias: str, version: int, *, share: float = 0.0, actor: str = "", reason: str = ""
+    ) -> ToolInfo | None:
+        """Point an alias at a version, or with the version 0 remove it."""
+
+    def rollback_tool(self, name: str, *, actor: str = "", reason: str = "") -> ToolInfo:
+        """Point `stable` at what it pointed at before."""
+
+    def approve_tool(self, reference: str, *, actor: str, reason: str = "") -> ToolInfo:
+        """Say that a version may be used."""
+
+    def quarantine_tool(self, reference: str, *, reason: str, actor: str = "") -> ToolInfo:
+        """Hold a version back."""
+
+    def retire_tool(self, reference: str, *, reason: str, actor: str = "") -> ToolInfo:
+        """Take a version out of use for good."""
+
+    def export_tool(self, reference: str) -> ToolExported:
+        """Return a version as a signed file."""
+
+    def import_tool(self, file: bytes, *, trusted_keys: Sequence[str] = (), actor: str = "") -> ToolImported:
+        """Have a signed file verified and kept."""
 
     def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
         """Tell what models cost."""

@@ -16,17 +16,32 @@ def read_text(path: Path, *, limit: int) -> str:
     Raises:
         InvalidInput: it cannot be read, is too large or is not UTF-8; names the path.
     """
+    return _decoded(_read(path, limit), str(path), limit)
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """Return what is in a file of at most `limit` bytes.
+
+    Raises:
+        InvalidInput: it cannot be read, or is too large; names the path.
+    """
+    raw = _read(path, limit)
+    if len(raw) > limit:
+        raise InvalidInput(str(path), f"has more than {limit} bytes", f"at most {limit} bytes")
+    return raw
+
+
+def _read(path: Path, limit: int) -> bytes:
     field = str(path)
     try:
         with path.open("rb") as file:
-            raw = file.read(limit + 1)
+            return file.read(limit + 1)
     except FileNotFoundError:
         raise InvalidInput(field, "there is no such file") from None
     except IsADirectoryError:
         raise InvalidInput(field, "is a directory", "a file") from None
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the name
         raise InvalidInput(field, f"cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
-    return _decoded(raw, field, limit)
 
 
 def read_stdin(field: str, *, limit: int) -> str:

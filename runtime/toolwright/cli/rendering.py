@@ -85,12 +85,13 @@ def json_block(value: object) -> Syntax:
 def tools_table(tools: list[ToolInfo]) -> Table:
     """Return one row per tool."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("tool", "state", "answers", "signature", "summary"):
+    for heading in ("tool", "state", "aliases", "answers", "signature", "summary"):
         table.add_column(heading, overflow="fold")
     for tool in tools:
         table.add_row(
             literal(tool.reference),
             tool.state.value,
+            literal(" ".join(tool.aliases)),
             tool.answer_kind.value,
             literal(shown_line(tool.signature, limit=200)),
             literal(shown_line(tool.summary.strip().partition("\n")[0], limit=120)),

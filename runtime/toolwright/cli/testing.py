@@ -20,6 +20,7 @@ from toolwright.attacks.score import TITLES, Score
 from toolwright.bench.plan import Plan
 from toolwright.bench.testing import sample_document
 from toolwright.cli.options import Options
+from toolwright.client import ExportedTool, ImportedTool
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport, HitRates
@@ -35,6 +36,7 @@ from toolwright.domain.events import (
     SolveEvent,
 )
 from toolwright.domain.gates import GateName, GateVerdict
+from toolwright.domain.lifecycle import ToolEvent
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import (
@@ -128,7 +130,63 @@ Executed = Execution | ToolwrightError
 
 
 @dataclass
-class FakeServices:
+class FakeLives:
+    """Answers what is asked of versions' lives, about the first of its tools; notes what it was told."""
+
+    tools: list[ToolInfo] = field(default_factory=list)
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    """(what, to what, further words …)"""
+    events: list[ToolEvent] = field(default_factory=list)
+
+    def list_tool_events(self, name: str) -> Iterator[ToolEvent]:
+        """See `Services.list_tool_events`."""
+        return (event for event in self.events if event.name == name)
+
+    def set_alias(
+        self, name: str, alias: str, version: int, *, share: float = 0.0, actor: str = "", reason: str = ""
+    ) -> ToolInfo | None:
+        """See `Services.set_alias`."""
+        self.told.append(("alias", name, alias, version, share, actor, reason))
+        return self._first() if version else None
+
+    def rollback_tool(self, name: str, *, actor: str = "", reason: str = "") -> ToolInfo:
+        """See `Services.rollback_tool`."""
+        self.told.append(("rollback", name, actor, reason))
+        return self._first()
+
+    def approve_tool(self, reference: str, *, actor: str, reason: str = "") -> ToolInfo:
+        """See `Services.approve_tool`."""
+        self.told.append(("approve", reference, actor, reason))
+        return self._first()
+
+    def quarantine_tool(self, reference: str, *, reason: str, actor: str = "") -> ToolInfo:
+        """See `Services.quarantine_tool`."""
+        self.told.append(("quarantine", reference, actor, reason))
+        return replace(self._first(), state=ToolState.QUARANTINED)
+
+    def retire_tool(self, reference: str, *, reason: str, actor: str = "") -> ToolInfo:
+        """See `Services.retire_tool`."""
+        self.told.append(("retire", reference, actor, reason))
+        return replace(self._first(), state=ToolState.RETIRED)
+
+    def export_tool(self, reference: str) -> ExportedTool:
+        """See `Services.export_tool`."""
+        self.told.append(("export", reference))
+        return ExportedTool(self._first(), b"a file", "ed25519:key")
+
+    def import_tool(self, file: bytes, *, trusted_keys: Sequence[str] = (), actor: str = "") -> ImportedTool:
+        """See `Services.import_tool`."""
+        self.told.append(("import", file, tuple(trusted_keys), actor))
+        return ImportedTool(self._first(), self._first().digest, "key:1")
+
+    def _first(self) -> ToolInfo:
+        if not self.tools:
+            raise NotFound("tool", "any")
+        return self.tools[0]
+
+
+@dataclass
+class FakeServices(FakeLives):
     """Answers from lists that a test fills; notes what it was asked."""
 
     executions: list[Executed] = field(default_factory=list)
@@ -136,7 +194,6 @@ class FakeServices:
     """What comes of a making; None: the tool, at once."""
     solving: Callable[[str], list[SolveEvent]] | None = None
     """What comes of a question; None: the answer `a b`."""
-    tools: list[ToolInfo] = field(default_factory=list)
     executed: list[tuple[str | ToolSource, str | None, LimitsRequest | None]] = field(default_factory=list)
     isolation: Isolation | None = None
     """What the last call asked for."""

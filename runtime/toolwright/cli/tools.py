@@ -54,7 +54,9 @@ def search_tools(
 
 def show_tool(
     session: Session,
-    tool: Annotated[str, typer.Argument(metavar="TOOL", help="name, name@version or sha256:…", show_default=False)],
+    tool: Annotated[
+        str, typer.Argument(metavar="TOOL", help="name, name@version, name@alias or sha256:…", show_default=False)
+    ],
 ) -> ExitStatus:
     """Show a tool: source, schema, demonstrations, and the verification behind it."""
     with session.services() as services:
@@ -75,6 +77,8 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
     """Show a wrapped tool to people, with at most so many demonstrations."""
     info, record = details.info, details.verification
     screen.say(joined(literal(f"{info.reference}  ", style="bold"), literal(info.digest, style="dim")))
+    if info.aliases:
+        screen.say(literal("Aliases: " + ", ".join(_alias(name, share) for name, share in info.aliases.items())))
     for dependency in info.dependencies:
         screen.say(joined(literal(f"  made from {dependency.name}  "), literal(dependency.digest, style="dim")))
     say_dependants(screen, details.dependants)
@@ -107,3 +111,7 @@ def _limits(limits: LimitsRequest) -> str:
     wall = f"{limits.wall_time_s:g} s of wall time" if limits.wall_time_s else ""
     memory = f"{limits.memory_bytes / MIB:.0f} MiB of memory" if limits.memory_bytes else ""
     return ", ".join(filter(None, (wall, memory)))
+
+
+def _alias(name: str, share: float) -> str:
+    return f"{name} ({share:.0%} of the calls)" if share else name

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from toolwright.client import messages
 from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, check_in_flight
 from toolwright.client.batch_aio import LoopFeed
+from toolwright.client.lives_aio import AsyncClientLives
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
@@ -44,7 +45,7 @@ from toolwright.v1 import (
 Message = TypeVar("Message")
 
 
-class AsyncClient:
+class AsyncClient(AsyncClientLives):
     """A connection to a Toolwright server, for one event loop. Close it, or use it in `async with`.
 
     Cancelling a task that waits in `execute` kills the call.
@@ -134,9 +135,11 @@ class AsyncClient:
         )
         return (messages.read(making_from_wire, event) async for event in events)
 
-    async def register(self, task: Task, source: ToolSource, *, timeout_s: float | None = None) -> ToolInfo:
+    async def register(
+        self, task: Task, source: ToolSource, *, actor: str = "", timeout_s: float | None = None
+    ) -> ToolInfo:
         """Take a person's code through the same checks; see `Client.register`."""
-        request = messages.register_request(task, source)
+        request = messages.register_request(task, source, actor)
         reply = await self._unary(
             lambda left: self._tools.RegisterTool(request, timeout=left), messages.long(timeout_s)
         )

@@ -116,9 +116,9 @@ def make_request(task: Task, attempts: int) -> tools_pb2.MakeToolRequest:
     return tools_pb2.MakeToolRequest(task=task_to_wire(task), attempts=attempts)
 
 
-def register_request(task: Task, source: ToolSource) -> tools_pb2.RegisterToolRequest:
+def register_request(task: Task, source: ToolSource, actor: str) -> tools_pb2.RegisterToolRequest:
     """Return the message that brings a person's code."""
-    return tools_pb2.RegisterToolRequest(task=task_to_wire(task), source=source_to_wire(source))
+    return tools_pb2.RegisterToolRequest(task=task_to_wire(task), source=source_to_wire(source), actor=actor)
 
 
 def solve_request(

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from toolwright.client import messages
 from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, check_in_flight
 from toolwright.client.batch_sync import ThreadFeed
+from toolwright.client.lives_sync import ClientLives
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
@@ -54,7 +55,7 @@ class _Events(Protocol[_Sent_co]):
     def cancel(self) -> bool: ...
 
 
-class Client:
+class Client(ClientLives):
     """A connection to a Toolwright server. Safe to use from many threads; close it, or use it in `with`.
 
     A tool that raises, hangs or dies is a normal `Execution`; faults are raised as classes of
@@ -197,7 +198,7 @@ class Client:
         )
         return (messages.read(making_from_wire, event) for event in events)
 
-    def register(self, task: Task, source: ToolSource, *, timeout_s: float | None = None) -> ToolInfo:
+    def register(self, task: Task, source: ToolSource, *, actor: str = "", timeout_s: float | None = None) -> ToolInfo:
         """Take a person's code through the same checks, and keep it as the tool of `task`.
 
         Raises:
@@ -206,7 +207,7 @@ class Client:
             InvalidInput, ModelError, Overloaded, EngineUnavailable, SandboxUnavailable, StoreUnavailable,
                 ServerUnavailable: as they say.
         """
-        request = messages.register_request(task, source)
+        request = messages.register_request(task, source, actor)
         reply = self._unary(lambda left: self._tools.RegisterTool(request, timeout=left), messages.long(timeout_s))
         return messages.read(tool_from_wire, reply.tool)
 

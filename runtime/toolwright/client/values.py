@@ -26,6 +26,29 @@ class ToolDetails:
     """Versions made from it, as `name@number`; none of them runs while this one is not active."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExportedTool:
+    """A version as a signed file."""
+
+    info: ToolInfo
+    file: bytes
+    """What to write, as it is, to a file whose name ends in `.tool.json`."""
+    public_key: str
+    """What another installation has to trust: `ed25519:…`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTool:
+    """What became of such a file."""
+
+    info: ToolInfo
+    """The tool as it was kept."""
+    digest: str
+    """Of the version in the file; the tool has the same one if it came out the same here."""
+    key_id: str
+    """Of the key that had signed it."""
+
+
 class NotAnswered(ToolwrightError):
     """The question has no answer: no tool fits it, or the one that fits gave none. Raised by `ask` only."""
 

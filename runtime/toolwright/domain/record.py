@@ -161,6 +161,10 @@ class VerificationRecord:
     """The limits that the tool was given; see `ToolVersion.limits`."""
     policy: Mapping[str, int | float] = field(default_factory=dict)
     """What the gates asked for; see `GatePolicy`."""
+    signature: str = ""
+    """Of all the rest, in base64; empty in records from before there were signatures."""
+    key_id: str = ""
+    """Of the key that signed it."""
 
     @property
     def passed(self) -> bool:

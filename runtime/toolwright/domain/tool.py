@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -127,6 +127,8 @@ class ToolInfo:
     limits: LimitsRequest | None = None
     image_digest: str = ""
     dependencies: tuple[Dependency, ...] = ()
+    aliases: Mapping[str, float] = field(default_factory=dict)
+    """Aliases that point at it, each with its share of the calls of the plain name. Not in every list."""
 
     @property
     def reference(self) -> str:

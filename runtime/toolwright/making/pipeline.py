@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
 from toolwright.domain.events import Checked, Judged, Made, MakingEvent, NotMade, Proposed, Rejected
 from toolwright.domain.gates import GatePolicy
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import DEFAULT_TENANT, Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -25,6 +26,7 @@ from toolwright.making.journal import AttemptNotes, open_journal
 from toolwright.making.judge import Candidate, Judge
 from toolwright.making.proposal import Proposal, read_proposal
 from toolwright.making.verdict import Refusal
+from toolwright.registry.admission import Admission
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 
@@ -42,6 +44,8 @@ class Work:
     meter: Meter
     patience: Patience
     ingredients: Ingredients
+    origin: Origin | None = None
+    """Of a person's code; None if the maker writes it."""
 
 
 class Maker:
@@ -56,13 +60,17 @@ class Maker:
         attempts: int = DEFAULT_ATTEMPTS,
         verify_s: float = DEFAULT_VERIFY_S,
         gates: GatePolicy | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """Use `models` to propose and to call, `executor` to run, `store` to keep.
+
+        What passed is kept by `admission`; by default, signed with a key that nobody trusts.
 
         A request that names no number of attempts gets `attempts`. An attempt whose calls run for more than
         `verify_s` seconds in all is refused. `gates` says how much a tool has to show.
         """
         self._models, self._store = models, store
+        self._admission = admission or Admission(store)
         self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s, policy=gates)
 
     def make(  # noqa: PLR0913 - what a request says
@@ -102,7 +110,7 @@ class Maker:
         work = self._work(task, cancellation, deadline_s, meter)
         return self._make(work, budget)
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
@@ -110,14 +118,15 @@ class Maker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
-        """Put a person's code through the same checks as a maker's, and keep it.
+        """Put a person's code through the same checks as a maker's, and keep it with its `origin`.
 
         Raises:
             NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
             InvalidInput, NotFound, ModelError, ToolwrightError: as for `make`.
         """
-        work = self._work(task, cancellation, deadline_s, self._meter(tenant))
+        work = replace(self._work(task, cancellation, deadline_s, self._meter(tenant)), origin=origin)
         self._store.save_task(task)
         with open_journal(self._store, task.name, work.meter) as journal:
             with journal.attempt(1) as notes:
@@ -198,7 +207,8 @@ class Maker:
         if isinstance(verdict, Refusal):
             return _refuse(notes, verdict)
         notes.stage = Stage.WRAP
-        tool = self._store.admit(verdict.version, verdict.record, work.task)
+        origin = work.origin or Origin(f"maker:{maker_model}")
+        tool = self._admission.admit(verdict.version, verdict.record, work.task, origin=origin)
         held_out = sum(check.held_out for check in verdict.record.checks)
         notes.accepted = True
         notes.verdict = f"{len(verdict.record.checks) - held_out} training and {held_out} held-out examples passed"

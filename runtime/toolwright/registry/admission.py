@@ -1,25 +1,39 @@
-"""What a store asks of a version before it keeps it. The same for every store."""
+"""How a verified version gets into the registry: signed, and in the state that the policy of approval gives it."""
 
 from __future__ import annotations
 
+from toolwright.domain.lifecycle import NO_ORIGIN, Approval, Origin
 from toolwright.domain.record import VerificationRecord
 from toolwright.domain.task import Task
-from toolwright.domain.tool import ToolVersion
+from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.registry.base import Store
+from toolwright.registry.signing import Signer
 
 
-def check_admissible(version: ToolVersion, record: VerificationRecord, task: Task) -> None:
-    """Let `version` pass if `record` shows that it, and nothing else, was verified on `task`, and nothing else.
+class Admission:
+    """Keeps what was verified here. Whoever verified says so; nothing else may be given to it."""
 
-    Raises:
-        ValueError: the record is for another digest, or did not pass. A caller's bug.
-    """
-    if record.tool_digest != version.digest:
-        raise ValueError(f"the record is for {record.tool_digest}, not for {version.digest}")
-    if record.task_digest != task.digest:
-        raise ValueError(f"the record is for the task {record.task_digest}, not for {task.digest}")
-    if task.name != version.name:
-        raise ValueError(f"the record of {version.name!r} is for the task {task.name!r}")
-    if not record.passed:
-        raise ValueError(f"the record of {version.digest} has a failed check, or lacks training or held-out ones")
-    if not record.verification_id:
-        raise ValueError(f"the record of {version.digest} has no id")
+    def __init__(self, store: Store, signer: Signer | None = None, approval: Approval = Approval.AUTOMATIC) -> None:
+        """Keep versions in `store`, signed by `signer`; by default with a key that nobody trusts."""
+        self._store, self._signer, self._approval = store, signer or Signer.generate(), approval
+
+    def admit(
+        self,
+        version: ToolVersion,
+        record: VerificationRecord,
+        task: Task,
+        *,
+        origin: Origin = NO_ORIGIN,
+    ) -> RegisteredTool:
+        """Sign `record` and keep `version` with it; see `Store.admit`."""
+        signed, state = self._signer.sign(record), self._approval.first_state
+        return self._store.admit(version, signed, task, state=state, origin=origin)
+
+    def renew(self, record: VerificationRecord, task: Task, *, actor: str, reason: str) -> RegisteredTool:
+        """Sign a new record of a version that is there, and give it to that version; see `Lifecycle.renew`.
+
+        One that was quarantined is released by that, as far as the policy of approval goes.
+        """
+        state = self._store.get_tool(record.tool_digest).state
+        to = self._approval.first_state if state is ToolState.QUARANTINED else None
+        return self._store.lifecycle.renew(self._signer.sign(record), task, actor=actor, reason=reason, to=to)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
     ExecutionEntry,
@@ -16,6 +17,7 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.registry.dependencies import Dependencies
 from toolwright.registry.ledger import Ledger
+from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.misses import MissStore
 from toolwright.registry.search import SearchIndex
 
@@ -26,7 +28,7 @@ class Heading:
 
     name: str
     digest: str
-    """Of the name's newest version; of its task, if it has no version."""
+    """Of the version that the plain name means, the newest if that is none; of its task, if it has no version."""
     state: ToolState | None
     """Of that version; None for a task without one."""
 
@@ -42,6 +44,10 @@ class Store(Protocol):
     numbers that are not finite are refused with `InvalidInput`. An id that is already taken raises
     `AlreadyExists`, and nothing is changed.
     """
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """States of versions, who changed them and why, approvals, aliases."""
 
     def save_task(self, task: Task) -> None:
         """Keep `task`, replacing one of the same name that has no version yet.
@@ -60,20 +66,43 @@ class Store(Protocol):
     def list_tasks(self) -> Sequence[Task]:
         """Return all tasks by name."""
 
-    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
-        """Keep a verified version as the active one of its name, with its record and task, in one transaction.
+    def admit(
+        self,
+        version: ToolVersion,
+        record: VerificationRecord,
+        task: Task,
+        *,
+        state: ToolState = ToolState.ACTIVE,
+        origin: Origin = NO_ORIGIN,
+    ) -> RegisteredTool:
+        """Keep a verified version as the newest of its name, with its record and task, in one transaction.
 
         The same digest again returns what is there and keeps nothing new. Earlier versions of the
         name stay as they are, callable by `name@number`. What a version is made from is kept as digests; what is
         returned carries no modules.
+
+        Args:
+            version: what is kept.
+            record: the evidence for it.
+            task: what it was verified on.
+            state: `ACTIVE`, or `VERIFIED` if somebody has to approve it first.
+            origin: who brought it, and from where.
 
         Raises:
             NotFound: a tool that it is made from.
             ValueError: the record is not for this version and task, or has a failed check. A caller's bug.
         """
 
-    def get_tool(self, reference: str) -> RegisteredTool:
-        """Return the version that `name` (newest active), `name@number` or `sha256:…` refers to.
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
+        """Return the version that `name`, `name@number`, `name@alias` or `sha256:…` refers to.
+
+        A plain name means the version that `stable` points at, in whatever state it is; where that is not set, the
+        newest active version, but for the canary if there is another. A lot below the share of an active
+        canary draws that instead.
+
+        Args:
+            reference: of a tool.
+            lot: 0 to 1, drawn for this call; 1 never draws the canary.
 
         Raises:
             NotFound: nothing is referred to.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
     ExecutionEntry,
@@ -18,14 +19,18 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
-from toolwright.registry.admission import check_admissible
+from toolwright.registry.admissible import check_admissible
 from toolwright.registry.base import Heading
+from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.ledger import Ledger
+from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.memory_dependencies import MemoryDependencies
 from toolwright.registry.memory_ledger import MemoryLedger
+from toolwright.registry.memory_lifecycle import MemoryLifecycle, ToolShelf, add_event
 from toolwright.registry.memory_misses import MemoryMisses
 from toolwright.registry.memory_search import Listed, MemorySearch
 from toolwright.registry.misses import MissStore
+from toolwright.registry.plain_name import meant_by_plain_name
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
 from toolwright.registry.search import SearchIndex, SearchText
@@ -44,16 +49,21 @@ class MemoryStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
-        self._tasks: dict[str, Row] = {}
-        self._versions: dict[str, Row] = {}
-        self._by_name: dict[str, list[Row]] = {}
-        self._verifications: dict[str, Row] = {}
+        self._shelf = ToolShelf()
+        self._tasks, self._verifications = self._shelf.tasks, self._shelf.verifications
+        self._versions, self._by_name = self._shelf.versions, self._shelf.by_name
+        self._lifecycle = MemoryLifecycle(self._shelf, self._transaction, clock)
         self._makings: dict[str, Row] = {}
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
         self._search, self._misses = MemorySearch(self._listed), MemoryMisses(self._transaction)
         self._ledger = MemoryLedger(self._transaction)
         self._dependencies = MemoryDependencies(self._transaction, self._versions)
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """See `Store`."""
+        return self._lifecycle
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -78,7 +88,15 @@ class MemoryStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
+    def admit(
+        self,
+        version: ToolVersion,
+        record: VerificationRecord,
+        task: Task,
+        *,
+        state: ToolState = ToolState.ACTIVE,
+        origin: Origin = NO_ORIGIN,
+    ) -> RegisteredTool:
         """See `Store`."""
         check_admissible(version, record, task)
         version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
@@ -92,29 +110,39 @@ class MemoryStore:
             self._dependencies.check_kept(version)
             version_row |= {
                 "number": len(self._by_name.get(version.name, ())) + 1,
-                "state": ToolState.ACTIVE.value,
+                "state": state.value,
                 "verification_id": record.verification_id,
                 "created_at": self._clock(),
             }
+            event = admitted_row(version_row, self._clock(), origin)
             self._verifications[record.verification_id] = record_row
             self._versions[version_row["digest"]] = version_row
             self._by_name.setdefault(version.name, []).append(version_row)
             self._tasks[task.name] = task_row
+            add_event(self._shelf, event)
             return tool_rows.registered_from(version_row)
 
-    def get_tool(self, reference: str) -> RegisteredTool:
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
         """See `Store`."""
         wanted = parse_reference(reference)
         with self._transaction():
             if wanted.digest:
                 found = [self._versions[wanted.digest]] if wanted.digest in self._versions else []
+            elif wanted.alias:
+                number = self._shelf.aliases.get((wanted.name, wanted.alias), {}).get("number")
+                found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == number]
             elif wanted.number is not None:
                 found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == wanted.number]
             else:
-                found = [row for row in self._by_name.get(wanted.name, ()) if row["state"] == ToolState.ACTIVE.value]
+                found = self._by_name_alone(wanted.name, lot)
             if not found:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(found[-1])
+
+    def _by_name_alone(self, name: str, lot: float) -> list[Row]:
+        aliases = {alias: row for (tool, alias), row in self._shelf.aliases.items() if tool == name}
+        meant = meant_by_plain_name(self._by_name.get(name, ()), aliases, lot)
+        return [] if meant is None else [meant]
 
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
         """See `Store`."""
@@ -126,7 +154,8 @@ class MemoryStore:
     def headings(self) -> Sequence[Heading]:
         """See `Store`."""
         with self._transaction():
-            rows = self._tasks | {name: versions[-1] for name, versions in self._by_name.items()}
+            meant = {name: self._by_name_alone(name, 1.0) or versions for name, versions in self._by_name.items()}
+            rows = self._tasks | {name: versions[-1] for name, versions in meant.items()}
         return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     @property

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import URL, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
     ExecutionEntry,
@@ -19,18 +20,29 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import AlreadyExists, NotFound
 from toolwright.registry import log_rows, tool_rows
-from toolwright.registry.admission import check_admissible
+from toolwright.registry.admissible import check_admissible
 from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
 from toolwright.registry.database import Database
+from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.ledger import Ledger
+from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.misses import MissStore
+from toolwright.registry.plain_name import (
+    HEADING_OF,
+    PLAIN_NAME,
+    names_with_canary,
+    newest_active_versions,
+    newest_versions,
+    stable_versions,
+)
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
 from toolwright.registry.search import SearchIndex
 from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
 from toolwright.registry.sql_ledger import SqlLedger
+from toolwright.registry.sql_lifecycle import SqlLifecycle
 from toolwright.registry.sql_misses import SqlMisses
 from toolwright.registry.sql_search import SqlSearch
 from toolwright.registry.sqlite import Durability
@@ -41,6 +53,8 @@ from toolwright.registry.tables import (
     EXECUTIONS,
     MAKINGS,
     TASKS,
+    TOOL_ALIASES,
+    TOOL_EVENTS,
     TOOL_NAMES,
     TOOL_VERSIONS,
     VERIFICATIONS,
@@ -50,6 +64,9 @@ from toolwright.registry.tables import (
 _VERSIONS = select(TOOL_VERSIONS, VERIFICATIONS.c.tool_digest.label("verified_digest")).outerjoin(
     VERIFICATIONS, VERIFICATIONS.c.verification_id == TOOL_VERSIONS.c.verification_id
 )
+# Built once: putting it together would take as long as running it.
+_BY_PLAIN_NAME = _VERSIONS.where(TOOL_VERSIONS.c.digest == PLAIN_NAME)
+_IS_ALIASED = (TOOL_ALIASES.c.name == TOOL_VERSIONS.c.name) & (TOOL_ALIASES.c.number == TOOL_VERSIONS.c.number)
 _IS_NEWEST = (TOOL_NAMES.c.name == TOOL_VERSIONS.c.name) & (TOOL_NAMES.c.last_number == TOOL_VERSIONS.c.number)
 
 
@@ -86,12 +103,18 @@ class SqlStore:
             self._database.close()
             raise
         self._search, self._misses = SqlSearch(self._database), SqlMisses(self._database)
+        self._lifecycle = SqlLifecycle(self._database, clock)
         self._ledger = SqlLedger(self._database)
         self._dependencies = SqlDependencies(self._database)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
         )
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """See `Store`."""
+        return self._lifecycle
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -117,7 +140,15 @@ class SqlStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
+    def admit(
+        self,
+        version: ToolVersion,
+        record: VerificationRecord,
+        task: Task,
+        *,
+        state: ToolState = ToolState.ACTIVE,
+        origin: Origin = NO_ORIGIN,
+    ) -> RegisteredTool:
         """See `Store`."""
         check_admissible(version, record, task)
         version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
@@ -129,7 +160,7 @@ class SqlStore:
                 return tool_rows.registered_from(there)
             version_row |= {
                 "number": number,
-                "state": ToolState.ACTIVE.value,
+                "state": state.value,
                 "verification_id": record.verification_id,
                 "created_at": self._clock(),
             }
@@ -137,10 +168,11 @@ class SqlStore:
             connection.execute(insert(TOOL_VERSIONS), version_row)
             keep_dependencies(connection, version)
             put(connection, TASKS, TASKS.c.name, task_row)
+            connection.execute(insert(TOOL_EVENTS), admitted_row(version_row, self._clock(), origin))
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
             return tool_rows.registered_from(version_row)
 
-    def get_tool(self, reference: str) -> RegisteredTool:
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
         """See `Store`."""
         wanted = parse_reference(reference)
         columns = TOOL_VERSIONS.c
@@ -149,11 +181,14 @@ class SqlStore:
             query = query.where(columns.digest == wanted.digest)
         elif wanted.number is not None:
             query = query.where(columns.name == wanted.name, columns.number == wanted.number)
+        elif wanted.alias:
+            query = query.join(TOOL_ALIASES, _IS_ALIASED)
+            query = query.where(TOOL_ALIASES.c.name == wanted.name, TOOL_ALIASES.c.alias == wanted.alias)
         else:
-            query = query.where(columns.name == wanted.name, columns.state == ToolState.ACTIVE.value)
-            query = query.order_by(columns.number.desc()).limit(1)
+            query = _BY_PLAIN_NAME
+        values = {"plain": wanted.name, "lot": lot} if query is _BY_PLAIN_NAME else {}
         with self._database.reading() as connection:
-            row = fetch_first(connection, query)
+            row = fetch_first(connection, query, values)
             if row is None:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(row)
@@ -168,11 +203,14 @@ class SqlStore:
 
     def headings(self) -> Sequence[Heading]:
         """See `Store`."""
-        versions = TOOL_VERSIONS.c
-        newest = select(versions.name, versions.digest, versions.state).join(TOOL_NAMES, _IS_NEWEST)
+        tasks = select(TASKS.c.name, TASKS.c.digest)
         with self._database.reading() as connection:
-            rows = {row["name"]: row for row in fetch_all(connection, select(TASKS.c.name, TASKS.c.digest))}
-            rows |= {row["name"]: row for row in fetch_all(connection, newest)}
+            # Each overrides those before it: what a name means is mostly its newest version.
+            queries = (tasks, newest_versions(), newest_active_versions(), stable_versions())
+            rows = {row["name"]: row for query in queries for row in fetch_all(connection, query)}
+            for name in connection.execute(names_with_canary()).scalars().all():
+                if meant := fetch_first(connection, HEADING_OF, {"plain": name, "lot": 1.0}):
+                    rows[name] = meant
             return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     @property

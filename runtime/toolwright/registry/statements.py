@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, insert, select, update
@@ -18,9 +18,9 @@ def fetch_all(connection: Connection, query: Select[Any]) -> Iterator[Row]:
     return (row._asdict() for row in connection.execute(query))
 
 
-def fetch_first(connection: Connection, query: Select[Any]) -> Row | None:
-    """Return the first row that `query` finds."""
-    row = connection.execute(query).first()
+def fetch_first(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> Row | None:
+    """Return the first row that `query` finds with these `values` of its parameters."""
+    row = connection.execute(query, values or {}).first()
     return None if row is None else row._asdict()
 
 

@@ -64,6 +64,9 @@ VERIFICATIONS = Table(
     Column("task_digest", Text(), nullable=False),
     Column("body", JSON_TEXT, nullable=False),
     Column("digest", Text(), nullable=False),
+    # Empty for records from before there were signatures.
+    Column("signature", Text(), nullable=False, server_default=""),
+    Column("key_id", Text(), nullable=False, server_default=""),
 )
 
 # One row a name: whoever updates it holds the name until the transaction ends, and so the next number.
@@ -261,4 +264,34 @@ MISSES = Table(
     _column("answered_at", Double),
     UniqueConstraint("tenant", "key"),
     Index("ix_misses_group_id", "group_id"),
+)
+
+# --- trust ----------------------------------------------------------------------------------------
+
+TOOL_ALIASES = Table(
+    "tool_aliases",
+    METADATA,
+    Column("name", NAME, ForeignKey("tool_names.name"), primary_key=True),
+    Column("alias", NAME, primary_key=True),
+    Column("number", Integer(), nullable=False),
+    _column("share", Double),
+)
+
+# Nothing is ever changed or removed here.
+TOOL_EVENTS = Table(
+    "tool_events",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    _column("at", Double),
+    Column("name", NAME, nullable=False, index=True),
+    Column("number", Integer(), nullable=False),
+    _column("digest", Text),
+    _column("kind", Text),
+    Column("actor", ANY_TEXT, nullable=False),
+    Column("reason", ANY_TEXT, nullable=False),
+    _column("from_state", Text),
+    _column("to_state", Text),
+    _column("alias", Text),
+    Column("from_number", Integer(), nullable=False),
+    _column("share", Double),
 )

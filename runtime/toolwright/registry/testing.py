@@ -20,6 +20,7 @@ from toolwright.domain.record import (
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, Description, ToolVersion
+from toolwright.registry.signing import Signer
 
 
 def sample_task(name: str = "add", **changes: Any) -> Task:
@@ -79,6 +80,16 @@ def sample_record(version: ToolVersion, verification_id: str = "v-1", **changes:
 def sample_gates() -> tuple[GateVerdict, ...]:
     """Return the verdicts of all gates on a tool that passed."""
     return tuple(GateVerdict(gate, passed=True, evidence={"calls": 3, "share": 0.5, "text": "ü"}) for gate in GateName)
+
+
+def signed_record(
+    signer: Signer, image_digest: str, version: ToolVersion, verification_id: str = "v-1", **changes: Any
+) -> VerificationRecord:
+    """Return the same as a server with this key would have it that runs this image: what it then lets run.
+
+    `Signer.open(state_dir / "signing.key")` has the key of the server with that directory.
+    """
+    return signer.sign(sample_record(version, verification_id, image_digest=image_digest, **changes))
 
 
 def sample_execution(execution_id: str = "e-1", **changes: Any) -> ExecutionEntry:

@@ -13,10 +13,15 @@ from types import FrameType
 from typing import Any, Final
 
 from toolwright.errors import InvalidInput
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
+from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.steward import Steward
 from toolwright.making.pipeline import Maker
+from toolwright.registry.admission import Admission
 from toolwright.registry.base import Store
 from toolwright.registry.open import open_store
+from toolwright.registry.signing import Keyring, PublicKey, Signer
 from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
@@ -189,12 +194,16 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
         # Before the store: a call that is killed now is still recorded.
         stack.callback(pool.close)
         models = stack.enter_context(open_models(settings))
+        signer = Signer.open(settings.signing_key)
+        keyring = Keyring((signer.public, *map(PublicKey.parse, settings.trust.trusted_keys)))
+        admission = Admission(store, signer, settings.trust.approval)
         executor = SandboxExecutor(
             pool,
             store,
             settings.sandbox.limits.limits,
             queue_s=settings.sandbox.pool.queue_timeout_s,
             isolation=settings.isolation.policy,
+            evidence=Evidence(store, keyring),
         )
         maker = ConfiguredMaker(
             Maker(
@@ -203,6 +212,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
                 store=store,
                 verify_s=settings.making.verify_s,
                 gates=settings.making.gates.policy,
+                admission=admission,
             ),
             models,
             attempts=settings.making.attempts,
@@ -227,6 +237,8 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             store=store,
             maker=maker,
             solver=ConfiguredSolver(solver, models),
+            steward=Steward(store, settings.trust.approval),
+            porter=Porter(store, maker, keyring),
             costs=CostReports(store, models.prices, price_max_age_days=settings.ledger.price_max_age_days),
             source_allowed=settings.source_allowed,
             desk=desk,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -181,7 +182,7 @@ class ConfiguredMaker:
             tenant=tenant,
         )
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
@@ -189,10 +190,13 @@ class ConfiguredMaker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Take a person's code through the same checks; see `making.pipeline.Maker.register`."""
         _require(self._models.user)
-        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)
+        return self._maker.register(
+            task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant, origin=origin
+        )
 
 
 class ConfiguredSolver:

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -45,7 +46,7 @@ class ToolMaking(Protocol):
             ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
         """
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
@@ -53,8 +54,9 @@ class ToolMaking(Protocol):
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
-        """Verify `source` by the examples of `task` and keep it, at the cost of `tenant`.
+        """Verify `source` by the examples of `task` and keep it with its `origin`, at the cost of `tenant`.
 
         Raises:
             NotReady: a check failed, or no models are configured.

@@ -19,6 +19,8 @@ from grpc_reflection.v1alpha import reflection
 
 from toolwright.errors import InvalidInput
 from toolwright.execution.base import Executor
+from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.steward import Steward
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
 from toolwright.services.base import Accounting, Solving, ToolMaking
@@ -76,6 +78,8 @@ class Parts:
     store: Store
     maker: ToolMaking
     solver: Solving
+    steward: Steward
+    porter: Porter
     costs: Accounting
     source_allowed: bool = True
     """Whether bare source may be run."""
@@ -212,7 +216,7 @@ class Endpoint:
 
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
         desk = parts.desk or MissDesk(parts.store.misses, DispatchSettings())
-        tools = ToolService(parts.store, parts.maker, self._makings)
+        tools = ToolService(parts.store, parts.maker, self._makings, steward=parts.steward, porter=parts.porter)
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver, desk), self._server)

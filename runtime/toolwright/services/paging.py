@@ -16,6 +16,8 @@ MAX_PAGE_SIZE: Final = 1000
 _TOOLS: Final = b"tools.1:"
 _IDS: Final = b"ids.1:"
 _ID: Final = re.compile(rb"[0-9a-f]{1,64}\Z")
+_EVENTS: Final = "events.1:"
+_EVENT_ID: Final = re.compile(r"[1-9][0-9]{0,17}\Z", re.ASCII)
 _MAX_TOKEN_CHARS: Final = 200
 
 
@@ -78,3 +80,22 @@ def id_after(token: str) -> str:
 
 def _not_ours() -> InvalidInput:
     return InvalidInput("page_token", "is not one that this call gave out", "next_page_token of the last response")
+
+
+def events_token(last_event: int) -> str:
+    """Return the token of the page that follows the event of that id."""
+    return f"{_EVENTS}{last_event}"
+
+
+def events_after(token: str) -> int:
+    """Return the id of the event after which the page of `token` begins; 0 for the first page.
+
+    Raises:
+        InvalidInput: the token is not one of ours.
+    """
+    if not token:
+        return 0
+    number = token.removeprefix(_EVENTS)
+    if not token.startswith(_EVENTS) or not _EVENT_ID.match(number):
+        raise _not_ours()
+    return int(number)

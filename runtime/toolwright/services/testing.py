@@ -14,13 +14,17 @@ from typing import Any
 
 from toolwright.domain.call import ExecutionRequest, Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, Status, Timing, Usage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
+from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.steward import Steward
 from toolwright.llm.prices import PriceList
 from toolwright.registry.memory import MemoryStore
+from toolwright.registry.signing import Keyring
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
@@ -89,7 +93,7 @@ class ScriptedMaker:
         self.tenants.append(tenant)
         yield from self.events(task)
 
-    def register(
+    def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
         task: Task,
         source: ToolSource,
@@ -97,6 +101,7 @@ class ScriptedMaker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Register as told."""
         self.tenants.append(tenant)
@@ -134,11 +139,15 @@ class ScriptedSolver:
 
 def parts(**changes: Any) -> Parts:
     """Return parts that do nothing, with `changes` in their place."""
+    store = changes.get("store") or MemoryStore()
+    maker = changes.get("maker") or ScriptedMaker()
     usual: dict[str, Any] = {
         "executor": ScriptedExecutor(),
-        "store": MemoryStore(),
-        "maker": ScriptedMaker(),
+        "store": store,
+        "maker": maker,
         "solver": ScriptedSolver(),
+        "steward": Steward(store),
+        "porter": Porter(store, maker, Keyring()),
     } | changes
     return Parts(**{"costs": CostReports(usual["store"], PriceList({}))} | usual)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import grpc
 
+from toolwright.domain.lifecycle import Origin
 from toolwright.domain.task import check_question
-from toolwright.domain.tool import ToolState
+from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput
+from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.steward import Steward, named_actor
 from toolwright.registry.base import Store
 from toolwright.services.base import TENANT, ToolMaking
 from toolwright.services.calls import not_served, scope_of
@@ -18,7 +22,8 @@ from toolwright.services.convert.execution import reference_from_wire, source_fr
 from toolwright.services.convert.tools import task_from_wire, tool_to_wire, verification_to_wire
 from toolwright.services.makings import Makings
 from toolwright.services.paging import page_size, tools_after, tools_token
-from toolwright.v1 import tools_pb2, tools_pb2_grpc
+from toolwright.services.tool_lives import ToolLives
+from toolwright.v1 import tools_pb2
 
 MAX_ATTEMPTS: Final = 10
 DEFAULT_FOUND: Final = 5
@@ -26,14 +31,15 @@ MAX_FOUND: Final = 100
 MAX_DEPENDANTS: Final = 1_000
 
 
-class ToolService(tools_pb2_grpc.ToolServiceServicer):
+class ToolService(ToolLives):
     """Converts, calls maker or store, converts back."""
 
-    def __init__(self, store: Store, maker: ToolMaking, makings: Makings) -> None:
-        """Serve `store` and `maker`; what is being made is held by `makings`."""
+    def __init__(self, store: Store, maker: ToolMaking, makings: Makings, *, steward: Steward, porter: Porter) -> None:
+        """Serve `store` and `maker`; `makings` holds what is being made, `steward` and `porter` what is there."""
         self._store = store
         self._maker = maker
         self._makings = makings
+        self._steward, self._porter = steward, porter
 
     def MakeTool(
         self, request: tools_pb2.MakeToolRequest, context: grpc.ServicerContext
@@ -58,9 +64,15 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
             if not request.HasField(field):
                 raise InvalidInput(field, "is not set", "a task with examples, and the source")
         task, source = task_from_wire(request.task), source_from_wire(request.source)
+        origin = Origin(named_actor(request.actor))
         with scope_of(context) as scope:
             registered = self._maker.register(
-                task, source, cancellation=scope.cancellation, deadline_s=scope.deadline_s, tenant=TENANT
+                task,
+                source,
+                cancellation=scope.cancellation,
+                deadline_s=scope.deadline_s,
+                tenant=TENANT,
+                origin=origin,
             )
         return tools_pb2.RegisterToolResponse(tool=tool_to_wire(registered.info))
 
@@ -69,7 +81,7 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
         registered = self._store.get_tool(reference_from_wire(request.tool))
         users = self._store.dependencies.dependants(registered.version.digest)
         return tools_pb2.GetToolResponse(
-            tool=tool_to_wire(registered.info),
+            tool=self._with_aliases(registered)[0],
             source=source_to_wire(registered.version.source),
             verification=verification_to_wire(self._store.get_verification(registered.verification_id)),
             dependants=[user.reference for user in users if user.state is not ToolState.RETIRED][:MAX_DEPENDANTS],
@@ -83,9 +95,16 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
         found = self._store.list_tools(after=after, limit=size + 1)  # one more shows whether there is a next page
         page = found[:size]
         return tools_pb2.ListToolsResponse(
-            tools=[tool_to_wire(registered.info) for registered in page],
+            tools=self._with_aliases(*page),
             next_page_token=tools_token(page[-1].version.name) if len(found) > size else "",
         )
+
+    def _with_aliases(self, *tools: RegisteredTool) -> list[tools_pb2.Tool]:
+        aliases: dict[tuple[str, int], dict[str, float]] = {}
+        for alias in self._store.lifecycle.aliases(*(tool.version.name for tool in tools)):
+            aliases.setdefault((alias.name, alias.number), {})[alias.alias] = alias.share
+        pointing = (aliases.get((tool.version.name, tool.number), {}) for tool in tools)
+        return [tool_to_wire(replace(tool.info, aliases=here)) for tool, here in zip(tools, pointing, strict=True)]
 
     def SearchTools(
         self, request: tools_pb2.SearchToolsRequest, context: grpc.ServicerContext
@@ -98,22 +117,6 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
         return tools_pb2.SearchToolsResponse(
             tools=[tool_to_wire(self._store.get_tool(hit.digest).info) for hit in hits]
         )
-
-    def SetAlias(self, request: tools_pb2.SetAliasRequest, context: grpc.ServicerContext) -> tools_pb2.SetAliasResponse:
-        """Not served yet."""
-        not_served("SetAlias")
-
-    def QuarantineTool(
-        self, request: tools_pb2.QuarantineToolRequest, context: grpc.ServicerContext
-    ) -> tools_pb2.QuarantineToolResponse:
-        """Not served yet."""
-        not_served("QuarantineTool")
-
-    def RetireTool(
-        self, request: tools_pb2.RetireToolRequest, context: grpc.ServicerContext
-    ) -> tools_pb2.RetireToolResponse:
-        """Not served yet."""
-        not_served("RetireTool")
 
     def ReportOutcome(
         self, request: tools_pb2.ReportOutcomeRequest, context: grpc.ServicerContext

@@ -21,6 +21,7 @@ from toolwright.settings.sections import (
     SandboxSettings,
 )
 from toolwright.settings.solving import SolvingSettings
+from toolwright.settings.trust import TrustSettings
 
 __all__ = [
     "AnswerMisses",
@@ -41,6 +42,7 @@ __all__ = [
     "SandboxSettings",
     "Settings",
     "SolvingSettings",
+    "TrustSettings",
     "check_listen",
     "load_settings",
 ]

@@ -12,7 +12,7 @@ from toolwright.calling.patience import Patience
 from toolwright.calling.quoting import shorten
 from toolwright.domain.events import Declined, Failed, Made, MakingEvent, NotMade
 from toolwright.domain.task import Task
-from toolwright.domain.tool import RegisteredTool
+from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotFound
 from toolwright.llm.ledger import Meter, Record
 from toolwright.making.journal import was_refused
@@ -23,6 +23,7 @@ COOL_DOWN_S = 600.0
 """Seconds after a making of which no attempt passed, in which no question starts another: it would cost the same
 again and most likely end the same. Whoever asks for the making itself need not wait."""
 MAX_REASON_CHARS = 500
+WAITS = "waits until a person approves it (`toolwright tools approve`); ask again then"
 _CHECK_EVERY_S = 0.1
 
 
@@ -112,8 +113,11 @@ class PendingTasks:
         with closing(making):  # so that a caller who goes away is recorded at once
             for event in making:
                 yield event
-                if isinstance(event, Made):
+                if isinstance(event, Made) and event.tool.state is ToolState.ACTIVE:
                     return self._store.get_tool(event.tool.reference)
+                if isinstance(event, Made):
+                    yield Failed(f"{event.tool.reference} was made, and {WAITS}", "", None, meter.tokens())
+                    return None
                 if isinstance(event, NotMade):
                     reason = event.reason
         yield Failed(f"no tool could be made for {task.name!r}: {reason}", "", None, meter.tokens())

@@ -15,6 +15,7 @@ from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput, NotReady
 from toolwright.execution.base import Executor
+from toolwright.execution.lot import draw
 from toolwright.llm.embeddings import Embedder
 from toolwright.llm.ledger import Meter, new_request_id
 from toolwright.registry.base import Store
@@ -110,7 +111,7 @@ class Solver:
         return self._solve(request, named)
 
     def _named(self, reference: str) -> RegisteredTool:
-        tool = self._store.get_tool(reference)
+        tool = self._store.get_tool(reference, lot=draw())
         if tool.state is not ToolState.ACTIVE:
             raise NotReady(f"{tool.reference} is {tool.state}; only an active version answers questions")
         return tool
@@ -140,15 +141,18 @@ class Solver:
         decision = dispatch(
             dispatcher, request.question, offer.choices, request.patience, threshold=self._settings.threshold
         )
-        yield _dispatched(decision)
+        choice = decision.choice
+        tool = None
+        if choice is not None and choice.reference and not request.dispatch_only:
+            tool = self._store.get_tool(choice.name, lot=draw())
+        yield _dispatched(decision, tool)
         if request.dispatch_only:
             return None
-        choice = decision.choice
         if choice is None:
             yield from self._missed(request, decision, offer.vector)
             return None
-        if choice.reference:
-            return self._store.get_tool(choice.reference)
+        if tool is not None:
+            return tool
         return (yield from self._pending.tool_for(choice.name, request.meter, request.patience))
 
     def _missed(self, request: _Request, decision: Decision, vector: bytes) -> Generator[SolveEvent, None, None]:
@@ -173,7 +177,9 @@ class Solver:
         yield Declined(decision.reason + told[policy], request.meter.tokens())
 
 
-def _dispatched(decision: Decision) -> Dispatched:
+def _dispatched(decision: Decision, tool: RegisteredTool | None) -> Dispatched:
+    """Return the decision as an event; `tool` is the version that its name stands for in this request."""
     choice = decision.choice
     reference, task = ("", "") if choice is None else (choice.reference, "" if choice.reference else choice.name)
+    reference = tool.reference if tool is not None else reference
     return Dispatched(reference, task, decision.reason, decision.confidence, decision.named)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from toolwright.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,46 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ToolEventKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ToolEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ToolEventKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOOL_EVENT_KIND_UNSPECIFIED: _ToolEventKind.ValueType  # 0
+    """Never sent."""
+    TOOL_EVENT_KIND_ADMITTED: _ToolEventKind.ValueType  # 1
+    """A version was verified and kept."""
+    TOOL_EVENT_KIND_STATE: _ToolEventKind.ValueType  # 2
+    """A version's state changed."""
+    TOOL_EVENT_KIND_APPROVED: _ToolEventKind.ValueType  # 3
+    """A person approved a version."""
+    TOOL_EVENT_KIND_VERIFIED: _ToolEventKind.ValueType  # 4
+    """A version that was there was verified again."""
+    TOOL_EVENT_KIND_ALIAS: _ToolEventKind.ValueType  # 5
+    """An alias was set or removed."""
+    TOOL_EVENT_KIND_ROLLBACK: _ToolEventKind.ValueType  # 6
+    """`stable` went back to what it pointed at before."""
+
+class ToolEventKind(_ToolEventKind, metaclass=_ToolEventKindEnumTypeWrapper):
+    """ToolEventKind is what happened to a tool."""
+
+TOOL_EVENT_KIND_UNSPECIFIED: ToolEventKind.ValueType  # 0
+"""Never sent."""
+TOOL_EVENT_KIND_ADMITTED: ToolEventKind.ValueType  # 1
+"""A version was verified and kept."""
+TOOL_EVENT_KIND_STATE: ToolEventKind.ValueType  # 2
+"""A version's state changed."""
+TOOL_EVENT_KIND_APPROVED: ToolEventKind.ValueType  # 3
+"""A person approved a version."""
+TOOL_EVENT_KIND_VERIFIED: ToolEventKind.ValueType  # 4
+"""A version that was there was verified again."""
+TOOL_EVENT_KIND_ALIAS: ToolEventKind.ValueType  # 5
+"""An alias was set or removed."""
+TOOL_EVENT_KIND_ROLLBACK: ToolEventKind.ValueType  # 6
+"""`stable` went back to what it pointed at before."""
+Global___ToolEventKind: _TypeAlias = ToolEventKind  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
@@ -373,6 +414,7 @@ class Tool(_message.Message):
     VERIFICATION_ID_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     DEPENDENCIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, shared by all versions."""
@@ -411,6 +453,10 @@ class Tool(_message.Message):
         """
 
     @_builtins.property
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolAlias]:
+        """Aliases that point at it, by alias. Only in answers of GetTool and ListTools."""
+
+    @_builtins.property
     def dependencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dependency]:
         """Tools that it is made from, each at one version for ever. It is not run while one of them, or of those that they
         are made from, is not active.
@@ -433,15 +479,42 @@ class Tool(_message.Message):
         verification_id: _builtins.str = ...,
         limits: _types_pb2.Limits | None = ...,
         image_digest: _builtins.str = ...,
+        aliases: _abc.Iterable[Global___ToolAlias] | None = ...,
         dependencies: _abc.Iterable[Global___Dependency] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_kind", b"answer_kind", "create_time", b"create_time", "demonstrations", b"demonstrations", "dependencies", b"dependencies", "digest", b"digest", "function", b"function", "image_digest", b"image_digest", "limits", b"limits", "name", b"name", "parameters_json", b"parameters_json", "signature", b"signature", "state", b"state", "summary", b"summary", "verification_id", b"verification_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "answer_kind", b"answer_kind", "create_time", b"create_time", "demonstrations", b"demonstrations", "dependencies", b"dependencies", "digest", b"digest", "function", b"function", "image_digest", b"image_digest", "limits", b"limits", "name", b"name", "parameters_json", b"parameters_json", "signature", b"signature", "state", b"state", "summary", b"summary", "verification_id", b"verification_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class ToolAlias(_message.Message):
+    """ToolAlias is a name for a version: `name@alias`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    """`stable`, `canary`, or another of 1 to 64 of a-z, 0-9 and _, starting with a letter."""
+    share: _builtins.float
+    """Share of the calls of the plain name that go there, 0 to 1. For `canary` alone."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolAlias: _TypeAlias = ToolAlias  # noqa: Y015
 
 @_typing.final
 class Dependency(_message.Message):
@@ -521,6 +594,8 @@ class VerificationRecord(_message.Message):
     USER_PROMPTS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     POLICY_JSON_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     verification_id: _builtins.str
     """Id."""
     tool_digest: _builtins.str
@@ -543,6 +618,10 @@ class VerificationRecord(_message.Message):
     """Seed of all that was drawn: probes and variations."""
     policy_json: _builtins.str
     """What the gates asked for, as a JSON object of numbers by name."""
+    signature: _builtins.str
+    """Ed25519 signature, in base64, of the record's canonical JSON; empty in records from before there were signatures."""
+    key_id: _builtins.str
+    """`key:` and the SHA-256 of the public key that it was made with."""
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]:
         """One entry for each example."""
@@ -586,10 +665,12 @@ class VerificationRecord(_message.Message):
         user_prompts: _abc.Iterable[_builtins.str] | None = ...,
         limits: _types_pb2.Limits | None = ...,
         policy_json: _builtins.str = ...,
+        signature: _builtins.str = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "checks", b"checks", "create_time", b"create_time", "gates", b"gates", "image_digest", b"image_digest", "limits", b"limits", "maker_model", b"maker_model", "maker_prompts", b"maker_prompts", "policy_json", b"policy_json", "runtime", b"runtime", "seed", b"seed", "task_digest", b"task_digest", "tool_digest", b"tool_digest", "user_model", b"user_model", "user_prompts", b"user_prompts", "verification_id", b"verification_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "checks", b"checks", "create_time", b"create_time", "gates", b"gates", "image_digest", b"image_digest", "key_id", b"key_id", "limits", b"limits", "maker_model", b"maker_model", "maker_prompts", b"maker_prompts", "policy_json", b"policy_json", "runtime", b"runtime", "seed", b"seed", "signature", b"signature", "task_digest", b"task_digest", "tool_digest", b"tool_digest", "user_model", b"user_model", "user_prompts", b"user_prompts", "verification_id", b"verification_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -671,6 +752,9 @@ class RegisterToolRequest(_message.Message):
 
     TASK_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """Who brings it, in at most 200 characters. Not checked. Default: `unknown`."""
     @_builtins.property
     def task(self) -> Global___Task:
         """The task that it solves, with examples; `task.name` becomes the tool's name."""
@@ -684,10 +768,11 @@ class RegisterToolRequest(_message.Message):
         *,
         task: Global___Task | None = ...,
         source: _types_pb2.ToolSource | None = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "source", b"source", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -725,7 +810,7 @@ class GetToolRequest(_message.Message):
 
     TOOL_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
-    """`name`, `name@version` or `sha256:…`."""
+    """`name`, `name@version`, `name@alias` or `sha256:…`."""
     def __init__(
         self,
         *,
@@ -896,22 +981,34 @@ class SetAliasRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the tool."""
     alias: _builtins.str
     """`stable`, `canary`, or another name by the same rule."""
     version: _builtins.int
-    """The version to point at."""
+    """The version to point at; 0 removes the alias."""
+    share: _builtins.float
+    """Share of the calls of the plain name that go there, 0 to 1. For `canary` alone. Default: 0."""
+    actor: _builtins.str
+    """Who does it, in at most 200 characters. Not checked. Default: `unknown`."""
+    reason: _builtins.str
+    """Why; at most 4,000 characters."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         alias: _builtins.str = ...,
         version: _builtins.int = ...,
+        share: _builtins.float = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "name", b"name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "name", b"name", "reason", b"reason", "share", b"share", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -919,20 +1016,135 @@ Global___SetAliasRequest: _TypeAlias = SetAliasRequest  # noqa: Y015
 
 @_typing.final
 class SetAliasResponse(_message.Message):
-    """SetAliasResponse is empty."""
+    """SetAliasResponse is what the alias points at now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    TOOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tool(self) -> Global___Tool:
+        """The version; not set if the alias was removed."""
+
     def __init__(
         self,
+        *,
+        tool: Global___Tool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetAliasResponse: _TypeAlias = SetAliasResponse  # noqa: Y015
+
+@_typing.final
+class RollbackToolRequest(_message.Message):
+    """RollbackToolRequest puts a tool back to what it was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the tool."""
+    reason: _builtins.str
+    """Why; at most 4,000 characters."""
+    actor: _builtins.str
+    """Who does it, in at most 200 characters. Not checked. Default: `unknown`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackToolRequest: _TypeAlias = RollbackToolRequest  # noqa: Y015
+
+@_typing.final
+class RollbackToolResponse(_message.Message):
+    """RollbackToolResponse is what `stable` points at now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tool(self) -> Global___Tool:
+        """The version."""
+
+    def __init__(
+        self,
+        *,
+        tool: Global___Tool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackToolResponse: _TypeAlias = RollbackToolResponse  # noqa: Y015
+
+@_typing.final
+class ApproveToolRequest(_message.Message):
+    """ApproveToolRequest is one person's word for a version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    tool: _builtins.str
+    """`name@version`, `name@alias` or `sha256:…`."""
+    reason: _builtins.str
+    """Why; at most 4,000 characters. Needed where the version is quarantined."""
+    actor: _builtins.str
+    """Who approves, in 1 to 200 characters. Not checked."""
+    def __init__(
+        self,
+        *,
+        tool: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveToolRequest: _TypeAlias = ApproveToolRequest  # noqa: Y015
+
+@_typing.final
+class ApproveToolResponse(_message.Message):
+    """ApproveToolResponse is the version as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tool(self) -> Global___Tool:
+        """The version; still not active if another person has to approve it."""
+
+    def __init__(
+        self,
+        *,
+        tool: Global___Tool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveToolResponse: _TypeAlias = ApproveToolResponse  # noqa: Y015
 
 @_typing.final
 class QuarantineToolRequest(_message.Message):
@@ -942,19 +1154,23 @@ class QuarantineToolRequest(_message.Message):
 
     TOOL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
-    """`name@version` or `sha256:…`."""
+    """`name@version`, `name@alias` or `sha256:…`."""
     reason: _builtins.str
-    """Why; kept with the version."""
+    """Why, in 1 to 4,000 characters; kept with the version."""
+    actor: _builtins.str
+    """Who does it, in at most 200 characters. Not checked. Default: `unknown`."""
     def __init__(
         self,
         *,
         tool: _builtins.str = ...,
         reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -992,19 +1208,23 @@ class RetireToolRequest(_message.Message):
 
     TOOL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
-    """`name@version` or `sha256:…`."""
+    """`name@version`, `name@alias` or `sha256:…`."""
     reason: _builtins.str
-    """Why; kept with the version."""
+    """Why, in 1 to 4,000 characters; kept with the version."""
+    actor: _builtins.str
+    """Who does it, in at most 200 characters. Not checked. Default: `unknown`."""
     def __init__(
         self,
         *,
         tool: _builtins.str = ...,
         reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1033,6 +1253,256 @@ class RetireToolResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetireToolResponse: _TypeAlias = RetireToolResponse  # noqa: Y015
+
+@_typing.final
+class ListToolEventsRequest(_message.Message):
+    """ListToolEventsRequest asks for a page of a tool's history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the tool."""
+    page_size: _builtins.int
+    """1 to 1,000. Default 100."""
+    page_token: _builtins.str
+    """From the last response; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolEventsRequest: _TypeAlias = ListToolEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListToolEventsResponse(_message.Message):
+    """ListToolEventsResponse is a page of a tool's history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolEvent]:
+        """Oldest first. None for a name that no tool has."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___ToolEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolEventsResponse: _TypeAlias = ListToolEventsResponse  # noqa: Y015
+
+@_typing.final
+class ToolEvent(_message.Message):
+    """ToolEvent is one thing that happened to a tool. It is kept for good."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    FROM_VERSION_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.int
+    """Rises from event to event."""
+    name: _builtins.str
+    """Name of the tool."""
+    version: _builtins.int
+    """The version that it happened to; of an alias, the one that it points at since, 0 if it was removed."""
+    digest: _builtins.str
+    """Digest of that version; empty for an alias that was removed."""
+    kind: Global___ToolEventKind.ValueType
+    """What happened."""
+    actor: _builtins.str
+    """Who said that they did it. Not checked. Untrusted text."""
+    reason: _builtins.str
+    """Why. Untrusted text."""
+    from_state: _types_pb2.ToolState.ValueType
+    """State before; UNSPECIFIED if this is no change of state."""
+    to_state: _types_pb2.ToolState.ValueType
+    """State since."""
+    alias: _builtins.str
+    """The alias; empty if this is no change of one."""
+    from_version: _builtins.int
+    """What the alias pointed at before; 0 if it was not set."""
+    share: _builtins.float
+    """Share of the calls that go to the alias `canary` since."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        name: _builtins.str = ...,
+        version: _builtins.int = ...,
+        digest: _builtins.str = ...,
+        kind: Global___ToolEventKind.ValueType = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        from_state: _types_pb2.ToolState.ValueType = ...,
+        to_state: _types_pb2.ToolState.ValueType = ...,
+        alias: _builtins.str = ...,
+        from_version: _builtins.int = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "create_time", b"create_time", "digest", b"digest", "event_id", b"event_id", "from_state", b"from_state", "from_version", b"from_version", "kind", b"kind", "name", b"name", "reason", b"reason", "share", b"share", "to_state", b"to_state", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolEvent: _TypeAlias = ToolEvent  # noqa: Y015
+
+@_typing.final
+class ExportToolRequest(_message.Message):
+    """ExportToolRequest names a version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    tool: _builtins.str
+    """`name`, `name@version`, `name@alias` or `sha256:…`."""
+    def __init__(
+        self,
+        *,
+        tool: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportToolRequest: _TypeAlias = ExportToolRequest  # noqa: Y015
+
+@_typing.final
+class ExportToolResponse(_message.Message):
+    """ExportToolResponse is a version as a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    """What to write, as it is, to a file whose name ends in `.tool.json`: the version, its task with all examples, its
+    verification record, the signature of that and the public key.
+    """
+    public_key: _builtins.str
+    """The public key that signed it, `ed25519:…`: what another installation has to trust."""
+    @_builtins.property
+    def tool(self) -> Global___Tool:
+        """The version."""
+
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        tool: Global___Tool | None = ...,
+        public_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "public_key", b"public_key", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportToolResponse: _TypeAlias = ExportToolResponse  # noqa: Y015
+
+@_typing.final
+class ImportToolRequest(_message.Message):
+    """ImportToolRequest brings a file that ExportTool made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    TRUSTED_KEYS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    """The file, as it is; at most 3 MiB."""
+    actor: _builtins.str
+    """Who brings it, in at most 200 characters. Not checked. Default: `unknown`."""
+    @_builtins.property
+    def trusted_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Public keys that are trusted for this call, beside those of the server's settings. At most 100."""
+
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        trusted_keys: _abc.Iterable[_builtins.str] | None = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "file", b"file", "trusted_keys", b"trusted_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportToolRequest: _TypeAlias = ImportToolRequest  # noqa: Y015
+
+@_typing.final
+class ImportToolResponse(_message.Message):
+    """ImportToolResponse is the tool as it was kept here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """Digest of the version in the file."""
+    key_id: _builtins.str
+    """Key that had signed it."""
+    @_builtins.property
+    def tool(self) -> Global___Tool:
+        """The tool. Its digest is the file's if it came out the same here: image, limits and worked calls."""
+
+    def __init__(
+        self,
+        *,
+        tool: Global___Tool | None = ...,
+        digest: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "key_id", b"key_id", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportToolResponse: _TypeAlias = ImportToolResponse  # noqa: Y015
 
 @_typing.final
 class ReportOutcomeRequest(_message.Message):

@@ -69,6 +69,16 @@ class ToolServiceStub:
                 request_serializer=toolwright_dot_v1_dot_tools__pb2.SetAliasRequest.SerializeToString,
                 response_deserializer=toolwright_dot_v1_dot_tools__pb2.SetAliasResponse.FromString,
                 _registered_method=True)
+        self.RollbackTool = channel.unary_unary(
+                '/toolwright.v1.ToolService/RollbackTool',
+                request_serializer=toolwright_dot_v1_dot_tools__pb2.RollbackToolRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_tools__pb2.RollbackToolResponse.FromString,
+                _registered_method=True)
+        self.ApproveTool = channel.unary_unary(
+                '/toolwright.v1.ToolService/ApproveTool',
+                request_serializer=toolwright_dot_v1_dot_tools__pb2.ApproveToolRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_tools__pb2.ApproveToolResponse.FromString,
+                _registered_method=True)
         self.QuarantineTool = channel.unary_unary(
                 '/toolwright.v1.ToolService/QuarantineTool',
                 request_serializer=toolwright_dot_v1_dot_tools__pb2.QuarantineToolRequest.SerializeToString,
@@ -78,6 +88,21 @@ class ToolServiceStub:
                 '/toolwright.v1.ToolService/RetireTool',
                 request_serializer=toolwright_dot_v1_dot_tools__pb2.RetireToolRequest.SerializeToString,
                 response_deserializer=toolwright_dot_v1_dot_tools__pb2.RetireToolResponse.FromString,
+                _registered_method=True)
+        self.ListToolEvents = channel.unary_unary(
+                '/toolwright.v1.ToolService/ListToolEvents',
+                request_serializer=toolwright_dot_v1_dot_tools__pb2.ListToolEventsRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_tools__pb2.ListToolEventsResponse.FromString,
+                _registered_method=True)
+        self.ExportTool = channel.unary_unary(
+                '/toolwright.v1.ToolService/ExportTool',
+                request_serializer=toolwright_dot_v1_dot_tools__pb2.ExportToolRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_tools__pb2.ExportToolResponse.FromString,
+                _registered_method=True)
+        self.ImportTool = channel.unary_unary(
+                '/toolwright.v1.ToolService/ImportTool',
+                request_serializer=toolwright_dot_v1_dot_tools__pb2.ImportToolRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_tools__pb2.ImportToolResponse.FromString,
                 _registered_method=True)
         self.ReportOutcome = channel.unary_unary(
                 '/toolwright.v1.ToolService/ReportOutcome',
@@ -135,21 +160,64 @@ class ToolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetAlias(self, request, context):
-        """SetAlias points an alias at a version. Not served yet: UNIMPLEMENTED.
+        """SetAlias points an alias at an active version, or removes it. FAILED_PRECONDITION when the version is not active.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackTool(self, request, context):
+        """RollbackTool points `stable` at what it pointed at before; again, at what it pointed at before that. Versions
+        that are not active any more are passed over. Where `stable` was never set, it goes to the active version before
+        the newest. FAILED_PRECONDITION when there is nothing to go back to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveTool(self, request, context):
+        """ApproveTool keeps that a person approves a version that is verified or quarantined; it is active once as many
+        have as the server's policy wants (`trust.approval`), one at least. FAILED_PRECONDITION when it is in another
+        state, when the same person has approved it already, or when two are needed and they brought it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QuarantineTool(self, request, context):
-        """QuarantineTool holds a version back. Not served yet: UNIMPLEMENTED.
+        """QuarantineTool holds a version back until it is verified again or approved. FAILED_PRECONDITION when its state
+        does not allow that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetireTool(self, request, context):
-        """RetireTool takes a version out of use for good. Not served yet: UNIMPLEMENTED.
+        """RetireTool takes a version out of use for good. FAILED_PRECONDITION when it is retired already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListToolEvents(self, request, context):
+        """ListToolEvents returns what happened to a tool, oldest first: admissions, states, approvals, aliases.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportTool(self, request, context):
+        """ExportTool returns a version as one signed file. FAILED_PRECONDITION when its record is not trusted here, or the
+        examples on which it was verified have been replaced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportTool(self, request, context):
+        """ImportTool takes such a file, checks its signature and digests, and lets the code through the same checks as
+        RegisterTool before it is kept. INVALID_ARGUMENT when anything in the file was changed; PERMISSION_DENIED when
+        the key that signed it is not trusted here; FAILED_PRECONDITION with the failed check when it does not pass here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,6 +263,16 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     request_deserializer=toolwright_dot_v1_dot_tools__pb2.SetAliasRequest.FromString,
                     response_serializer=toolwright_dot_v1_dot_tools__pb2.SetAliasResponse.SerializeToString,
             ),
+            'RollbackTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackTool,
+                    request_deserializer=toolwright_dot_v1_dot_tools__pb2.RollbackToolRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_tools__pb2.RollbackToolResponse.SerializeToString,
+            ),
+            'ApproveTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveTool,
+                    request_deserializer=toolwright_dot_v1_dot_tools__pb2.ApproveToolRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_tools__pb2.ApproveToolResponse.SerializeToString,
+            ),
             'QuarantineTool': grpc.unary_unary_rpc_method_handler(
                     servicer.QuarantineTool,
                     request_deserializer=toolwright_dot_v1_dot_tools__pb2.QuarantineToolRequest.FromString,
@@ -204,6 +282,21 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     servicer.RetireTool,
                     request_deserializer=toolwright_dot_v1_dot_tools__pb2.RetireToolRequest.FromString,
                     response_serializer=toolwright_dot_v1_dot_tools__pb2.RetireToolResponse.SerializeToString,
+            ),
+            'ListToolEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListToolEvents,
+                    request_deserializer=toolwright_dot_v1_dot_tools__pb2.ListToolEventsRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_tools__pb2.ListToolEventsResponse.SerializeToString,
+            ),
+            'ExportTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportTool,
+                    request_deserializer=toolwright_dot_v1_dot_tools__pb2.ExportToolRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_tools__pb2.ExportToolResponse.SerializeToString,
+            ),
+            'ImportTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportTool,
+                    request_deserializer=toolwright_dot_v1_dot_tools__pb2.ImportToolRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_tools__pb2.ImportToolResponse.SerializeToString,
             ),
             'ReportOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportOutcome,
@@ -389,6 +482,60 @@ class ToolService:
             _registered_method=True)
 
     @staticmethod
+    def RollbackTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/RollbackTool',
+            toolwright_dot_v1_dot_tools__pb2.RollbackToolRequest.SerializeToString,
+            toolwright_dot_v1_dot_tools__pb2.RollbackToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/ApproveTool',
+            toolwright_dot_v1_dot_tools__pb2.ApproveToolRequest.SerializeToString,
+            toolwright_dot_v1_dot_tools__pb2.ApproveToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def QuarantineTool(request,
             target,
             options=(),
@@ -432,6 +579,87 @@ class ToolService:
             '/toolwright.v1.ToolService/RetireTool',
             toolwright_dot_v1_dot_tools__pb2.RetireToolRequest.SerializeToString,
             toolwright_dot_v1_dot_tools__pb2.RetireToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListToolEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/ListToolEvents',
+            toolwright_dot_v1_dot_tools__pb2.ListToolEventsRequest.SerializeToString,
+            toolwright_dot_v1_dot_tools__pb2.ListToolEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/ExportTool',
+            toolwright_dot_v1_dot_tools__pb2.ExportToolRequest.SerializeToString,
+            toolwright_dot_v1_dot_tools__pb2.ExportToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/ImportTool',
+            toolwright_dot_v1_dot_tools__pb2.ImportToolRequest.SerializeToString,
+            toolwright_dot_v1_dot_tools__pb2.ImportToolResponse.FromString,
             options,
             channel_credentials,
             insecure,

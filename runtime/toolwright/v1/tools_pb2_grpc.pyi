@@ -56,11 +56,34 @@ class ToolServiceStub:
     SearchTools: _grpc.UnaryUnaryMultiCallable[_tools_pb2.SearchToolsRequest, _tools_pb2.SearchToolsResponse]
     """SearchTools ranks tools by how well they fit a text, and leaves out those that share no word with it."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_tools_pb2.SetAliasRequest, _tools_pb2.SetAliasResponse]
-    """SetAlias points an alias at a version. Not served yet: UNIMPLEMENTED."""
+    """SetAlias points an alias at an active version, or removes it. FAILED_PRECONDITION when the version is not active."""
+    RollbackTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.RollbackToolRequest, _tools_pb2.RollbackToolResponse]
+    """RollbackTool points `stable` at what it pointed at before; again, at what it pointed at before that. Versions
+    that are not active any more are passed over. Where `stable` was never set, it goes to the active version before
+    the newest. FAILED_PRECONDITION when there is nothing to go back to.
+    """
+    ApproveTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ApproveToolRequest, _tools_pb2.ApproveToolResponse]
+    """ApproveTool keeps that a person approves a version that is verified or quarantined; it is active once as many
+    have as the server's policy wants (`trust.approval`), one at least. FAILED_PRECONDITION when it is in another
+    state, when the same person has approved it already, or when two are needed and they brought it.
+    """
     QuarantineTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.QuarantineToolRequest, _tools_pb2.QuarantineToolResponse]
-    """QuarantineTool holds a version back. Not served yet: UNIMPLEMENTED."""
+    """QuarantineTool holds a version back until it is verified again or approved. FAILED_PRECONDITION when its state
+    does not allow that.
+    """
     RetireTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.RetireToolRequest, _tools_pb2.RetireToolResponse]
-    """RetireTool takes a version out of use for good. Not served yet: UNIMPLEMENTED."""
+    """RetireTool takes a version out of use for good. FAILED_PRECONDITION when it is retired already."""
+    ListToolEvents: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ListToolEventsRequest, _tools_pb2.ListToolEventsResponse]
+    """ListToolEvents returns what happened to a tool, oldest first: admissions, states, approvals, aliases."""
+    ExportTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ExportToolRequest, _tools_pb2.ExportToolResponse]
+    """ExportTool returns a version as one signed file. FAILED_PRECONDITION when its record is not trusted here, or the
+    examples on which it was verified have been replaced.
+    """
+    ImportTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ImportToolRequest, _tools_pb2.ImportToolResponse]
+    """ImportTool takes such a file, checks its signature and digests, and lets the code through the same checks as
+    RegisterTool before it is kept. INVALID_ARGUMENT when anything in the file was changed; PERMISSION_DENIED when
+    the key that signed it is not trusted here; FAILED_PRECONDITION with the failed check when it does not pass here.
+    """
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ReportOutcomeRequest, _tools_pb2.ReportOutcomeResponse]
     """ReportOutcome tells whether an answer was right. Not served yet: UNIMPLEMENTED."""
 
@@ -92,11 +115,34 @@ class ToolServiceAsyncStub(ToolServiceStub):
     SearchTools: _aio.UnaryUnaryMultiCallable[_tools_pb2.SearchToolsRequest, _tools_pb2.SearchToolsResponse]  # type: ignore[assignment]
     """SearchTools ranks tools by how well they fit a text, and leaves out those that share no word with it."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_tools_pb2.SetAliasRequest, _tools_pb2.SetAliasResponse]  # type: ignore[assignment]
-    """SetAlias points an alias at a version. Not served yet: UNIMPLEMENTED."""
+    """SetAlias points an alias at an active version, or removes it. FAILED_PRECONDITION when the version is not active."""
+    RollbackTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.RollbackToolRequest, _tools_pb2.RollbackToolResponse]  # type: ignore[assignment]
+    """RollbackTool points `stable` at what it pointed at before; again, at what it pointed at before that. Versions
+    that are not active any more are passed over. Where `stable` was never set, it goes to the active version before
+    the newest. FAILED_PRECONDITION when there is nothing to go back to.
+    """
+    ApproveTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.ApproveToolRequest, _tools_pb2.ApproveToolResponse]  # type: ignore[assignment]
+    """ApproveTool keeps that a person approves a version that is verified or quarantined; it is active once as many
+    have as the server's policy wants (`trust.approval`), one at least. FAILED_PRECONDITION when it is in another
+    state, when the same person has approved it already, or when two are needed and they brought it.
+    """
     QuarantineTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.QuarantineToolRequest, _tools_pb2.QuarantineToolResponse]  # type: ignore[assignment]
-    """QuarantineTool holds a version back. Not served yet: UNIMPLEMENTED."""
+    """QuarantineTool holds a version back until it is verified again or approved. FAILED_PRECONDITION when its state
+    does not allow that.
+    """
     RetireTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.RetireToolRequest, _tools_pb2.RetireToolResponse]  # type: ignore[assignment]
-    """RetireTool takes a version out of use for good. Not served yet: UNIMPLEMENTED."""
+    """RetireTool takes a version out of use for good. FAILED_PRECONDITION when it is retired already."""
+    ListToolEvents: _aio.UnaryUnaryMultiCallable[_tools_pb2.ListToolEventsRequest, _tools_pb2.ListToolEventsResponse]  # type: ignore[assignment]
+    """ListToolEvents returns what happened to a tool, oldest first: admissions, states, approvals, aliases."""
+    ExportTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.ExportToolRequest, _tools_pb2.ExportToolResponse]  # type: ignore[assignment]
+    """ExportTool returns a version as one signed file. FAILED_PRECONDITION when its record is not trusted here, or the
+    examples on which it was verified have been replaced.
+    """
+    ImportTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.ImportToolRequest, _tools_pb2.ImportToolResponse]  # type: ignore[assignment]
+    """ImportTool takes such a file, checks its signature and digests, and lets the code through the same checks as
+    RegisterTool before it is kept. INVALID_ARGUMENT when anything in the file was changed; PERMISSION_DENIED when
+    the key that signed it is not trusted here; FAILED_PRECONDITION with the failed check when it does not pass here.
+    """
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_tools_pb2.ReportOutcomeRequest, _tools_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
     """ReportOutcome tells whether an answer was right. Not served yet: UNIMPLEMENTED."""
 
@@ -161,7 +207,29 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tools_pb2.SetAliasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.SetAliasResponse, _abc.Awaitable[_tools_pb2.SetAliasResponse]]:
-        """SetAlias points an alias at a version. Not served yet: UNIMPLEMENTED."""
+        """SetAlias points an alias at an active version, or removes it. FAILED_PRECONDITION when the version is not active."""
+
+    @_abc_1.abstractmethod
+    def RollbackTool(
+        self,
+        request: _tools_pb2.RollbackToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.RollbackToolResponse, _abc.Awaitable[_tools_pb2.RollbackToolResponse]]:
+        """RollbackTool points `stable` at what it pointed at before; again, at what it pointed at before that. Versions
+        that are not active any more are passed over. Where `stable` was never set, it goes to the active version before
+        the newest. FAILED_PRECONDITION when there is nothing to go back to.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveTool(
+        self,
+        request: _tools_pb2.ApproveToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.ApproveToolResponse, _abc.Awaitable[_tools_pb2.ApproveToolResponse]]:
+        """ApproveTool keeps that a person approves a version that is verified or quarantined; it is active once as many
+        have as the server's policy wants (`trust.approval`), one at least. FAILED_PRECONDITION when it is in another
+        state, when the same person has approved it already, or when two are needed and they brought it.
+        """
 
     @_abc_1.abstractmethod
     def QuarantineTool(
@@ -169,7 +237,9 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tools_pb2.QuarantineToolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.QuarantineToolResponse, _abc.Awaitable[_tools_pb2.QuarantineToolResponse]]:
-        """QuarantineTool holds a version back. Not served yet: UNIMPLEMENTED."""
+        """QuarantineTool holds a version back until it is verified again or approved. FAILED_PRECONDITION when its state
+        does not allow that.
+        """
 
     @_abc_1.abstractmethod
     def RetireTool(
@@ -177,7 +247,36 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tools_pb2.RetireToolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.RetireToolResponse, _abc.Awaitable[_tools_pb2.RetireToolResponse]]:
-        """RetireTool takes a version out of use for good. Not served yet: UNIMPLEMENTED."""
+        """RetireTool takes a version out of use for good. FAILED_PRECONDITION when it is retired already."""
+
+    @_abc_1.abstractmethod
+    def ListToolEvents(
+        self,
+        request: _tools_pb2.ListToolEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.ListToolEventsResponse, _abc.Awaitable[_tools_pb2.ListToolEventsResponse]]:
+        """ListToolEvents returns what happened to a tool, oldest first: admissions, states, approvals, aliases."""
+
+    @_abc_1.abstractmethod
+    def ExportTool(
+        self,
+        request: _tools_pb2.ExportToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.ExportToolResponse, _abc.Awaitable[_tools_pb2.ExportToolResponse]]:
+        """ExportTool returns a version as one signed file. FAILED_PRECONDITION when its record is not trusted here, or the
+        examples on which it was verified have been replaced.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportTool(
+        self,
+        request: _tools_pb2.ImportToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.ImportToolResponse, _abc.Awaitable[_tools_pb2.ImportToolResponse]]:
+        """ImportTool takes such a file, checks its signature and digests, and lets the code through the same checks as
+        RegisterTool before it is kept. INVALID_ARGUMENT when anything in the file was changed; PERMISSION_DENIED when
+        the key that signed it is not trusted here; FAILED_PRECONDITION with the failed check when it does not pass here.
+        """
 
     @_abc_1.abstractmethod
     def ReportOutcome(

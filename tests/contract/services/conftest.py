@@ -18,7 +18,7 @@ from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.tool import ToolInfo
 
-STREAMS = {"execute_batch", "make", "list_tools", "solve", "miss_groups"}
+STREAMS = {"execute_batch", "make", "list_tools", "list_tool_events", "solve", "miss_groups"}
 
 
 class AnyClient(Protocol):

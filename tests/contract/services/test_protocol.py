@@ -45,6 +45,15 @@ SERVED = {
     "Solve",
     "ListMisses",
     "AnswerMiss",
+    # Lives of tools.
+    "SetAlias",
+    "RollbackTool",
+    "ApproveTool",
+    "QuarantineTool",
+    "RetireTool",
+    "ListToolEvents",
+    "ExportTool",
+    "ImportTool",
 }
 
 

@@ -20,6 +20,7 @@ from docker.models.containers import Container
 from toolwright.client import Client
 from toolwright.registry.base import Store
 from toolwright.registry.open import open_store
+from toolwright.registry.signing import Signer
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import LABEL_OWNER
 
@@ -59,6 +60,11 @@ class ServerProcess:
             yield store
         finally:
             store.close()
+
+    @property
+    def signer(self) -> Signer:
+        """What it signs verification records with."""
+        return Signer.open(self.state_dir / "signing.key")
 
     def executions(self) -> int:
         """Return how many calls are on record."""

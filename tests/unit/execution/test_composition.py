@@ -17,14 +17,19 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import Dependency, RegisteredTool, ToolState
 from toolwright.errors import NotReady, StoreCorrupt
 from toolwright.execution.composition import Compositions
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.registry.open import open_store
+from toolwright.registry.signing import Keyring, Signer
 from toolwright.registry.sql import SqlStore
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.base import Cancellation
 from toolwright.sandbox.testing import ScriptedPool
 
 pytestmark = pytest.mark.unit
+
+SIGNER = Signer.generate()
+IMAGE = "sha256:" + "0" * 64
 
 ARGUMENTS = '{"a":1,"b":2}'
 
@@ -39,7 +44,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.ran: list[ToolSource] = []
         self.pool = ScriptedPool({"add": self._add})
-        self.executor = SandboxExecutor(self.pool, self.store, Limits())
+        evidence = Evidence(self.store, Keyring([SIGNER.public]))
+        self.executor = SandboxExecutor(self.pool, self.store, Limits(), evidence=evidence)
 
     def _add(self, _: object, call: ToolCall, __: Cancellation) -> int:
         self.ran.append(call.source)
@@ -48,7 +54,9 @@ class Bench:
     def admit(self, name: str, *parts: RegisteredTool, code: str = "") -> RegisteredTool:
         uses = tuple(Dependency(part.version.name, part.version.digest) for part in parts)
         version = sample_version(name, code or f"# {name}\n", dependencies=uses)
-        return self.store.admit(version, sample_record(version, f"v-{version.digest}"), sample_task(name))
+        return self.store.admit(
+            version, signed_record(SIGNER, IMAGE, version, f"v-{version.digest}"), sample_task(name)
+        )
 
     def call(self, tool: str) -> Status:
         return self.executor.execute(ExecutionRequest(tool, ARGUMENTS)).outcome.status
@@ -89,7 +97,7 @@ def test_containers_belong_to_the_whole(bench: Bench) -> None:
     """The same code with other parts never meets in one container, where containers belong to tools."""
     first = bench.admit("base")
     version = sample_version("base", "# newer\n")
-    second = bench.store.admit(version, sample_record(version, "v-2"), sample_task("base"))
+    second = bench.store.admit(version, signed_record(SIGNER, IMAGE, version, "v-2"), sample_task("base"))
     users = {"one": first, "two": second, "three": second}
     for name, part in users.items():
         bench.admit(name, part, code="# the same\n")
@@ -175,5 +183,5 @@ def test_the_version_that_is_kept_is_the_one_that_was_tried(bench: Bench) -> Non
     composed = replace(kept.version, source=Compositions(bench.store).source(kept))
 
     assert composed.digest == kept.version.digest
-    again = bench.store.admit(composed, sample_record(composed, "v-again"), sample_task("top"))
+    again = bench.store.admit(composed, signed_record(SIGNER, IMAGE, composed, "v-again"), sample_task("top"))
     assert (again.number, again.version) == (kept.number, kept.version)

@@ -30,9 +30,11 @@ from toolwright.errors import (
     SandboxUnavailable,
     StoreUnavailable,
 )
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.registry.memory import MemoryStore
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Keyring, Signer
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey
 from toolwright.sandbox.testing import ScriptedPool
 
@@ -75,8 +77,8 @@ class KeepingStore(MemoryStore):
         super().add_execution(entry)
         self.entries.append(entry)
 
-    def get_tool(self, reference: str) -> RegisteredTool:
-        tool = super().get_tool(reference)
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
+        tool = super().get_tool(reference, lot=lot)
         return replace(tool, state=self.states.get(reference, tool.state))
 
 
@@ -87,6 +89,7 @@ class Bench:
     pool: ScriptedPool
     store: KeepingStore
     executor: SandboxExecutor
+    signer: Signer
     calls: list[ToolCall] = field(default_factory=list)
 
     @property
@@ -106,9 +109,11 @@ def bench() -> Iterator[Bench]:
 
     store = KeepingStore()
     version = sample_version()
-    store.admit(version, sample_record(version), sample_task(version.name))
     pool = ScriptedPool({"add": add, "fail": fail, "wait": wait_for_cancel}, most=2)
-    yield Bench(pool, store, SandboxExecutor(pool, store, CEILINGS, queue_s=0.3), calls)
+    signer = Signer.generate()
+    store.admit(version, signed_record(signer, pool.info.image_digest, version), sample_task(version.name))
+    evidence = Evidence(store, Keyring([signer.public]))
+    yield Bench(pool, store, SandboxExecutor(pool, store, CEILINGS, queue_s=0.3, evidence=evidence), signer, calls)
     store.close()
 
 
@@ -268,7 +273,8 @@ OWN = LimitsRequest(wall_time_s=1.0, memory_bytes=2_000_000)
 def admit_limited(bench: Bench, limits: LimitsRequest = OWN) -> None:
     """Keep a second version of `add`, with limits of its own."""
     version = sample_version(code="# limited\ndef add(a, b):\n    return a + b\n", limits=limits)
-    bench.store.admit(version, sample_record(version, "v-2"), sample_task(version.name))
+    record = signed_record(bench.signer, bench.pool.info.image_digest, version, "v-2")
+    bench.store.admit(version, record, sample_task(version.name))
 
 
 def test_a_tools_own_limits_hold_where_they_are_lower(bench: Bench) -> None:

@@ -80,6 +80,7 @@ def tool_to_wire(tool: ToolInfo) -> tools_pb2.Tool:
         verification_id=tool.verification_id,
         limits=own_limits_to_wire(tool.limits),
         image_digest=tool.image_digest,
+        aliases=[tools_pb2.ToolAlias(alias=alias, share=share) for alias, share in tool.aliases.items()],
         dependencies=[tools_pb2.Dependency(name=part.name, digest=part.digest) for part in tool.dependencies],
     )
 
@@ -105,6 +106,7 @@ def tool_from_wire(message: tools_pb2.Tool) -> ToolInfo:
         created_at=time_from_wire(message.create_time),
         limits=own_limits_from_wire(message.limits) if message.HasField("limits") else None,
         image_digest=message.image_digest,
+        aliases={alias.alias: alias.share for alias in message.aliases},
         dependencies=tuple(Dependency(part.name, part.digest) for part in message.dependencies),
     )
 
@@ -128,6 +130,8 @@ def verification_to_wire(record: VerificationRecord) -> tools_pb2.VerificationRe
         user_prompts=record.user_prompts,
         limits=own_limits_to_wire(record.limits),
         policy_json=json.dumps(dict(record.policy)) if record.policy else "",
+        signature=record.signature,
+        key_id=record.key_id,
     )
 
 
@@ -154,6 +158,8 @@ def verification_from_wire(message: tools_pb2.VerificationRecord) -> Verificatio
         user_prompts=tuple(message.user_prompts),
         limits=own_limits_from_wire(message.limits) if message.HasField("limits") else None,
         policy=policy_from_wire(message.policy_json),
+        signature=message.signature,
+        key_id=message.key_id,
     )
 
 
