@@ -16,6 +16,7 @@ from toolwright.domain.record import (
 )
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.registry.feedback import FeedbackStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Store(Protocol):
     numbers that are not finite are refused with `InvalidInput`. An id that is already taken raises
     `AlreadyExists`, and nothing is changed.
     """
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """What is kept of how tools do in use."""
 
     def save_task(self, task: Task) -> None:
         """Keep `task`, replacing one of the same name that has no version yet.

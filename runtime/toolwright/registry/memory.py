@@ -22,6 +22,8 @@ from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
 from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
+from toolwright.registry.feedback import FeedbackStore
+from toolwright.registry.memory_feedback import MemoryFeedback
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
 from toolwright.registry.storable import check_page
@@ -47,6 +49,12 @@ class MemoryStore:
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
         self._model_uses: list[Row] = []
+        self._feedback = MemoryFeedback(self._transaction, self._versions, self._verifications, self._executions)
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """See `Store`."""
+        return self._feedback
 
     # --- tasks ----------------------------------------------------------------------------------
 

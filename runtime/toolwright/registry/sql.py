@@ -26,9 +26,11 @@ from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
+from toolwright.registry.feedback import FeedbackStore
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
+from toolwright.registry.sql_feedback import SqlFeedback
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
@@ -86,6 +88,13 @@ class SqlStore:
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
         )
+
+        self._feedback = SqlFeedback(self._database)
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """See `Store`."""
+        return self._feedback
 
     # --- tasks ----------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ VERSION_TABLE = "toolwright_schema"
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     }
@@ -138,6 +139,8 @@ EXECUTIONS = Table(
     _column("peak_memory_bytes", BigInteger),
     _column("stdout_bytes", BigInteger),
     _column("stderr_bytes", BigInteger),
+    # The execution whose result a cache gave out again; empty where the tool ran. Last: an older database got it later.
+    Column("computed_by", Text(), nullable=False, server_default=""),
 )
 
 MODEL_USES = Table(
@@ -153,4 +156,42 @@ MODEL_USES = Table(
     _column("completion_tokens", BigInteger),
     _column("cost_usd", Double),
     _column("seconds", Double),
+)
+
+# --- feedback -------------------------------------------------------------------------------------
+
+KEPT_ANSWERS = Table(
+    "kept_answers",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("execution_id", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
+    _column("tool", Text),
+    _column("tool_digest", Text),
+    Column("question", ANY_TEXT, nullable=False),
+    Column("answer", ANY_TEXT, nullable=False),
+    _column("at", Double),
+)
+
+OUTCOME_REPORTS = Table(
+    "outcome_reports",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("execution_id", NAME, nullable=False, unique=True),
+    Column("tool_digest", NAME, nullable=False, index=True),
+    Column("correct", Boolean(), nullable=False),
+    Column("answer", ANY_TEXT, nullable=False),
+    Column("actor", ANY_TEXT, nullable=False),
+    _column("at", Double),
+)
+
+SOLVES = Table(
+    "solves",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    _column("at", Double),
+    _column("ending", Text),
+    _column("tool", Text),
+    _column("execution_id", Text),
+    Column("from_cache", Boolean(), nullable=False),
 )
