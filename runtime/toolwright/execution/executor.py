@@ -17,7 +17,10 @@ from toolwright.domain.tool import ToolState
 from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
 from toolwright.execution.arguments import check_arguments, parse_arguments
 from toolwright.execution.idempotency import OnceOnly
+from toolwright.execution.known_results import Asked, KnownResults
 from toolwright.execution.record import Record, begun
+from toolwright.execution.result_cache import ResultCache
+from toolwright.execution.watch import NoWatch, Watch
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
 from toolwright.sandbox.verdict import LOAD_TIME_LIMIT
@@ -77,6 +80,8 @@ class SandboxExecutor:
         *,
         queue_s: float = 30.0,
         isolation: IsolationPolicy | None = None,
+        watch: Watch | None = None,
+        cache: ResultCache | None = None,
     ) -> None:
         """Run calls in sandboxes of `pool`.
 
@@ -86,6 +91,8 @@ class SandboxExecutor:
             ceilings: the most that any call gets.
             queue_s: longest wait for a sandbox, in seconds.
             isolation: how far calls share sandboxes; by default those of one tenant's one tool do.
+            watch: is told how calls of registered tools end.
+            cache: results that may be given out again without a run; None to run every call.
         """
         self._pool = pool
         self._store = store
@@ -93,6 +100,8 @@ class SandboxExecutor:
         self._queue_s = queue_s
         self._isolation = isolation or IsolationPolicy()
         self._once = OnceOnly()
+        self._watch = watch or NoWatch()
+        self._known = None if cache is None else KnownResults(cache, store)
 
     @property
     def info(self) -> SandboxInfo:
@@ -115,7 +124,7 @@ class SandboxExecutor:
 
         def run() -> Execution:
             record = Record(self._store, begun(request, target.name, target.digest, target.verification_id))
-            return self._run(_Job(request, target, limits, isolation, deadline, cancellation, record))
+            return self._answer(_Job(request, target, limits, isolation, deadline, cancellation, record))
 
         if not request.idempotency_key:
             return run()
@@ -133,6 +142,19 @@ class SandboxExecutor:
             check_arguments(tool.version.description.parameters, request.arguments_json)
         version = tool.version
         return _Target(tool.reference, version.source, version.digest, tool.verification_id, version.name)
+
+    def _answer(self, job: _Job) -> Execution:
+        """Run the call, or give out what is known of it; bare source is neither known nor watched."""
+        target, request = job.target, job.request
+        if not target.verification_id:
+            return self._run(job)
+        if self._known is None:
+            execution = self._run(job)
+        else:
+            asked = Asked(request, target.digest, target.verification_id, job.limits, job.record.entry)
+            execution = self._known.answer(asked, lambda: self._run(job))
+        self._watch.ended(target.digest, request, execution.outcome.status)
+        return execution
 
     def _run(self, job: _Job) -> Execution:
         try:

@@ -27,7 +27,7 @@ from toolwright.v1 import tools_pb2 as toolwright_dot_v1_dot_tools__pb2
 from toolwright.v1 import types_pb2 as toolwright_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/solve.proto\x12\rtoolwright.v1\x1a\x1dtoolwright/v1/execution.proto\x1a\x19toolwright/v1/tools.proto\x1a\x19toolwright/v1/types.proto\".\n\x0cSolveRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\"\xdb\x02\n\rSolveResponse\x12/\n\ndispatched\x18\x01 \x01(\x0b\x32\x19.toolwright.v1.DispatchedH\x00\x12\x31\n\x06making\x18\x02 \x01(\x0b\x32\x1f.toolwright.v1.MakeToolResponseH\x00\x12\'\n\x06\x63\x61lled\x18\x03 \x01(\x0b\x32\x15.toolwright.v1.CalledH\x00\x12\x31\n\x03ran\x18\x04 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x12+\n\x08\x61nswered\x18\x05 \x01(\x0b\x32\x17.toolwright.v1.AnsweredH\x00\x12+\n\x08\x64\x65\x63lined\x18\x06 \x01(\x0b\x32\x17.toolwright.v1.DeclinedH\x00\x12\'\n\x06\x66\x61iled\x18\x07 \x01(\x0b\x32\x15.toolwright.v1.FailedH\x00\x42\x07\n\x05\x65vent\"8\n\nDispatched\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"O\n\x06\x43\x61lled\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12\x0e\n\x06repair\x18\x03 \x01(\x08\x12\x0f\n\x07refusal\x18\x04 \x01(\t\"\x7f\n\x08\x41nswered\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x13\n\x0bresult_json\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x04 \x01(\t\x12*\n\ttoken_use\x18\x05 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"F\n\x08\x44\x65\x63lined\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12*\n\ttoken_use\x18\x02 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"y\n\x06\x46\x61iled\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.toolwright.v1.Status\x12*\n\ttoken_use\x18\x04 \x03(\x0b\x32\x17.toolwright.v1.TokenUse2T\n\x0cSolveService\x12\x44\n\x05Solve\x12\x1b.toolwright.v1.SolveRequest\x1a\x1c.toolwright.v1.SolveResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/solve.proto\x12\rtoolwright.v1\x1a\x1dtoolwright/v1/execution.proto\x1a\x19toolwright/v1/tools.proto\x1a\x19toolwright/v1/types.proto\"D\n\x0cSolveRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\x14\n\x0c\x62ypass_cache\x18\x05 \x01(\x08\"\xdb\x02\n\rSolveResponse\x12/\n\ndispatched\x18\x01 \x01(\x0b\x32\x19.toolwright.v1.DispatchedH\x00\x12\x31\n\x06making\x18\x02 \x01(\x0b\x32\x1f.toolwright.v1.MakeToolResponseH\x00\x12\'\n\x06\x63\x61lled\x18\x03 \x01(\x0b\x32\x15.toolwright.v1.CalledH\x00\x12\x31\n\x03ran\x18\x04 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x12+\n\x08\x61nswered\x18\x05 \x01(\x0b\x32\x17.toolwright.v1.AnsweredH\x00\x12+\n\x08\x64\x65\x63lined\x18\x06 \x01(\x0b\x32\x17.toolwright.v1.DeclinedH\x00\x12\'\n\x06\x66\x61iled\x18\x07 \x01(\x0b\x32\x15.toolwright.v1.FailedH\x00\x42\x07\n\x05\x65vent\"8\n\nDispatched\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"O\n\x06\x43\x61lled\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12\x0e\n\x06repair\x18\x03 \x01(\x08\x12\x0f\n\x07refusal\x18\x04 \x01(\t\"\x7f\n\x08\x41nswered\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x13\n\x0bresult_json\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x04 \x01(\t\x12*\n\ttoken_use\x18\x05 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"F\n\x08\x44\x65\x63lined\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12*\n\ttoken_use\x18\x02 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"y\n\x06\x46\x61iled\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.toolwright.v1.Status\x12*\n\ttoken_use\x18\x04 \x03(\x0b\x32\x17.toolwright.v1.TokenUse2T\n\x0cSolveService\x12\x44\n\x05Solve\x12\x1b.toolwright.v1.SolveRequest\x1a\x1c.toolwright.v1.SolveResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,19 +35,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toolwright.v1.solve_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SOLVEREQUEST']._serialized_start=129
-  _globals['_SOLVEREQUEST']._serialized_end=175
-  _globals['_SOLVERESPONSE']._serialized_start=178
-  _globals['_SOLVERESPONSE']._serialized_end=525
-  _globals['_DISPATCHED']._serialized_start=527
-  _globals['_DISPATCHED']._serialized_end=583
-  _globals['_CALLED']._serialized_start=585
-  _globals['_CALLED']._serialized_end=664
-  _globals['_ANSWERED']._serialized_start=666
-  _globals['_ANSWERED']._serialized_end=793
-  _globals['_DECLINED']._serialized_start=795
-  _globals['_DECLINED']._serialized_end=865
-  _globals['_FAILED']._serialized_start=867
-  _globals['_FAILED']._serialized_end=988
-  _globals['_SOLVESERVICE']._serialized_start=990
-  _globals['_SOLVESERVICE']._serialized_end=1074
+  _globals['_SOLVEREQUEST']._serialized_end=197
+  _globals['_SOLVERESPONSE']._serialized_start=200
+  _globals['_SOLVERESPONSE']._serialized_end=547
+  _globals['_DISPATCHED']._serialized_start=549
+  _globals['_DISPATCHED']._serialized_end=605
+  _globals['_CALLED']._serialized_start=607
+  _globals['_CALLED']._serialized_end=686
+  _globals['_ANSWERED']._serialized_start=688
+  _globals['_ANSWERED']._serialized_end=815
+  _globals['_DECLINED']._serialized_start=817
+  _globals['_DECLINED']._serialized_end=887
+  _globals['_FAILED']._serialized_start=889
+  _globals['_FAILED']._serialized_end=1010
+  _globals['_SOLVESERVICE']._serialized_start=1012
+  _globals['_SOLVESERVICE']._serialized_end=1096
 # @@protoc_insertion_point(module_scope)

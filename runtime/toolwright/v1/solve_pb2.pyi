@@ -29,19 +29,23 @@ class SolveRequest(_message.Message):
 
     QUESTION_FIELD_NUMBER: _builtins.int
     TOOL_FIELD_NUMBER: _builtins.int
+    BYPASS_CACHE_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """1 to 65,536 bytes."""
     tool: _builtins.str
     """Skips the dispatcher: `name`, `name@version` or `sha256:…`."""
+    bypass_cache: _builtins.bool
+    """As in ExecuteToolRequest: run the tool even where its result is known."""
     def __init__(
         self,
         *,
         question: _builtins.str = ...,
         tool: _builtins.str = ...,
+        bypass_cache: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypass_cache", b"bypass_cache", "question", b"question", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
