@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from toolwright.domain.lifecycle import MAX_ACTOR_CHARS
 from toolwright.domain.task import MAX_ANSWER_BYTES
 from toolwright.errors import InvalidInput
-
-MAX_ACTOR_CHARS = 200
-UNKNOWN_ACTOR = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class _Ran:
 class SandboxExecutor:
     """Implements `execution.base.Executor` over a pool and a store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one call stands on
         self,
         pool: SandboxPool,
         store: Store,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from toolwright.domain.lifecycle import UNKNOWN_ACTOR
 from toolwright.domain.record import (
     Attempt,
     CostRow,
@@ -17,6 +18,7 @@ from toolwright.domain.record import (
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.registry.feedback import FeedbackStore
+from toolwright.registry.lifecycle import Lifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Store(Protocol):
     def feedback(self) -> FeedbackStore:
         """What is kept of how tools do in use."""
 
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """States of versions, who changed them and why, approvals, aliases."""
+
     def save_task(self, task: Task) -> None:
         """Keep `task`, replacing one of the same name that has no version yet.
 
@@ -63,11 +69,28 @@ class Store(Protocol):
     def list_tasks(self) -> Sequence[Task]:
         """Return all tasks by name."""
 
-    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
-        """Keep a verified version as the active one of its name, with its record and task, in one transaction.
+    def admit(  # noqa: PLR0913 - what is kept, and what is said of that
+        self,
+        version: ToolVersion,
+        record: VerificationRecord,
+        task: Task,
+        *,
+        state: ToolState = ToolState.ACTIVE,
+        actor: str = UNKNOWN_ACTOR,
+        reason: str = "",
+    ) -> RegisteredTool:
+        """Keep a verified version as the newest of its name, with its record and task, in one transaction.
 
         The same digest again returns what is there and keeps nothing new. Earlier versions of the
         name stay as they are, callable by `name@number`.
+
+        Args:
+            version: what is kept.
+            record: the evidence for it.
+            task: what it was verified on.
+            state: `ACTIVE`, or `VERIFIED` if somebody has to approve it first.
+            actor: who brought it. Nobody has checked that.
+            reason: what is to be said of where it comes from.
 
         Raises:
             ValueError: the record is not for this version and task, or has a failed check. A caller's bug.

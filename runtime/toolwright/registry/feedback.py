@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from toolwright.domain.feedback import HitCounts, KeptAnswer, OutcomeReport, ReportedFailure, Solve
-from toolwright.domain.record import VerificationRecord
 
 
 class FeedbackStore(Protocol):
@@ -50,14 +49,3 @@ class FeedbackStore(Protocol):
 
     def active_versions(self) -> Sequence[str]:
         """Return the digests of all versions that are active, by name and number. Reads no content."""
-
-    def renew(self, record: VerificationRecord, *, instead_of: str) -> bool:
-        """Let a version rest on a new record, and return whether it does now.
-
-        It does not if the version no longer rests on the record `instead_of`: another server was first.
-
-        Raises:
-            ValueError: the record has a failed check. A caller's bug.
-            AlreadyExists: the record's id is taken.
-            NotFound: there is no such version.
-        """

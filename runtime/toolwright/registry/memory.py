@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from toolwright.domain.lifecycle import UNKNOWN_ACTOR
 from toolwright.domain.record import (
     Attempt,
     CostRow,
@@ -19,11 +20,14 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
-from toolwright.registry.admission import check_admissible
+from toolwright.registry.admissible import check_admissible
 from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
 from toolwright.registry.feedback import FeedbackStore
+from toolwright.registry.kept_lifecycle import admitted_row
+from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.memory_feedback import MemoryFeedback
+from toolwright.registry.memory_lifecycle import MemoryLifecycle, ToolShelf, add_event
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
 from toolwright.registry.storable import check_page
@@ -41,10 +45,10 @@ class MemoryStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
-        self._tasks: dict[str, Row] = {}
-        self._versions: dict[str, Row] = {}
-        self._by_name: dict[str, list[Row]] = {}
-        self._verifications: dict[str, Row] = {}
+        self._shelf = ToolShelf()
+        self._tasks, self._verifications = self._shelf.tasks, self._shelf.verifications
+        self._versions, self._by_name = self._shelf.versions, self._shelf.by_name
+        self._lifecycle = MemoryLifecycle(self._shelf, self._transaction, clock)
         self._makings: dict[str, Row] = {}
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
@@ -55,6 +59,11 @@ class MemoryStore:
     def feedback(self) -> FeedbackStore:
         """See `Store`."""
         return self._feedback
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """See `Store`."""
+        return self._lifecycle
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -79,7 +88,16 @@ class MemoryStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
+    def admit(  # noqa: PLR0913 - see `Store`
+        self,
+        version: ToolVersion,
+        record: VerificationRecord,
+        task: Task,
+        *,
+        state: ToolState = ToolState.ACTIVE,
+        actor: str = UNKNOWN_ACTOR,
+        reason: str = "",
+    ) -> RegisteredTool:
         """See `Store`."""
         check_admissible(version, record, task)
         version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
@@ -92,14 +110,16 @@ class MemoryStore:
                 raise _taken("verification record", record.verification_id)
             version_row |= {
                 "number": len(self._by_name.get(version.name, ())) + 1,
-                "state": ToolState.ACTIVE.value,
+                "state": state.value,
                 "verification_id": record.verification_id,
                 "created_at": self._clock(),
             }
+            event = admitted_row(version_row, self._clock(), actor, reason)
             self._verifications[record.verification_id] = record_row
             self._versions[version_row["digest"]] = version_row
             self._by_name.setdefault(version.name, []).append(version_row)
             self._tasks[task.name] = task_row
+            add_event(self._shelf, event)
             return tool_rows.registered_from(version_row)
 
     def get_tool(self, reference: str) -> RegisteredTool:

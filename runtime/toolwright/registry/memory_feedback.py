@@ -14,11 +14,9 @@ from toolwright.domain.feedback import (
     Solve,
     SolveEnding,
 )
-from toolwright.domain.record import VerificationRecord
 from toolwright.domain.tool import ToolState
 from toolwright.errors import AlreadyExists, NotFound
-from toolwright.registry import feedback_rows, log_rows, tool_rows
-from toolwright.registry.admission import check_passed
+from toolwright.registry import feedback_rows, log_rows
 from toolwright.registry.rows import Row, from_bytes
 
 
@@ -111,19 +109,3 @@ class MemoryFeedback:
         with self._transaction():
             active = [row for row in self._versions.values() if row["state"] == ToolState.ACTIVE.value]
             return [row["digest"] for row in sorted(active, key=lambda row: (row["name"], row["number"]))]
-
-    def renew(self, record: VerificationRecord, *, instead_of: str) -> bool:
-        """See `FeedbackStore`."""
-        check_passed(record)
-        row = tool_rows.verification_row(record)
-        with self._transaction():
-            version = self._versions.get(record.tool_digest)
-            if version is None:
-                raise NotFound("tool", record.tool_digest)
-            if version["verification_id"] != instead_of:
-                return False
-            if record.verification_id in self._verifications:
-                raise AlreadyExists(f"the verification record {record.verification_id!r} is already kept; use a new id")
-            self._verifications[record.verification_id] = row
-            version["verification_id"] = record.verification_id
-            return True

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import URL, Double, cast, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from toolwright.domain.lifecycle import UNKNOWN_ACTOR
 from toolwright.domain.record import (
     Attempt,
     CostRow,
@@ -21,16 +22,19 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import AlreadyExists, NotFound
 from toolwright.registry import log_rows, tool_rows
-from toolwright.registry.admission import check_admissible
+from toolwright.registry.admissible import check_admissible
 from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
 from toolwright.registry.feedback import FeedbackStore
+from toolwright.registry.kept_lifecycle import admitted_row
+from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
 from toolwright.registry.sql_feedback import SqlFeedback
+from toolwright.registry.sql_lifecycle import SqlLifecycle
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
@@ -40,6 +44,7 @@ from toolwright.registry.tables import (
     MAKINGS,
     MODEL_USES,
     TASKS,
+    TOOL_EVENTS,
     TOOL_NAMES,
     TOOL_VERSIONS,
     VERIFICATIONS,
@@ -84,17 +89,22 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
+        self._lifecycle = SqlLifecycle(self._database, clock)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
         )
-
         self._feedback = SqlFeedback(self._database)
 
     @property
     def feedback(self) -> FeedbackStore:
         """See `Store`."""
         return self._feedback
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """See `Store`."""
+        return self._lifecycle
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -120,7 +130,16 @@ class SqlStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(self, version: ToolVersion, record: VerificationRecord, task: Task) -> RegisteredTool:
+    def admit(  # noqa: PLR0913 - see `Store`
+        self,
+        version: ToolVersion,
+        record: VerificationRecord,
+        task: Task,
+        *,
+        state: ToolState = ToolState.ACTIVE,
+        actor: str = UNKNOWN_ACTOR,
+        reason: str = "",
+    ) -> RegisteredTool:
         """See `Store`."""
         check_admissible(version, record, task)
         version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
@@ -132,13 +151,14 @@ class SqlStore:
                 return tool_rows.registered_from(there)
             version_row |= {
                 "number": number,
-                "state": ToolState.ACTIVE.value,
+                "state": state.value,
                 "verification_id": record.verification_id,
                 "created_at": self._clock(),
             }
             connection.execute(insert(VERIFICATIONS), record_row)
             connection.execute(insert(TOOL_VERSIONS), version_row)
             put(connection, TASKS, TASKS.c.name, task_row)
+            connection.execute(insert(TOOL_EVENTS), admitted_row(version_row, self._clock(), actor, reason))
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
             return tool_rows.registered_from(version_row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select
 
 from toolwright.domain.feedback import (
     HitCounts,
@@ -15,13 +15,11 @@ from toolwright.domain.feedback import (
     Solve,
     SolveEnding,
 )
-from toolwright.domain.record import VerificationRecord
 from toolwright.domain.tool import ToolState
 from toolwright.errors import AlreadyExists, NotFound
-from toolwright.registry import feedback_rows, log_rows, tool_rows
-from toolwright.registry.admission import check_passed
+from toolwright.registry import feedback_rows, log_rows
 from toolwright.registry.database import Database
-from toolwright.registry.statements import fetch_all, fetch_first, find, insert_unless_there
+from toolwright.registry.statements import fetch_all, find, insert_unless_there
 from toolwright.registry.storable import is_storable_text
 from toolwright.registry.tables import (
     EXECUTIONS,
@@ -29,7 +27,6 @@ from toolwright.registry.tables import (
     OUTCOME_REPORTS,
     SOLVES,
     TOOL_VERSIONS,
-    VERIFICATIONS,
 )
 
 
@@ -119,25 +116,6 @@ class SqlFeedback:
         query = select(columns.digest).where(columns.state == ToolState.ACTIVE.value)
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(columns.name, columns.number)).scalars())
-
-    def renew(self, record: VerificationRecord, *, instead_of: str) -> bool:
-        """See `FeedbackStore`."""
-        check_passed(record)
-        row = tool_rows.verification_row(record)
-        columns = TOOL_VERSIONS.c
-        query = select(TOOL_VERSIONS).where(columns.digest == record.tool_digest)
-        change = update(TOOL_VERSIONS).where(
-            columns.digest == record.tool_digest, columns.verification_id == instead_of
-        )
-        with self._database.writing() as connection:
-            there = fetch_first(connection, query)
-            if there is None:
-                raise NotFound("tool", record.tool_digest)
-            if there["verification_id"] != instead_of:
-                return False
-            if not insert_unless_there(connection, VERIFICATIONS, row):
-                raise AlreadyExists(f"the verification record {record.verification_id!r} is already kept; use a new id")
-            return connection.execute(change.values(verification_id=record.verification_id)).rowcount == 1
 
 
 def _failures(name: str) -> Select[Any]:

@@ -27,9 +27,9 @@ VERSION_TABLE = "toolwright_schema"
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
 
@@ -63,6 +63,9 @@ VERIFICATIONS = Table(
     Column("task_digest", Text(), nullable=False),
     Column("body", JSON_TEXT, nullable=False),
     Column("digest", Text(), nullable=False),
+    # Empty for records from before there were signatures.
+    Column("signature", Text(), nullable=False, server_default=""),
+    Column("key_id", Text(), nullable=False, server_default=""),
 )
 
 # One row a name: whoever updates it holds the name until the transaction ends, and so the next number.
@@ -194,4 +197,34 @@ SOLVES = Table(
     _column("tool", Text),
     _column("execution_id", Text),
     Column("from_cache", Boolean(), nullable=False),
+)
+
+# --- trust ----------------------------------------------------------------------------------------
+
+TOOL_ALIASES = Table(
+    "tool_aliases",
+    METADATA,
+    Column("name", NAME, ForeignKey("tool_names.name"), primary_key=True),
+    Column("alias", NAME, primary_key=True),
+    Column("number", Integer(), nullable=False),
+    _column("share", Double),
+)
+
+# Nothing is ever changed or removed here.
+TOOL_EVENTS = Table(
+    "tool_events",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    _column("at", Double),
+    Column("name", NAME, nullable=False, index=True),
+    Column("number", Integer(), nullable=False),
+    _column("digest", Text),
+    _column("kind", Text),
+    Column("actor", ANY_TEXT, nullable=False),
+    Column("reason", ANY_TEXT, nullable=False),
+    _column("from_state", Text),
+    _column("to_state", Text),
+    _column("alias", Text),
+    Column("from_number", Integer(), nullable=False),
+    _column("share", Double),
 )

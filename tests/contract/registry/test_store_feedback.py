@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from toolwright.domain.feedback import KeptAnswer, OutcomeReport, Solve, SolveEnding
-from toolwright.domain.record import Check
-from toolwright.domain.outcome import Status
 from toolwright.errors import AlreadyExists, InvalidInput, NotFound, StoreUnavailable
 from toolwright.registry.base import Store
 from toolwright.registry.testing import sample_execution, sample_record, sample_task, sample_version
@@ -19,11 +17,13 @@ ODD = "NUL \0, a lone surrogate \ud800, and ünïcode"
 
 
 def answer(execution_id: str = "e-1", **changes: Any) -> KeptAnswer:
+    """Return an answer, with `changes`."""
     values: dict[str, Any] = {"tool": "add@1", "tool_digest": "sha256:" + "2" * 64, "question": "1 + 1?"}
     return KeptAnswer(**{"execution_id": execution_id, **values, "answer": "3", "at": 1.5} | changes)
 
 
 def report(execution_id: str = "e-1", **changes: Any) -> OutcomeReport:
+    """Return a report, with `changes`."""
     values: dict[str, Any] = {"correct": False, "answer": "2", "actor": "ann", "at": 2.5}
     return OutcomeReport(**{"execution_id": execution_id, **values, "tool_digest": "sha256:" + "2" * 64} | changes)
 
@@ -129,38 +129,6 @@ def test_hits_are_counted(store: Store) -> None:
 def test_nothing_counted_is_no_division_by_zero(store: Store) -> None:
     """An empty registry has a hit rate of 0."""
     assert store.feedback.hit_counts().hit_rate == 0.0
-
-
-def test_a_version_can_rest_on_a_new_record(store: Store) -> None:
-    """Its digest, number and state stay; whoever comes second with the same old record changes nothing."""
-    version = sample_version()
-    store.admit(version, sample_record(version), sample_task())
-    image = "sha256:" + "7" * 64
-
-    assert store.feedback.renew(sample_record(version, "v-2", image_digest=image), instead_of="v-1")
-    assert not store.feedback.renew(sample_record(version, "v-3"), instead_of="v-1")
-    tool = store.get_tool("add")
-    assert (tool.number, tool.verification_id) == (1, "v-2")
-    assert store.get_verification("v-2").image_digest == image
-    assert store.get_verification("v-1").tool_digest == version.digest
-
-
-def test_no_version_rests_on_a_record_that_failed(store: Store) -> None:
-    """Nor on one for a version that is not there, nor on one whose id is taken."""
-    version, other = sample_version(), sample_version(code="def add(a, b):\n    return b + a\n")
-    store.admit(version, sample_record(version), sample_task())
-    failed = (
-        *sample_record(version).checks,
-        Check("h2", held_out=True, status=Status.SUCCESS, passed=False, execution_id="e"),
-    )
-
-    with pytest.raises(ValueError, match="failed check"):
-        store.feedback.renew(sample_record(version, "v-2", checks=failed), instead_of="v-1")
-    with pytest.raises(NotFound):
-        store.feedback.renew(sample_record(other, "v-2"), instead_of="v-1")
-    with pytest.raises(AlreadyExists):
-        store.feedback.renew(sample_record(version, "v-1"), instead_of="v-1")
-    assert store.get_tool("add").verification_id == "v-1"
 
 
 def test_active_versions_are_all_of_them(store: Store) -> None:

@@ -29,6 +29,7 @@ PLENTY = Limits(result_bytes=5_000)
 
 
 def request(arguments_json: str = ADD, **changes: Any) -> ExecutionRequest:
+    """Return a call of `add`, with `changes`."""
     return ExecutionRequest("add", arguments_json, **changes)
 
 
@@ -72,6 +73,7 @@ def test_tenant_and_version_are_part_of_the_key() -> None:
 
 
 def execution(result_json: str = "3", **changes: Any) -> Execution:
+    """Return an execution whose outcome has `changes`."""
     outcome = Outcome(**({"status": Status.SUCCESS, "result_json": result_json} | changes))
     return Execution("e-1", outcome, PLENTY, Timing(), Provenance("d", "image", "runc", "c-1", "v-1"))
 
@@ -156,6 +158,8 @@ class Told:
 
 @contextmanager
 def opened(*, proved: bool = True) -> Iterator[Tools]:
+    """Give an executor over a tool that was proved deterministic, or not."""
+
     def trusts(record: VerificationRecord) -> bool:
         return proved
 

@@ -19,16 +19,7 @@ def check_admissible(version: ToolVersion, record: VerificationRecord, task: Tas
         raise ValueError(f"the record is for the task {record.task_digest}, not for {task.digest}")
     if task.name != version.name:
         raise ValueError(f"the record of {version.name!r} is for the task {task.name!r}")
-    check_passed(record)
-
-
-def check_passed(record: VerificationRecord) -> None:
-    """Let `record` pass if it is evidence for a version.
-
-    Raises:
-        ValueError: a check in it failed, or it has no id. A caller's bug.
-    """
     if not record.passed:
-        raise ValueError(f"the record of {record.tool_digest} has a failed check, or lacks training or held-out ones")
+        raise ValueError(f"the record of {version.digest} has a failed check, or lacks training or held-out ones")
     if not record.verification_id:
-        raise ValueError(f"the record of {record.tool_digest} has no id")
+        raise ValueError(f"the record of {version.digest} has no id")
