@@ -5,6 +5,8 @@ TOML file (`TOOLWRIGHT_CONFIG`, else `./toolwright.toml`, else `~/.config/toolwr
 `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the models ▸ defaults.
 """
 
+from toolwright.settings.cache import CacheSettings
+from toolwright.settings.feedback import FeedbackSettings
 from toolwright.settings.loading import load_settings
 from toolwright.settings.root import Settings, check_listen
 from toolwright.settings.sections import (
@@ -23,7 +25,9 @@ from toolwright.settings.sections import (
 
 __all__ = [
     "BatchSettings",
+    "CacheSettings",
     "EndpointSettings",
+    "FeedbackSettings",
     "GrpcSettings",
     "IsolationSettings",
     "LimitSettings",

@@ -10,6 +10,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from toolwright.settings.cache import CacheSettings
+from toolwright.settings.feedback import FeedbackSettings
 from toolwright.settings.sections import (
     BatchSettings,
     GrpcSettings,
@@ -69,6 +71,8 @@ class Settings(BaseSettings):
     making: MakingSettings = MakingSettings()
     batch: BatchSettings = BatchSettings()
     grpc: GrpcSettings = GrpcSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    cache: CacheSettings = CacheSettings()
 
     @field_validator("listen")
     @classmethod
