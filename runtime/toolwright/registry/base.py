@@ -96,8 +96,16 @@ class Store(Protocol):
             ValueError: the record is not for this version and task, or has a failed check. A caller's bug.
         """
 
-    def get_tool(self, reference: str) -> RegisteredTool:
-        """Return the version that `name` (newest active), `name@number` or `sha256:…` refers to.
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
+        """Return the version that `name`, `name@number`, `name@alias` or `sha256:…` refers to.
+
+        A plain name means the version that `stable` points at, in whatever state it is; where that is not set, the
+        newest active version, but for the canary if there is another. A lot below the share of an active
+        canary draws that instead.
+
+        Args:
+            reference: of a tool.
+            lot: 0 to 1, drawn for this call; 1 never draws the canary.
 
         Raises:
             NotFound: nothing is referred to.

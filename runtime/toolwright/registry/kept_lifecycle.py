@@ -110,7 +110,7 @@ class KeptLifecycle(ABC):
             tool = _held(unit, digest)
             if tool.state not in _APPROVABLE:
                 raise NotReady(
-                    f"{tool.reference} is {tool.state.value}; only a version that is verified or quarantined is approved"
+                    f"{tool.reference} is {tool.state.value}; a version is approved that is verified or quarantined"
                 )
             happened = [event for event in _events(unit, tool.version.name) if event.digest == digest]
             approved = check_approver(tool.reference, actor, happened)

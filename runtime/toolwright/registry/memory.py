@@ -28,6 +28,7 @@ from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.memory_feedback import MemoryFeedback
 from toolwright.registry.memory_lifecycle import MemoryLifecycle, ToolShelf, add_event
+from toolwright.registry.plain_name import meant_by_plain_name
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
 from toolwright.registry.storable import check_page
@@ -122,19 +123,27 @@ class MemoryStore:
             add_event(self._shelf, event)
             return tool_rows.registered_from(version_row)
 
-    def get_tool(self, reference: str) -> RegisteredTool:
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
         """See `Store`."""
         wanted = parse_reference(reference)
         with self._transaction():
             if wanted.digest:
                 found = [self._versions[wanted.digest]] if wanted.digest in self._versions else []
+            elif wanted.alias:
+                number = self._shelf.aliases.get((wanted.name, wanted.alias), {}).get("number")
+                found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == number]
             elif wanted.number is not None:
                 found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == wanted.number]
             else:
-                found = [row for row in self._by_name.get(wanted.name, ()) if row["state"] == ToolState.ACTIVE.value]
+                found = self._by_name_alone(wanted.name, lot)
             if not found:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(found[-1])
+
+    def _by_name_alone(self, name: str, lot: float) -> list[Row]:
+        aliases = {alias: row for (tool, alias), row in self._shelf.aliases.items() if tool == name}
+        meant = meant_by_plain_name(self._by_name.get(name, ()), aliases, lot)
+        return [] if meant is None else [meant]
 
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
         """See `Store`."""

@@ -30,6 +30,7 @@ from toolwright.registry.database import Database
 from toolwright.registry.feedback import FeedbackStore
 from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.lifecycle import Lifecycle
+from toolwright.registry.plain_name import plain_name
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
@@ -44,6 +45,7 @@ from toolwright.registry.tables import (
     MAKINGS,
     MODEL_USES,
     TASKS,
+    TOOL_ALIASES,
     TOOL_EVENTS,
     TOOL_NAMES,
     TOOL_VERSIONS,
@@ -54,6 +56,7 @@ from toolwright.registry.tables import (
 _VERSIONS = select(TOOL_VERSIONS, VERIFICATIONS.c.tool_digest.label("verified_digest")).outerjoin(
     VERIFICATIONS, VERIFICATIONS.c.verification_id == TOOL_VERSIONS.c.verification_id
 )
+_IS_ALIASED = (TOOL_ALIASES.c.name == TOOL_VERSIONS.c.name) & (TOOL_ALIASES.c.number == TOOL_VERSIONS.c.number)
 _IS_NEWEST = (TOOL_NAMES.c.name == TOOL_VERSIONS.c.name) & (TOOL_NAMES.c.last_number == TOOL_VERSIONS.c.number)
 
 
@@ -162,7 +165,7 @@ class SqlStore:
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
             return tool_rows.registered_from(version_row)
 
-    def get_tool(self, reference: str) -> RegisteredTool:
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
         """See `Store`."""
         wanted = parse_reference(reference)
         columns = TOOL_VERSIONS.c
@@ -171,9 +174,11 @@ class SqlStore:
             query = query.where(columns.digest == wanted.digest)
         elif wanted.number is not None:
             query = query.where(columns.name == wanted.name, columns.number == wanted.number)
+        elif wanted.alias:
+            query = query.join(TOOL_ALIASES, _IS_ALIASED)
+            query = query.where(TOOL_ALIASES.c.name == wanted.name, TOOL_ALIASES.c.alias == wanted.alias)
         else:
-            query = query.where(columns.name == wanted.name, columns.state == ToolState.ACTIVE.value)
-            query = query.order_by(columns.number.desc()).limit(1)
+            query = query.where(columns.digest == plain_name(wanted.name, lot))
         with self._database.reading() as connection:
             row = fetch_first(connection, query)
             if row is None:

@@ -75,8 +75,8 @@ class KeepingStore(MemoryStore):
         super().add_execution(entry)
         self.entries.append(entry)
 
-    def get_tool(self, reference: str) -> RegisteredTool:
-        tool = super().get_tool(reference)
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
+        tool = super().get_tool(reference, lot=lot)
         return replace(tool, state=self.states.get(reference, tool.state))
 
 
