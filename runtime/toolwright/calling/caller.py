@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolwright.calling import prompts
 from toolwright.calling.card import ToolCard
@@ -16,6 +16,7 @@ from toolwright.domain.outcome import Execution, Status
 from toolwright.errors import InvalidInput
 from toolwright.execution.arguments import check_arguments
 from toolwright.execution.base import Executor
+from toolwright.execution.watch import NoWatch, Watch
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
 
 
@@ -55,6 +56,7 @@ class _Asking:
     question: str
     purpose: str
     patience: Patience
+    bypass_cache: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,18 @@ class Caller:
     """Lets light models call tools. Keeps nothing between questions."""
 
     executor: Executor
+    watch: Watch = field(default_factory=NoWatch)
+    """Is told of arguments that a kept tool's schema refuses."""
 
-    def ask(
-        self, model: ChatModel, card: ToolCard, question: str, *, purpose: str, patience: Patience
+    def ask(  # noqa: PLR0913 - one question with all that bounds it
+        self,
+        model: ChatModel,
+        card: ToolCard,
+        question: str,
+        *,
+        purpose: str,
+        patience: Patience,
+        bypass_cache: bool = False,
     ) -> Generator[Called | Ran, None, Ending]:
         """Have `model` answer `question` by calling the tool on `card`; yield each step.
 
@@ -75,7 +86,7 @@ class Caller:
             ModelError: the model's endpoint failed.
             ToolwrightError: what `Executor.execute` and `Patience.check` raise.
         """
-        asking = _Asking(card, question, purpose, patience)
+        asking = _Asking(card, question, purpose, patience, bypass_cache)
         chat = prompts.opening(card, question)
         function = prompts.function_of(card)
         reply = self._complete(model, chat, function, patience)
@@ -104,6 +115,8 @@ class Caller:
         refusal = _refusal(card, reply)
         yield Called(card.reference, arguments_json, repair, refusal)
         if refusal:
+            if card.digest and _is_for(card, reply):
+                self.watch.refused(card.digest)
             return Ending(problem=refusal, arguments_json=arguments_json)
         execution = yield from self._run(asking, arguments_json)
         outcome = execution.outcome
@@ -117,7 +130,13 @@ class Caller:
 
     def _run(self, asking: _Asking, arguments_json: str) -> Generator[Called | Ran, None, Execution]:
         card = asking.card
-        request = ExecutionRequest(card.target, arguments_json, purpose=asking.purpose, candidate_for=card.name)
+        request = ExecutionRequest(
+            card.target,
+            arguments_json,
+            purpose=asking.purpose,
+            candidate_for=card.name,
+            bypass_cache=asking.bypass_cache,
+        )
         execution = self._execute(request, asking.patience)
         yield Ran(execution)
         if execution.outcome.status is Status.INFRASTRUCTURE:
@@ -129,6 +148,11 @@ class Caller:
     def _execute(self, request: ExecutionRequest, patience: Patience) -> Execution:
         patience.check()
         return self.executor.execute(request, deadline_s=patience.remaining_s, cancellation=patience.cancellation)
+
+
+def _is_for(card: ToolCard, reply: Reply) -> bool:
+    """Whether the reply is a call of this tool and nothing else, so that a refusal is its schema's."""
+    return [call.name for call in reply.calls] == [card.name]
 
 
 def _refusal(card: ToolCard, reply: Reply) -> str:

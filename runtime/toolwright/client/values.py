@@ -24,6 +24,17 @@ class ToolDetails:
     verification: VerificationRecord
 
 
+@dataclass(frozen=True, slots=True)
+class Reverified:
+    """What came of verifying a version again."""
+
+    passed: bool
+    tool: ToolInfo
+    """The version as it is now, or the one that took its place."""
+    reason: str
+    """Why it did not pass; empty if it did. Untrusted text."""
+
+
 class NotAnswered(ToolwrightError):
     """The question has no answer: no tool fits it, or the one that fits gave none. Raised by `ask` only."""
 

@@ -61,6 +61,11 @@ class Maker:
         self._models, self._store = models, store
         self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s)
 
+    @property
+    def jury(self) -> Judge:
+        """Who judges candidates: the same for what is made, brought, and verified again."""
+        return self._jury
+
     def make(
         self,
         task: Task,

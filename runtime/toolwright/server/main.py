@@ -14,6 +14,10 @@ from typing import Any, Final
 
 from toolwright.errors import InvalidInput
 from toolwright.execution.executor import SandboxExecutor
+from toolwright.lifecycle.monitor import Monitor
+from toolwright.lifecycle.outcomes import Outcomes
+from toolwright.lifecycle.reverify import Reverifier
+from toolwright.lifecycle.solves import KeepingSolver
 from toolwright.making.pipeline import Maker
 from toolwright.registry.base import Store
 from toolwright.registry.open import open_store
@@ -21,7 +25,8 @@ from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
+from toolwright.server.feedback import open_cache, verified_again, watching
+from toolwright.server.models import ConfiguredMaker, ConfiguredReverifier, ConfiguredSolver, open_models
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
@@ -150,6 +155,9 @@ def open_server(
         server = Server(heard, sandboxes.check, sandboxes.host, sandboxes.refusal, endpoint, _handlers=handlers)
         try:
             endpoint.ready(sandboxes.trouble)
+            if address is not None and settings.feedback.reverify and not sandboxes.refusal:
+                # Beside the calls: those of other versions are served meanwhile.
+                stack.enter_context(verified_again(parts, settings.sandbox.limits.limits))
             yield server
         finally:
             server._end(grace_s)  # noqa: SLF001 - its other half
@@ -186,25 +194,31 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
         # Before the store: a call that is killed now is still recorded.
         stack.callback(pool.close)
         models = stack.enter_context(open_models(settings))
+        policy = settings.feedback.policy
+        monitor = Monitor(store, policy)
         executor = SandboxExecutor(
             pool,
             store,
             settings.sandbox.limits.limits,
             queue_s=settings.sandbox.pool.queue_timeout_s,
             isolation=settings.isolation.policy,
+            watch=monitor,
+            cache=open_cache(settings.cache),
         )
-        maker = ConfiguredMaker(
-            Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s),
-            models,
-            attempts=settings.making.attempts,
-        )
-        solver = Solver(models=models, executor=executor, store=store, maker=maker)
+        pipeline = Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s)
+        maker = ConfiguredMaker(pipeline, models, attempts=settings.making.attempts)
+        solver = Solver(models=models, executor=executor, store=store, maker=maker, watch=monitor)
+        keeping = KeepingSolver(solver, store, kept_answers=policy.kept_answers)
+        quarantine = stack.enter_context(watching(monitor, store, maker, policy))
+        reverifier = Reverifier(store=store, jury=pipeline.jury, models=models, quarantine=quarantine)
         yield Parts(
             executor=executor,
             store=store,
             maker=maker,
-            solver=ConfiguredSolver(solver, models),
+            solver=ConfiguredSolver(keeping, models),
             source_allowed=settings.source_allowed,
+            reporting=Outcomes(store, monitor.reported),
+            reverifying=ConfiguredReverifier(reverifier, models),
         )
 
 

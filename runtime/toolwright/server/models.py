@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.lifecycle import UNKNOWN_ACTOR
 from toolwright.domain.record import Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import NotReady
+from toolwright.lifecycle.reverify import ON_DEMAND, Reverdict, Reverifier
+from toolwright.lifecycle.solves import Solving
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
 from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.prices import load_prices
 from toolwright.making.pipeline import Maker
 from toolwright.sandbox.base import Cancellation
 from toolwright.settings import EndpointSettings, Settings
-from toolwright.solving.solver import Solver
 
 if TYPE_CHECKING:
     from toolwright.llm.ledger import Record
@@ -170,7 +172,7 @@ class ConfiguredMaker:
 class ConfiguredSolver:
     """The solver; refuses at once where a model is missing."""
 
-    def __init__(self, solver: Solver, models: Models) -> None:
+    def __init__(self, solver: Solving, models: Models) -> None:
         """Ask `solver`."""
         self._solver, self._models = solver, models
 
@@ -181,7 +183,33 @@ class ConfiguredSolver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
-        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s)
+        return self._solver.solve(
+            question, tool=tool, cancellation=cancellation, deadline_s=deadline_s, bypass_cache=bypass_cache
+        )
+
+
+class ConfiguredReverifier:
+    """Verifies again; refuses at once where the light model is missing."""
+
+    def __init__(self, reverifier: Reverifier, models: Models) -> None:
+        """Ask `reverifier`."""
+        self._reverifier, self._models = reverifier, models
+
+    def verify(
+        self,
+        reference: str,
+        *,
+        actor: str = UNKNOWN_ACTOR,
+        reason: str = ON_DEMAND,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> Reverdict:
+        """Verify a version again; see `lifecycle.reverify.Reverifier.verify`."""
+        _require(self._models.user)
+        return self._reverifier.verify(
+            reference, actor=actor, reason=reason, cancellation=cancellation, deadline_s=deadline_s
+        )

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.lifecycle import UNKNOWN_ACTOR
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
+from toolwright.lifecycle.reverify import ON_DEMAND, Reverdict
 from toolwright.sandbox.base import Cancellation
 
 TENANT: Final = "default"
@@ -57,6 +59,7 @@ class Solving(Protocol):
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        bypass_cache: bool = False,
     ) -> Iterator[SolveEvent]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -65,9 +68,32 @@ class Solving(Protocol):
             tool: skips the dispatcher.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
+            bypass_cache: run the tool even where its result is known.
 
         Raises:
             NotReady: no models are configured.
             NotFound: `tool` names nothing.
             ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
         """
+
+
+class Reporting(Protocol):
+    """Takes reports on answers."""
+
+    def report(self, execution_id: str, *, correct: bool, answer: str = "", actor: str = "") -> bool:
+        """Keep whether an answer was right, and return whether that was new; see `lifecycle.outcomes.Outcomes`."""
+
+
+class Reverifying(Protocol):
+    """Verifies kept versions again."""
+
+    def verify(
+        self,
+        reference: str,
+        *,
+        actor: str = UNKNOWN_ACTOR,
+        reason: str = ON_DEMAND,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> Reverdict:
+        """Verify a version again; see `lifecycle.reverify.Reverifier`."""

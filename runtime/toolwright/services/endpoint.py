@@ -21,7 +21,7 @@ from toolwright.errors import InvalidInput
 from toolwright.execution.base import Executor
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
-from toolwright.services.base import Solving, ToolMaking
+from toolwright.services.base import Reporting, Reverifying, Solving, ToolMaking
 from toolwright.services.batch import BatchBounds
 from toolwright.services.batch_stream import SHUTTING_DOWN
 from toolwright.services.execution import ExecutionService
@@ -73,6 +73,10 @@ class Parts:
     solver: Solving
     source_allowed: bool = True
     """Whether bare source may be run."""
+    reporting: Reporting | None = None
+    """Takes reports on answers; None where none are taken."""
+    reverifying: Reverifying | None = None
+    """Verifies kept versions again; None where that is not done."""
 
 
 class Endpoint:
@@ -203,7 +207,13 @@ class Endpoint:
         time.sleep(_READ_S)
 
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
-        tools = ToolService(parts.store, parts.maker, self._makings)
+        tools = ToolService(
+            parts.store,
+            parts.maker,
+            self._makings,
+            reporting=parts.reporting,
+            reverifying=parts.reverifying,
+        )
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)

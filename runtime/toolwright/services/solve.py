@@ -29,7 +29,11 @@ class SolveService(solve_pb2_grpc.SolveServiceServicer):
         tool = reference_from_wire(request.tool) if request.tool else ""
         with scope_of(context) as scope:
             steps = self._solver.solve(
-                question, tool=tool, cancellation=scope.cancellation, deadline_s=scope.deadline_s
+                question,
+                tool=tool,
+                cancellation=scope.cancellation,
+                deadline_s=scope.deadline_s,
+                bypass_cache=request.bypass_cache,
             )
             for event in steps:
                 yield solve_to_wire(event)

@@ -41,7 +41,9 @@ def sample_execution(**changes: Any) -> Execution:
         outcome=Outcome(**outcome | changes),
         limits=Limits(2.5, 1_000_000, 7, 4096, 2048, 8192),
         timing=Timing(0.25, 0.5, 2.0, 0.125),
-        provenance=Provenance("sha256:" + "1" * 64, "sha256:" + "2" * 64, "runc", "c" * 64, "v-1", Isolation.CALL),
+        provenance=Provenance(
+            "sha256:" + "1" * 64, "sha256:" + "2" * 64, "runc", "c" * 64, "v-1", Isolation.CALL, "d" * 32
+        ),
     )
 
 
@@ -104,6 +106,7 @@ class ScriptedSolver:
 
     events: Callable[[str, CallScope], Iterator[SolveEvent]] = lambda _question, _scope: iter(())
     asked: list[tuple[str, str]] = field(default_factory=list)
+    bypassed: list[bool] = field(default_factory=list)
 
     def solve(
         self,
@@ -112,9 +115,11 @@ class ScriptedSolver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         """Give out the events."""
         self.asked.append((question, tool))
+        self.bypassed.append(bypass_cache)
         yield from self.events(question, CallScope(deadline_s, cancellation or Cancellation()))
 
 

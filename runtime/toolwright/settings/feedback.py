@@ -79,9 +79,7 @@ class FeedbackSettings(_Section):
     """Questions and answers that are kept, so that reports on them can be used; the oldest go. 0 keeps none."""
     remake: bool = _DEFAULT.remake
     """Whether a version that was held back is made anew, in the background, from its task and reported failures."""
-    remake_cool_down_s: Annotated[float, Field(ge=0, le=30 * 86_400, allow_inf_nan=False)] = (
-        _DEFAULT.remake_cool_down_s
-    )
+    remake_cool_down_s: Annotated[float, Field(ge=0, le=30 * 86_400, allow_inf_nan=False)] = _DEFAULT.remake_cool_down_s
     """Seconds after any making for a task in which none is started for it by this: 0 to 30 days."""
     remake_failures: Annotated[int, Field(ge=0, le=200)] = _DEFAULT.remake_failures
     """Most reported failures, newest first, that become examples of the task when it is made anew: 0 to 200."""

@@ -15,6 +15,7 @@ from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady
 from toolwright.execution.base import Executor
+from toolwright.execution.watch import NoWatch, Watch
 from toolwright.llm.ledger import Meter
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
@@ -33,14 +34,21 @@ class _Request:
     question: str
     meter: Meter
     patience: Patience
+    bypass_cache: bool
 
 
 class Solver:
     """Answers questions. Keeps between them only what it read of the registry; safe to use from many threads."""
 
-    def __init__(self, *, models: Models, executor: Executor, store: Store, maker: ToolMaker) -> None:
-        """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some."""
-        self._models, self._executor, self._store = models, executor, store
+    def __init__(
+        self, *, models: Models, executor: Executor, store: Store, maker: ToolMaker, watch: Watch | None = None
+    ) -> None:
+        """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some.
+
+        `watch` is told of arguments that a tool's schema refuses.
+        """
+        self._models, self._store = models, store
+        self._caller = Caller(executor, watch or NoWatch())
         self._choices, self._pending = Choices(store), PendingTasks(store, maker)
 
     def solve(
@@ -50,6 +58,7 @@ class Solver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -60,6 +69,7 @@ class Solver:
             tool: a reference (`name`, `name@number`, `sha256:…`), which skips the dispatcher.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
+            bypass_cache: run the tool even where its result is known.
 
         Raises:
             InvalidInput: the question or the reference.
@@ -69,7 +79,8 @@ class Solver:
         """
         check_question(question)
         named = self._named(tool) if tool else None
-        request = _Request(question, Meter(forward=self._store.add_model_use), Patience.of(deadline_s, cancellation))
+        meter, patience = Meter(forward=self._store.add_model_use), Patience.of(deadline_s, cancellation)
+        request = _Request(question, meter, patience, bypass_cache)
         return self._solve(request, named)
 
     def _named(self, reference: str) -> RegisteredTool:
@@ -87,8 +98,13 @@ class Solver:
         if tool is None:
             return
         user = self._models.metered(Role.USER, USING, request.meter)
-        ending = yield from Caller(self._executor).ask(
-            user, ToolCard.of_registered(tool), request.question, purpose=PURPOSE, patience=request.patience
+        ending = yield from self._caller.ask(
+            user,
+            ToolCard.of_registered(tool),
+            request.question,
+            purpose=PURPOSE,
+            patience=request.patience,
+            bypass_cache=request.bypass_cache,
         )
         tokens = request.meter.tokens()
         if ending.answered and ending.execution is not None:

@@ -25,6 +25,7 @@ from toolwright.sandbox.testing import ScriptedPool
 pytestmark = pytest.mark.unit
 
 ADD = '{"a":1,"b":2}'
+BIG = '{"a":1000000,"b":2}'
 PLENTY = Limits(result_bytes=5_000)
 
 
@@ -72,7 +73,7 @@ def test_tenant_and_version_are_part_of_the_key() -> None:
     assert len(keys) == 3
 
 
-def execution(result_json: str = "3", **changes: Any) -> Execution:
+def execution(result_json: str | None = "3", **changes: Any) -> Execution:
     """Return an execution whose outcome has `changes`."""
     outcome = Outcome(**({"status": Status.SUCCESS, "result_json": result_json} | changes))
     return Execution("e-1", outcome, PLENTY, Timing(), Provenance("d", "image", "runc", "c-1", "v-1"))
@@ -122,27 +123,27 @@ def test_old_records_prove_nothing() -> None:
 # --- in the executor ------------------------------------------------------------------------------
 
 
+class StateStore(MemoryStore):
+    """A store whose versions may be put into another state."""
+
+    state = ToolState.ACTIVE
+
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
+        return replace(super().get_tool(reference, lot=lot), state=self.state)
+
+
 @dataclass
 class Tools:
     """An executor with a cache over one scripted tool, which counts its runs."""
 
     executor: SandboxExecutor
-    store: MemoryStore
+    store: StateStore
     cache: ResultCache
     runs: list[dict[str, Any]]
     told: list[tuple[str, Status]]
 
     def call(self, arguments_json: str = ADD, **changes: Any) -> Execution:
         return self.executor.execute(request(arguments_json, **changes))
-
-
-class StateStore(MemoryStore):
-    """A store whose versions may be put into another state."""
-
-    state = ToolState.ACTIVE
-
-    def get_tool(self, reference: str) -> RegisteredTool:
-        return replace(super().get_tool(reference), state=self.state)
 
 
 class Told:
@@ -213,16 +214,17 @@ def test_a_hit_is_told_like_a_run() -> None:
         {"tenant": "other"},
         {"operation": Operation.DESCRIBE},
         {"replica": 1},
-        {"limits": LimitsRequest(result_bytes=0.5)},
+        {"arguments_json": BIG, "limits": LimitsRequest(result_bytes=5)},
     ],
 )
 def test_what_must_run_is_run(change: dict[str, Any]) -> None:
     """A bypass, another tenant's call, a description, a second opinion, and a limit that the result is beyond."""
     with opened() as tools:
         tools.call()
+        tools.call(BIG)
 
         assert not tools.call(**change).from_cache
-        assert len(tools.runs) == 2
+        assert len(tools.runs) == 3
 
 
 def test_a_bypass_does_not_fill_the_cache() -> None:
