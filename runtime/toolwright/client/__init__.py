@@ -5,7 +5,16 @@ Domain values go in and come out; every fault is a class of `toolwright.errors`.
 
 from toolwright.client.aio import AsyncClient
 from toolwright.client.sync import Client
-from toolwright.client.values import DEFAULT_TARGET, NotAnswered, ToolDetails
+from toolwright.client.values import DEFAULT_TARGET, NotAnswered, Reverified, ToolDetails
 from toolwright.domain.batch import BatchAnswer, BatchCall
 
-__all__ = ["DEFAULT_TARGET", "AsyncClient", "BatchAnswer", "BatchCall", "Client", "NotAnswered", "ToolDetails"]
+__all__ = [
+    "DEFAULT_TARGET",
+    "AsyncClient",
+    "BatchAnswer",
+    "BatchCall",
+    "Client",
+    "NotAnswered",
+    "Reverified",
+    "ToolDetails",
+]

@@ -100,6 +100,19 @@ class ToolEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a version comes from."""
+
+    actor: str = UNKNOWN_ACTOR
+    """Who brought it. Nobody has checked that."""
+    reason: str = ""
+    """What else is to be said of that."""
+
+
+NO_ORIGIN: Final = Origin()
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """A name for a version of a tool: `tool@alias`."""
 

@@ -134,6 +134,10 @@ class VerificationRecord:
     checks: tuple[Check, ...]
     attempts: int
     at: float
+    signature: str = ""
+    """Of all the rest, in base64; empty in records from before there were signatures."""
+    key_id: str = ""
+    """Of the key that signed it."""
 
     @property
     def passed(self) -> bool:

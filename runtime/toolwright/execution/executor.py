@@ -16,12 +16,15 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolState
 from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
 from toolwright.execution.arguments import check_arguments, parse_arguments
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.idempotency import OnceOnly
 from toolwright.execution.known_results import Asked, KnownResults
+from toolwright.execution.lot import lot_of
 from toolwright.execution.record import Record, begun
 from toolwright.execution.result_cache import ResultCache
 from toolwright.execution.watch import NoWatch, Watch
 from toolwright.registry.base import Store
+from toolwright.registry.signing import Keyring
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
 from toolwright.sandbox.verdict import LOAD_TIME_LIMIT
 
@@ -72,7 +75,7 @@ class _Ran:
 class SandboxExecutor:
     """Implements `execution.base.Executor` over a pool and a store."""
 
-    def __init__(  # noqa: PLR0913 - what one call stands on
+    def __init__(  # noqa: PLR0913 - each is somebody else's to decide
         self,
         pool: SandboxPool,
         store: Store,
@@ -82,6 +85,7 @@ class SandboxExecutor:
         isolation: IsolationPolicy | None = None,
         watch: Watch | None = None,
         cache: ResultCache | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         """Run calls in sandboxes of `pool`.
 
@@ -93,12 +97,14 @@ class SandboxExecutor:
             isolation: how far calls share sandboxes; by default those of one tenant's one tool do.
             watch: is told how calls of registered tools end.
             cache: results that may be given out again without a run; None to run every call.
+            evidence: decides which registered versions may run; by default no key is trusted, so none may.
         """
         self._pool = pool
         self._store = store
         self._ceilings = ceilings
         self._queue_s = queue_s
         self._isolation = isolation or IsolationPolicy()
+        self._evidence = evidence or Evidence(store, Keyring())
         self._once = OnceOnly()
         self._watch = watch or NoWatch()
         self._known = None if cache is None else KnownResults(cache, store)
@@ -135,7 +141,7 @@ class SandboxExecutor:
         if isinstance(request.target, ToolSource):
             parse_arguments(request.arguments_json)
             return _Target("", request.target, request.target.digest, family=request.candidate_for)
-        tool = self._store.get_tool(request.target)
+        tool = self._store.get_tool(request.target, lot=lot_of(request))
         if tool.state is not ToolState.ACTIVE:
             raise NotReady(f"{tool.reference} is {tool.state.value}, so it is not run; use an active version")
         if request.operation is Operation.CALL:
@@ -185,6 +191,7 @@ class SandboxExecutor:
                     raise CallCancelled("The call was cancelled while it waited; the tool did not run.")
                 call, hurried = _prepare(job)
                 info = lease.sandbox.info
+                self._check_evidence(job.target, info)
                 job.record.begin(info)
                 begun_at = time.monotonic()
                 outcome: Outcome | None = None
@@ -200,6 +207,10 @@ class SandboxExecutor:
                 run_ms = (time.monotonic() - begun_at) * 1000
                 return _Ran(outcome, info, hurried, lease.queue_ms, lease.acquire_ms, run_ms)
         raise AssertionError("the second try returns or raises")
+
+    def _check_evidence(self, target: _Target, container: SandboxInfo) -> None:
+        if target.name:  # bare source makes no claim; who may run it is decided elsewhere
+            self._evidence.check(target.name, target.digest, target.verification_id, container)
 
     @contextmanager
     def _lease(self, key: SandboxKey, deadline: float | None, cancellation: Cancellation) -> Iterator[Lease]:

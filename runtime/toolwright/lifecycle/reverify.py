@@ -11,7 +11,7 @@ import structlog
 
 from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
-from toolwright.domain.lifecycle import UNKNOWN_ACTOR
+from toolwright.domain.lifecycle import UNKNOWN_ACTOR, Origin
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.record import Role, VerificationRecord
 from toolwright.domain.tool import RegisteredTool, ToolState
@@ -20,6 +20,7 @@ from toolwright.lifecycle.quarantine import POLICY_ACTOR, Quarantine
 from toolwright.llm.ledger import Meter
 from toolwright.making.judge import Candidate, Verified
 from toolwright.making.verdict import Refusal
+from toolwright.registry.admission import Admission
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 
@@ -81,9 +82,15 @@ class Reverifying(Protocol):
 class Reverifier:
     """Verifies kept versions again. Keeps nothing between requests; safe to use from many threads."""
 
-    def __init__(self, *, store: Store, jury: Jury, models: Models, quarantine: Quarantine) -> None:
-        """Let `jury` judge versions of `store` with the light model of `models`; `quarantine` holds back what fails."""
-        self._store, self._jury, self._models, self._quarantine = store, jury, models, quarantine
+    def __init__(
+        self, *, store: Store, jury: Jury, models: Models, admission: Admission, quarantine: Quarantine
+    ) -> None:
+        """Let `jury` judge versions of `store` with the light model of `models`.
+
+        `admission` keeps the new evidence of those that pass, `quarantine` holds back those that fail.
+        """
+        self._store, self._jury, self._models = store, jury, models
+        self._admission, self._quarantine = admission, quarantine
 
     def verify(
         self,
@@ -132,10 +139,10 @@ class Reverifier:
     def _renewed(self, tool: RegisteredTool, verified: Verified, actor: str, reason: str) -> RegisteredTool:
         task = self._store.get_task(tool.version.name)
         if verified.version.digest == tool.version.digest:
-            return self._store.lifecycle.renew(verified.record, task, actor=actor, reason=reason)
+            return self._admission.renew(verified.record, task, actor=actor, reason=reason)
         # What defines the version is another now (its image, its limits, or how its examples are called), so it
         # is another version, with the same source. The one before would never be run again.
-        newer = self._store.admit(verified.version, verified.record, task)
+        newer = self._admission.admit(verified.version, verified.record, task, origin=Origin(actor, reason))
         try:
             self._store.lifecycle.change_state(
                 tool.version.digest, ToolState.RETIRED, actor=actor, reason=f"{reason}: as {newer.reference}"
@@ -149,10 +156,17 @@ class StartUpVerification:
     """Verifies anew, in the background, the active versions whose records do not fit this server. `start` it once."""
 
     def __init__(
-        self, store: Store, reverifier: Reverifying, info: Callable[[], SandboxInfo], ceilings: Limits
+        self,
+        store: Store,
+        reverifier: Reverifying,
+        *,
+        info: SandboxInfo,
+        ceilings: Limits,
+        trusts: Callable[[VerificationRecord, str], None],
     ) -> None:
-        """Compare records in `store` with `info` and `ceilings`."""
+        """Compare records in `store` with `info` and `ceilings`, as far as `trusts` does not refuse them."""
         self._store, self._reverifier, self._info, self._ceilings = store, reverifier, info, ceilings
+        self._trusts = trusts
         self._cancellation = Cancellation()
         self._thread = threading.Thread(target=self._run, name="verifying", daemon=True)
 
@@ -177,13 +191,20 @@ class StartUpVerification:
         for digest in self._store.feedback.active_versions():
             try:
                 tool = self._store.get_tool(digest)
-                why = why_stale(self._store.get_verification(tool.verification_id), self._info(), self._ceilings)
+                why = self._why(tool, self._store.get_verification(tool.verification_id))
             except ToolwrightError as fault:
                 log.warning("not looked at", tool=digest, reason=str(fault))
                 continue
             if why:
                 found.append((tool, why))
         return found
+
+    def _why(self, tool: RegisteredTool, record: VerificationRecord) -> str:
+        try:
+            self._trusts(record, tool.reference)
+        except NotReady as distrust:
+            return str(distrust)
+        return why_stale(record, self._info, self._ceilings)
 
     def _run(self) -> None:
         try:

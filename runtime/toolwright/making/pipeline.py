@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -23,6 +24,7 @@ from toolwright.making.journal import AttemptNotes, open_journal
 from toolwright.making.judge import Candidate, Judge
 from toolwright.making.proposal import Proposal, read_proposal
 from toolwright.making.verdict import Refusal
+from toolwright.registry.admission import Admission
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 
@@ -39,12 +41,14 @@ class Work:
     user: ChatModel
     meter: Meter
     patience: Patience
+    origin: Origin | None = None
+    """Of a person's code; None if the maker writes it."""
 
 
 class Maker:
     """Makes tools. Keeps nothing between requests; safe to use from many threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is somebody else's to decide
         self,
         *,
         models: Models,
@@ -52,13 +56,17 @@ class Maker:
         store: Store,
         attempts: int = DEFAULT_ATTEMPTS,
         verify_s: float = DEFAULT_VERIFY_S,
+        admission: Admission | None = None,
     ) -> None:
         """Use `models` to propose and to call, `executor` to run, `store` to keep.
+
+        What passed is kept by `admission`; by default, signed with a key that nobody trusts.
 
         A request that names no number of attempts gets `attempts`. An attempt whose calls run for more than
         `verify_s` seconds in all is refused.
         """
         self._models, self._store = models, store
+        self._admission = admission or Admission(store)
         self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s)
 
     @property
@@ -106,14 +114,15 @@ class Maker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
-        """Put a person's code through the same checks as a maker's, and keep it.
+        """Put a person's code through the same checks as a maker's, and keep it with its `origin`.
 
         Raises:
             NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
             InvalidInput, ModelError, ToolwrightError: as for `make`.
         """
-        work = self._work(task, cancellation, deadline_s, None)
+        work = replace(self._work(task, cancellation, deadline_s, None), origin=origin)
         self._store.save_task(task)
         with open_journal(self._store, task.name, work.meter) as journal:
             with journal.attempt(1) as notes:
@@ -185,7 +194,8 @@ class Maker:
         if isinstance(verdict, Refusal):
             return _refuse(notes, verdict)
         notes.stage = Stage.WRAP
-        tool = self._store.admit(verdict.version, verdict.record, work.task)
+        origin = work.origin or Origin(f"maker:{maker_model}")
+        tool = self._admission.admit(verdict.version, verdict.record, work.task, origin=origin)
         held_out = sum(check.held_out for check in verdict.record.checks)
         notes.accepted = True
         notes.verdict = f"{len(verdict.record.checks) - held_out} training and {held_out} held-out examples passed"

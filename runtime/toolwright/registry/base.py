@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from toolwright.domain.lifecycle import UNKNOWN_ACTOR
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
     CostRow,
@@ -69,15 +69,14 @@ class Store(Protocol):
     def list_tasks(self) -> Sequence[Task]:
         """Return all tasks by name."""
 
-    def admit(  # noqa: PLR0913 - what is kept, and what is said of that
+    def admit(
         self,
         version: ToolVersion,
         record: VerificationRecord,
         task: Task,
         *,
         state: ToolState = ToolState.ACTIVE,
-        actor: str = UNKNOWN_ACTOR,
-        reason: str = "",
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Keep a verified version as the newest of its name, with its record and task, in one transaction.
 
@@ -89,8 +88,7 @@ class Store(Protocol):
             record: the evidence for it.
             task: what it was verified on.
             state: `ACTIVE`, or `VERIFIED` if somebody has to approve it first.
-            actor: who brought it. Nobody has checked that.
-            reason: what is to be said of where it comes from.
+            origin: who brought it, and from where.
 
         Raises:
             ValueError: the record is not for this version and task, or has a failed check. A caller's bug.

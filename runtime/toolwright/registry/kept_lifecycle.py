@@ -13,6 +13,7 @@ from toolwright.domain.lifecycle import (
     STABLE,
     Alias,
     EventKind,
+    Origin,
     ToolEvent,
     check_alias,
     check_approver,
@@ -194,7 +195,7 @@ class KeptLifecycle(ABC):
             if not before:
                 raise NotReady(
                     f"{name} has no earlier active version to go back to; "
-                    f"point {name}@{STABLE} at an active one of these: {', '.join(map(str, active)) or 'none is active'}"
+                    f"point {name}@{STABLE} at one that is active: {', '.join(map(str, active)) or 'there is none'}"
                 )
             back = Alias(name, STABLE, before[0])
             self._point(unit, back, EventKind.ROLLBACK, _Why(actor, reason))
@@ -224,7 +225,7 @@ class KeptLifecycle(ABC):
         return ToolEvent(self._clock(), version.name, tool.number, version.digest, kind, why.actor, why.reason)
 
 
-def admitted_row(tool: Row, at: float, actor: str, reason: str) -> Row:
+def admitted_row(tool: Row, at: float, origin: Origin) -> Row:
     """Return the event that a version was admitted, from the version's row."""
     event = ToolEvent(
         at,
@@ -232,8 +233,8 @@ def admitted_row(tool: Row, at: float, actor: str, reason: str) -> Row:
         tool["number"],
         tool["digest"],
         EventKind.ADMITTED,
-        actor,
-        reason,
+        origin.actor,
+        origin.reason,
         ToolState.DRAFT,
         ToolState(tool["state"]),
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from toolwright.domain.lifecycle import UNKNOWN_ACTOR
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
     CostRow,
@@ -89,15 +89,14 @@ class MemoryStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(  # noqa: PLR0913 - see `Store`
+    def admit(
         self,
         version: ToolVersion,
         record: VerificationRecord,
         task: Task,
         *,
         state: ToolState = ToolState.ACTIVE,
-        actor: str = UNKNOWN_ACTOR,
-        reason: str = "",
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """See `Store`."""
         check_admissible(version, record, task)
@@ -115,7 +114,7 @@ class MemoryStore:
                 "verification_id": record.verification_id,
                 "created_at": self._clock(),
             }
-            event = admitted_row(version_row, self._clock(), actor, reason)
+            event = admitted_row(version_row, self._clock(), origin)
             self._verifications[record.verification_id] = record_row
             self._versions[version_row["digest"]] = version_row
             self._by_name.setdefault(version.name, []).append(version_row)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import URL, Double, cast, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from toolwright.domain.lifecycle import UNKNOWN_ACTOR
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
     Attempt,
     CostRow,
@@ -133,15 +133,14 @@ class SqlStore:
 
     # --- tools ----------------------------------------------------------------------------------
 
-    def admit(  # noqa: PLR0913 - see `Store`
+    def admit(
         self,
         version: ToolVersion,
         record: VerificationRecord,
         task: Task,
         *,
         state: ToolState = ToolState.ACTIVE,
-        actor: str = UNKNOWN_ACTOR,
-        reason: str = "",
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """See `Store`."""
         check_admissible(version, record, task)
@@ -161,7 +160,7 @@ class SqlStore:
             connection.execute(insert(VERIFICATIONS), record_row)
             connection.execute(insert(TOOL_VERSIONS), version_row)
             put(connection, TASKS, TASKS.c.name, task_row)
-            connection.execute(insert(TOOL_EVENTS), admitted_row(version_row, self._clock(), actor, reason))
+            connection.execute(insert(TOOL_EVENTS), admitted_row(version_row, self._clock(), origin))
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
             return tool_rows.registered_from(version_row)
 

@@ -19,6 +19,7 @@ from toolwright.domain.record import (
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, Description, ToolVersion
+from toolwright.registry.signing import Signer
 
 
 def sample_task(name: str = "add", **changes: Any) -> Task:
@@ -73,6 +74,16 @@ def sample_record(version: ToolVersion, verification_id: str = "v-1", **changes:
         at=1_700_000_000.25,
     )
     return replace(record, **changes)
+
+
+def signed_record(
+    signer: Signer, image_digest: str, version: ToolVersion, verification_id: str = "v-1", **changes: Any
+) -> VerificationRecord:
+    """Return the same as a server with this key would have it that runs this image: what it then lets run.
+
+    `Signer.open(state_dir / "signing.key")` has the key of the server with that directory.
+    """
+    return signer.sign(sample_record(version, verification_id, image_digest=image_digest, **changes))
 
 
 def sample_execution(execution_id: str = "e-1", **changes: Any) -> ExecutionEntry:

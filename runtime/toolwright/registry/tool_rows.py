@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from toolwright.domain.outcome import Status
@@ -132,14 +132,38 @@ def verification_row(record: VerificationRecord) -> Row:
     content = {field.name: getattr(record, field.name) for field in fields(VerificationRecord)}
     check_storable(content, "verification")
     content["checks"] = [[c.example_id, c.held_out, c.status.value, c.passed, c.execution_id] for c in record.checks]
-    body = _dump(content, "verification")
+    body = _canonical(record, content)
     return {
         "verification_id": record.verification_id,
         "tool_digest": record.tool_digest,
         "task_digest": record.task_digest,
         "body": body,
         "digest": _sha256(body),
+        "signature": record.signature,
+        "key_id": record.key_id,
     }
+
+
+def record_body(record: VerificationRecord) -> str:
+    """Return `record` as the JSON text that is kept and signed: all but the signature.
+
+    Raises:
+        InvalidInput: it holds what cannot be kept.
+    """
+    body: str = verification_row(record)["body"]
+    return body
+
+
+def _canonical(record: VerificationRecord, content: Row) -> str:
+    """Return the text of `content`, the same however it came about.
+
+    What has its default is left out, so that a record stays what it was when later versions know of more.
+    """
+    for field in fields(VerificationRecord):
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        if field.name in {"signature", "key_id"} or getattr(record, field.name) == default:
+            content.pop(field.name, None)
+    return _dump(content, "verification", sort=True)
 
 
 def verification_from(row: Mapping[str, Any]) -> VerificationRecord:
@@ -155,7 +179,7 @@ def verification_from(row: Mapping[str, Any]) -> VerificationRecord:
             Check(example, held_out, Status(status), passed, execution)
             for example, held_out, status, passed, execution in content["checks"]
         )
-        record = VerificationRecord(**content)
+        record = VerificationRecord(**content, signature=row["signature"], key_id=row["key_id"])
         _expect(record.verification_id, row["verification_id"])
         _expect(record.tool_digest, row["tool_digest"])
         _expect(record.task_digest, row["task_digest"])
@@ -165,10 +189,10 @@ def verification_from(row: Mapping[str, Any]) -> VerificationRecord:
 # --- shared ---------------------------------------------------------------------------------------
 
 
-def _dump(value: Row, where: str) -> str:
+def _dump(value: Row, where: str, *, sort: bool = False) -> str:
     """Return ASCII JSON in the order given: the order of a schema's properties means something to models."""
     try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False, sort_keys=sort)
     except (ValueError, TypeError, RecursionError) as fault:
         raise InvalidInput(where, f"cannot be kept as JSON: {fault}", "finite JSON values") from None
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from toolwright.domain.feedback_policy import FeedbackPolicy
-from toolwright.domain.limits import Limits
 from toolwright.execution.result_cache import ResultCache
 from toolwright.lifecycle.monitor import Monitor
 from toolwright.lifecycle.quarantine import Quarantine
 from toolwright.lifecycle.remake import Remaker, ToolMaker
 from toolwright.lifecycle.reverify import StartUpVerification
 from toolwright.registry.base import Store
-from toolwright.services.endpoint import Parts
 from toolwright.settings import CacheSettings
 
 
@@ -39,12 +37,11 @@ def watching(monitor: Monitor, store: Store, maker: ToolMaker, policy: FeedbackP
 
 
 @contextmanager
-def verified_again(parts: Parts, ceilings: Limits) -> Iterator[None]:
-    """Verify anew, while the block lasts, what was verified in another image or under higher limits."""
-    if parts.reverifying is None:
+def verifying_again(verification: StartUpVerification | None) -> Iterator[None]:
+    """Verify anew, while the block lasts, what was verified in another image, under higher limits, or by others."""
+    if verification is None:
         yield
         return
-    verification = StartUpVerification(parts.store, parts.reverifying, lambda: parts.executor.info, ceilings)
     verification.start()
     try:
         yield

@@ -13,19 +13,22 @@ from types import FrameType
 from typing import Any, Final
 
 from toolwright.errors import InvalidInput
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.lifecycle.monitor import Monitor
 from toolwright.lifecycle.outcomes import Outcomes
-from toolwright.lifecycle.reverify import Reverifier
+from toolwright.lifecycle.reverify import Reverifier, StartUpVerification
 from toolwright.lifecycle.solves import KeepingSolver
 from toolwright.making.pipeline import Maker
+from toolwright.registry.admission import Admission
 from toolwright.registry.base import Store
 from toolwright.registry.open import open_store
+from toolwright.registry.signing import Keyring, PublicKey, Signer
 from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server.feedback import open_cache, verified_again, watching
+from toolwright.server.feedback import open_cache, verifying_again, watching
 from toolwright.server.models import ConfiguredMaker, ConfiguredReverifier, ConfiguredSolver, open_models
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
@@ -157,7 +160,7 @@ def open_server(
             endpoint.ready(sandboxes.trouble)
             if address is not None and settings.feedback.reverify and not sandboxes.refusal:
                 # Beside the calls: those of other versions are served meanwhile.
-                stack.enter_context(verified_again(parts, settings.sandbox.limits.limits))
+                stack.enter_context(verifying_again(parts.verification))
             yield server
         finally:
             server._end(grace_s)  # noqa: SLF001 - its other half
@@ -196,6 +199,9 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
         models = stack.enter_context(open_models(settings))
         policy = settings.feedback.policy
         monitor = Monitor(store, policy)
+        signer = Signer.open(settings.signing_key)
+        keyring = Keyring((signer.public, *map(PublicKey.parse, settings.trust.trusted_keys)))
+        admission = Admission(store, signer, settings.trust.approval)
         executor = SandboxExecutor(
             pool,
             store,
@@ -204,13 +210,24 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             isolation=settings.isolation.policy,
             watch=monitor,
             cache=open_cache(settings.cache),
+            evidence=Evidence(store, keyring),
         )
-        pipeline = Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s)
+        pipeline = Maker(
+            models=models,
+            executor=executor,
+            store=store,
+            verify_s=settings.making.verify_s,
+            admission=admission,
+        )
         maker = ConfiguredMaker(pipeline, models, attempts=settings.making.attempts)
         solver = Solver(models=models, executor=executor, store=store, maker=maker, watch=monitor)
         keeping = KeepingSolver(solver, store, kept_answers=policy.kept_answers)
         quarantine = stack.enter_context(watching(monitor, store, maker, policy))
-        reverifier = Reverifier(store=store, jury=pipeline.jury, models=models, quarantine=quarantine)
+        reverifier = Reverifier(
+            store=store, jury=pipeline.jury, models=models, admission=admission, quarantine=quarantine
+        )
+        reverifying = ConfiguredReverifier(reverifier, models)
+        ceilings = settings.sandbox.limits.limits
         yield Parts(
             executor=executor,
             store=store,
@@ -218,7 +235,10 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             solver=ConfiguredSolver(keeping, models),
             source_allowed=settings.source_allowed,
             reporting=Outcomes(store, monitor.reported),
-            reverifying=ConfiguredReverifier(reverifier, models),
+            reverifying=reverifying,
+            verification=StartUpVerification(
+                store, reverifying, info=pool.info, ceilings=ceilings, trusts=keyring.check
+            ),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
-from toolwright.domain.lifecycle import UNKNOWN_ACTOR
+from toolwright.domain.lifecycle import NO_ORIGIN, UNKNOWN_ACTOR, Origin
 from toolwright.domain.record import Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
@@ -163,10 +163,11 @@ class ConfiguredMaker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Take a person's code through the same checks; see `making.pipeline.Maker.register`."""
         _require(self._models.user)
-        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s)
+        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s, origin=origin)
 
 
 class ConfiguredSolver:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from toolwright.domain.events import MakingEvent, SolveEvent
-from toolwright.domain.lifecycle import UNKNOWN_ACTOR
+from toolwright.domain.lifecycle import NO_ORIGIN, UNKNOWN_ACTOR, Origin
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -39,8 +39,9 @@ class ToolMaking(Protocol):
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
-        """Verify `source` by the examples of `task` and keep it.
+        """Verify `source` by the examples of `task` and keep it with its `origin`.
 
         Raises:
             NotReady: a check failed, or no models are configured.

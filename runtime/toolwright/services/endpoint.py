@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from toolwright.errors import InvalidInput
 from toolwright.execution.base import Executor
+from toolwright.lifecycle.reverify import StartUpVerification
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
 from toolwright.services.base import Reporting, Reverifying, Solving, ToolMaking
@@ -77,6 +78,8 @@ class Parts:
     """Takes reports on answers; None where none are taken."""
     reverifying: Reverifying | None = None
     """Verifies kept versions again; None where that is not done."""
+    verification: StartUpVerification | None = None
+    """What has to be verified again before it is run; whoever serves starts it."""
 
 
 class Endpoint:

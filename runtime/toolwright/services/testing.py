@@ -14,6 +14,7 @@ from typing import Any
 
 from toolwright.domain.call import ExecutionRequest, Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, Status, Timing, Usage
 from toolwright.domain.source import ToolSource
@@ -94,6 +95,7 @@ class ScriptedMaker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        origin: Origin = NO_ORIGIN,
     ) -> RegisteredTool:
         """Register as told."""
         assert self.registered is not None, "the test did not expect this"  # noqa: S101 - a test's stand-in

@@ -22,6 +22,7 @@ from toolwright.settings.sections import (
     RoleSettings,
     SandboxSettings,
 )
+from toolwright.settings.trust import TrustSettings
 
 __all__ = [
     "BatchSettings",
@@ -38,6 +39,7 @@ __all__ = [
     "RoleSettings",
     "SandboxSettings",
     "Settings",
+    "TrustSettings",
     "check_listen",
     "load_settings",
 ]

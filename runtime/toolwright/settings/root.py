@@ -22,6 +22,7 @@ from toolwright.settings.sections import (
     SandboxSettings,
 )
 from toolwright.settings.sources import config_file, openai_environment, read_file
+from toolwright.settings.trust import TrustSettings
 
 ENV_PREFIX: Final = "TOOLWRIGHT_"
 _LAST_PORT: Final = 65_535
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     grpc: GrpcSettings = GrpcSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     cache: CacheSettings = CacheSettings()
+    trust: TrustSettings = TrustSettings()
 
     @field_validator("listen")
     @classmethod
@@ -111,6 +113,11 @@ class Settings(BaseSettings):
     def batch_in_flight(self) -> int:
         """`batch.in_flight`, or as many as there may be containers."""
         return self.batch.in_flight or self.sandbox.pool.max_containers
+
+    @property
+    def signing_key(self) -> Path:
+        """`trust.signing_key_file`, or the file in `state_dir`."""
+        return self.trust.signing_key_file or self.state_dir / "signing.key"
 
     @property
     def registry_url(self) -> str:

@@ -33,7 +33,7 @@ TenantName = Annotated[str, Field(pattern=_TENANT)]
 ToolName = Annotated[str, AfterValidator(_tool_name)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     """Read once, never changed; an unknown name is an error. A bad value is named, never shown: it may be a key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
@@ -47,7 +47,7 @@ class Profile(StrEnum):
     """Refuses an outdated or open host; no reflection; bare source is refused; the image must be named by digest."""
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """Ceilings of every call. A request may lower them and never raise them."""
 
     wall_time_s: Annotated[float, Field(ge=0.05, le=120, allow_inf_nan=False)] = _DEFAULT.wall_time_s
@@ -71,7 +71,7 @@ class LimitSettings(_Section):
         return Limits(**self.model_dump())
 
 
-class PoolSettings(_Section):
+class PoolSettings(Section):
     """Containers kept, and calls that may wait for one.
 
     A call at isolation `call` takes a blank container, which is destroyed after it. A burst of such calls is served at
@@ -105,7 +105,7 @@ class PoolSettings(_Section):
         return self
 
 
-class SandboxSettings(_Section):
+class SandboxSettings(Section):
     """Where tool code runs."""
 
     image: Annotated[str, Field(pattern=_IMAGE, max_length=300)] = "toolwright-sandbox-python"
@@ -126,7 +126,7 @@ class SandboxSettings(_Section):
         return "sha256:" in self.image
 
 
-class IsolationSettings(_Section):
+class IsolationSettings(Section):
     """How far calls share containers: the operator's word, never a caller's.
 
     `call` (a fresh container for each call, destroyed after it) is stricter than `tool` (one for each tenant's each
@@ -152,7 +152,7 @@ class IsolationSettings(_Section):
         return IsolationPolicy(self.default, self.tenants, self.tools)
 
 
-class EndpointSettings(_Section):
+class EndpointSettings(Section):
     """An OpenAI-compatible endpoint and a model behind it."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://api.openai.com/v1"
@@ -169,7 +169,7 @@ class EndpointSettings(_Section):
     """0 to 2. Default: left to the endpoint; some models take no other than their own."""
 
 
-class RoleSettings(_Section):
+class RoleSettings(Section):
     """What one role has of its own; each absent value is that of `models.default`."""
 
     base_url: Annotated[str | None, Field(pattern=r"^https?://\S+$")] = None
@@ -180,7 +180,7 @@ class RoleSettings(_Section):
     temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """The language models. Making needs `maker` and `user`, solving needs `user` and `dispatcher`; calls need none."""
 
     offline: bool = False
@@ -209,7 +209,7 @@ class ModelSettings(_Section):
         return self.default.model_copy(update=changes)
 
 
-class MakingSettings(_Section):
+class MakingSettings(Section):
     """How tools are made."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 5
@@ -220,7 +220,7 @@ class MakingSettings(_Section):
     """Seconds that the calls of one attempt may run in all, before it is refused: 1 to 3,600."""
 
 
-class BatchSettings(_Section):
+class BatchSettings(Section):
     """Bounds of ExecuteBatch, so that loops of thousands of calls leave room for all others."""
 
     max_streams: Annotated[int, Field(ge=1, le=64)] = 8
@@ -231,7 +231,7 @@ class BatchSettings(_Section):
     `sandbox.pool.max_containers`."""
 
 
-class GrpcSettings(_Section):
+class GrpcSettings(Section):
     """Bounds of the gRPC server."""
 
     max_message_bytes: Annotated[int, Field(ge=64 * 1024, le=64 * MIB)] = 4 * MIB

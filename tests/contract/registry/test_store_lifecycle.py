@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from toolwright.domain.lifecycle import TRANSITIONS, Alias, EventKind
+from toolwright.domain.lifecycle import TRANSITIONS, Alias, EventKind, Origin
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import AlreadyExists, InvalidInput, NotFound, NotReady
 from toolwright.registry.base import Store
@@ -24,7 +24,7 @@ def admit(store: Store, number: int = 1, *, actor: str = "maker", waits: bool = 
     version = sample_version(code=f"def add(a, b):\n    return a + b  # {number}\n")
     state = ToolState.VERIFIED if waits else ToolState.ACTIVE
     record = sample_record(version, f"v-{number}")
-    return store.admit(version, record, sample_task(), state=state, actor=actor, reason="made")
+    return store.admit(version, record, sample_task(), state=state, origin=Origin(actor, "made"))
 
 
 def put(store: Store, digest: str, state: ToolState) -> None:

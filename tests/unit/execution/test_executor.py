@@ -30,9 +30,11 @@ from toolwright.errors import (
     SandboxUnavailable,
     StoreUnavailable,
 )
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.registry.memory import MemoryStore
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Keyring, Signer
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey
 from toolwright.sandbox.testing import ScriptedPool
 
@@ -106,9 +108,11 @@ def bench() -> Iterator[Bench]:
 
     store = KeepingStore()
     version = sample_version()
-    store.admit(version, sample_record(version), sample_task(version.name))
     pool = ScriptedPool({"add": add, "fail": fail, "wait": wait_for_cancel}, most=2)
-    yield Bench(pool, store, SandboxExecutor(pool, store, CEILINGS, queue_s=0.3), calls)
+    signer = Signer.generate()
+    store.admit(version, signed_record(signer, pool.info.image_digest, version), sample_task(version.name))
+    evidence = Evidence(store, Keyring([signer.public]))
+    yield Bench(pool, store, SandboxExecutor(pool, store, CEILINGS, queue_s=0.3, evidence=evidence), calls)
     store.close()
 
 

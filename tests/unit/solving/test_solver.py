@@ -181,7 +181,7 @@ def test_an_unknown_named_tool_is_the_callers_mistake() -> None:
 class HeldBack(MemoryStore):
     """A registry in which every version is held back."""
 
-    def get_tool(self, reference: str) -> RegisteredTool:
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
         return replace(super().get_tool(reference), state=ToolState.QUARANTINED)
 
     def headings(self) -> Sequence[Heading]:
@@ -500,7 +500,7 @@ class CountingStore(MemoryStore):
         super().__init__()
         self.read: list[str] = []
 
-    def get_tool(self, reference: str) -> RegisteredTool:
+    def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
         self.read.append(reference)
         return super().get_tool(reference)
 
