@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from toolwright.cli import ask, bench, call, demo, doctor, eval, images, make, run, serve, tools  # noqa: A004 - named for its command
+from toolwright.cli import ask, bench, call, demo, doctor, eval, images, make, report, run, serve, tools, verify  # noqa: A004 - named for its command
 from toolwright.cli.command import HERE, add_command, guarded
 from toolwright.cli.environment import Environment
 from toolwright.cli.exit import ExitStatus, error_document
@@ -39,6 +39,7 @@ def build_app() -> typer.Typer:
     add_command(app, "ask", ask.ask)
     add_command(app, "call", call.call)
     add_command(app, "run", run.run)
+    add_command(app, "report", report.report)
     add_command(app, "eval", eval.evaluate)
     groups = {
         "tools": _group("What is in the registry."),
@@ -47,6 +48,7 @@ def build_app() -> typer.Typer:
     }
     add_command(groups["tools"], "list", tools.list_tools)
     add_command(groups["tools"], "show", tools.show_tool)
+    add_command(groups["tools"], "verify", verify.verify_tools)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
     add_command(groups["images"], "prune", images.prune_images, takes=HERE)

@@ -11,6 +11,7 @@ from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
 from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
+from toolwright.client import Reverified
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
@@ -55,6 +56,7 @@ class Services(Protocol):
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
         isolation: Isolation | None = None,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> Execution:
         """Run a tool or unverified source once."""
@@ -71,8 +73,14 @@ class Services(Protocol):
     def list_tools(self) -> Iterator[ToolInfo]:
         """Yield the newest version of each name."""
 
-    def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
+    def solve(self, question: str, *, tool: str = "", bypass_cache: bool = False) -> Iterator[SolveEvent]:
         """Answer a question."""
+
+    def report(self, execution_id: str, *, correct: bool, answer: str = "", actor: str = "") -> bool:
+        """Say whether an answer was right, and return whether that was new."""
+
+    def verify(self, reference: str, *, actor: str = "") -> Reverified:
+        """Verify a kept version again."""
 
 
 class Images(Protocol):

@@ -18,6 +18,7 @@ from toolwright.attacks.score import TITLES, Score
 from toolwright.bench.plan import Plan
 from toolwright.bench.testing import sample_document
 from toolwright.cli.options import Options
+from toolwright.client import Reverified
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, Proposed, SolveEvent
@@ -123,6 +124,12 @@ class FakeServices:
     """How long the last caller waits."""
     asked: list[str] = field(default_factory=list)
     made: list[Task] = field(default_factory=list)
+    bypassed: list[bool] = field(default_factory=list)
+    """Of each call and question, whether known results were to be left aside."""
+    reported: list[tuple[str, bool, str]] = field(default_factory=list)
+    actors: list[str] = field(default_factory=list)
+    verify_fails: str = ""
+    """Why verifying again fails; empty if it passes."""
 
     def execute(
         self,
@@ -132,9 +139,11 @@ class FakeServices:
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
         isolation: Isolation | None = None,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> Execution:
         """See `Services.execute`."""
+        self.bypassed.append(bypass_cache)
         self.timeout_s = timeout_s
         self.executed.append((tool, arguments_json or json.dumps(arguments), limits))
         self.isolation = isolation
@@ -168,8 +177,22 @@ class FakeServices:
         """See `Services.list_tools`."""
         return iter(self.tools)
 
-    def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
+    def report(self, execution_id: str, *, correct: bool, answer: str = "", actor: str = "") -> bool:
+        """See `Services.report`."""
+        said = (execution_id, correct, answer)
+        self.actors.append(actor)
+        new = said not in self.reported
+        self.reported.append(said)
+        return new
+
+    def verify(self, reference: str, *, actor: str = "") -> Reverified:
+        """See `Services.verify`."""
+        self.actors.append(actor)
+        return Reverified(not self.verify_fails, self.get_tool(reference).info, self.verify_fails)
+
+    def solve(self, question: str, *, tool: str = "", bypass_cache: bool = False) -> Iterator[SolveEvent]:
         """See `Services.solve`."""
+        self.bypassed.append(bypass_cache)
         self.asked.append(question)
         return iter(self.solving(question) if self.solving else answered("a b"))
 

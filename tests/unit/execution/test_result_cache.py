@@ -15,16 +15,19 @@ from toolwright.domain.outcome import Execution, Failure, Outcome, Output, Prove
 from toolwright.domain.record import VerificationRecord
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput, NotReady
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.execution.result_cache import ResultCache, cache_key, proved_deterministic
 from toolwright.registry.memory import MemoryStore
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Keyring, Signer
+from toolwright.registry.testing import sample_record, sample_task, sample_version, signed_record
 from toolwright.sandbox.base import Cancellation
 from toolwright.sandbox.testing import ScriptedPool
 
 pytestmark = pytest.mark.unit
 
 ADD = '{"a":1,"b":2}'
+OTHER = sample_version(code="def add(a, b):\n    return b + a\n")
 BIG = '{"a":1000000,"b":2}'
 PLENTY = Limits(result_bytes=5_000)
 
@@ -174,9 +177,13 @@ def opened(*, proved: bool = True) -> Iterator[Tools]:
 
     store, cache, told = StateStore(), ResultCache(max_entries=10, max_bytes=10**6, trusts=trusts), Told()
     version = sample_version()
-    store.admit(version, sample_record(version), sample_task())
-    pool = ScriptedPool({"add": add})
-    yield Tools(SandboxExecutor(pool, store, PLENTY, watch=told, cache=cache), store, cache, runs, told.told)
+    pool, signer = ScriptedPool({"add": add}), Signer.generate()
+    for number, kept in enumerate((version, OTHER), start=1):
+        record = signed_record(signer, pool.info.image_digest, kept, f"v-{number}")
+        store.admit(kept, record, sample_task(), state=ToolState.ACTIVE)
+    evidence = Evidence(store, Keyring([signer.public]))
+    executor = SandboxExecutor(pool, store, PLENTY, watch=told, cache=cache, evidence=evidence)
+    yield Tools(executor, store, cache, runs, told.told)
     pool.close()
 
 
@@ -270,8 +277,6 @@ def test_another_version_finds_nothing_of_the_first() -> None:
     """The digest is in the key."""
     with opened() as tools:
         tools.call()
-        version = sample_version(code="def add(a, b):\n    return b + a\n")
-        tools.store.admit(version, sample_record(version, "v-2"), sample_task())
 
-        assert not tools.call().from_cache
-        assert tools.executor.execute(replace(request(), target="add@1")).from_cache
+        assert not tools.executor.execute(replace(request(), target="add@1")).from_cache
+        assert tools.executor.execute(replace(request(), target="add@2")).from_cache
