@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from toolwright.domain.call import ExecutionRequest, Operation
-from toolwright.domain.feedback import OutcomeReport
 from toolwright.domain.feedback_policy import Action, FeedbackPolicy, Signal, Threshold
 from toolwright.domain.lifecycle import STABLE, Alias
 from toolwright.domain.limits import LimitsRequest
