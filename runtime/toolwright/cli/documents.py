@@ -13,6 +13,7 @@ from toolwright.domain.events import (
     Declined,
     Dispatched,
     Failed,
+    Judged,
     Made,
     MakingEvent,
     NotMade,
@@ -68,6 +69,8 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
         "demonstrations": [asdict(demonstration) for demonstration in info.demonstrations],
         "verification_id": info.verification_id,
         "created_at": info.created_at,
+        "limits": info.limits and asdict(info.limits),
+        "image_digest": info.image_digest,
     }
 
 
@@ -79,7 +82,8 @@ def details_document(info: ToolInfo, source: ToolSource, record: VerificationRec
 def verification_document(record: VerificationRecord) -> dict[str, Any]:
     """Return a verification record."""
     checks = [{**asdict(check), "status": check.status.value} for check in record.checks]
-    return {**asdict(record), "checks": checks, "passed": record.passed}
+    gates = [{**asdict(gate), "gate": gate.gate.value} for gate in record.gates]
+    return {**asdict(record), "checks": checks, "gates": gates, "passed": record.passed}
 
 
 def use_document(uses: Iterable[TokenUse]) -> list[dict[str, Any]]:
@@ -115,6 +119,7 @@ _EVENT_NAMES: dict[type, str] = {
     Proposed: "proposed",
     Rejected: "rejected",
     Checked: "checked",
+    Judged: "judged",
     Made: "made",
     NotMade: "not_made",
     Dispatched: "dispatched",

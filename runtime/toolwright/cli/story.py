@@ -15,6 +15,7 @@ from toolwright.domain.events import (
     Declined,
     Dispatched,
     Failed,
+    Judged,
     Made,
     NotMade,
     Proposed,
@@ -41,6 +42,13 @@ def event_text(event: SolveEvent, *, brief: bool = False) -> Text | None:
             kind = "held-out" if held_out else "training"
             how = "wrong answer" if status is Status.SUCCESS else status.value if status else "no call"
             return literal(f"  attempt {attempt}: {kind} example {shown_line(example_id)}: {how}", style="yellow")
+        case Judged(passed=True) if brief:
+            return None
+        case Judged(attempt, gate, passed, summary):
+            verdict = "passed" if passed else "refused"
+            line = f"  attempt {attempt}: gate {gate.value.replace('_', ' ')}: {verdict}"
+            told = "" if brief or not summary else f"  ({shown_line(summary, limit=_LINE)})"
+            return joined(literal(line, style="" if passed else "yellow"), literal(told, style="dim"))
         case Rejected(attempt, stage, feedback):
             head = Text(f"  attempt {attempt}: rejected in {stage.value}: ", style="bold yellow")
             told = feedback.strip()

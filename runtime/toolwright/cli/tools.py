@@ -13,6 +13,7 @@ from toolwright.cli.exit import ExitStatus
 from toolwright.cli.rendering import code, json_block, tools_table
 from toolwright.cli.safe_text import joined, literal
 from toolwright.cli.screen import Screen
+from toolwright.domain.limits import MIB, LimitsRequest
 
 
 def list_tools(session: Session) -> ExitStatus:
@@ -63,3 +64,15 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
             ),
             style="green",
         )
+        for gate in record.gates:
+            screen.say(literal(f"  {gate.gate.value.replace('_', ' ')}: {'passed' if gate.passed else 'refused'}"))
+            if gate.summary:
+                screen.say(literal(f"    {gate.summary}", style="dim", limit=2_000))
+    if info.limits:
+        screen.say(literal(f"Its own limits: {_limits(info.limits)}", style="green"))
+
+
+def _limits(limits: LimitsRequest) -> str:
+    wall = f"{limits.wall_time_s:g} s of wall time" if limits.wall_time_s else ""
+    memory = f"{limits.memory_bytes / MIB:.0f} MiB of memory" if limits.memory_bytes else ""
+    return ", ".join(filter(None, (wall, memory)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolwright.domain.gates import GateName
 from toolwright.domain.outcome import Execution, Status
 from toolwright.domain.record import Stage, TokenUse
 from toolwright.domain.tool import ToolInfo
@@ -40,6 +41,16 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One gate gave its verdict. `summary` holds nothing of held-out examples; it may quote the tool."""
+
+    attempt: int
+    gate: GateName
+    passed: bool
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """The tool is kept."""
 
@@ -57,7 +68,7 @@ class NotMade:
     token_use: tuple[TokenUse, ...]
 
 
-MakingEvent = Proposed | Rejected | Checked | Made | NotMade
+MakingEvent = Proposed | Rejected | Checked | Judged | Made | NotMade
 
 # --- solving ----------------------------------------------------------------------------------
 

@@ -47,6 +47,15 @@ class Limits:
             changes[field.name] = value
         return replace(self, **changes)  # type: ignore[arg-type]  # names and types come from the same dataclass
 
+    def capped(self, own: LimitsRequest) -> Limits:
+        """Return these ceilings, each lowered to what `own` names where that is lower; never an error."""
+        changes = {
+            field.name: value
+            for field in fields(own)
+            if (value := getattr(own, field.name)) is not None and 0 < value < getattr(self, field.name)
+        }
+        return replace(self, **changes)
+
 
 @dataclass(frozen=True, slots=True)
 class LimitsRequest:

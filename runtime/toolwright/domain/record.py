@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from toolwright.domain.gates import GateName, GateVerdict
+from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Status
 
 
@@ -134,6 +136,18 @@ class VerificationRecord:
     checks: tuple[Check, ...]
     attempts: int
     at: float
+    gates: tuple[GateVerdict, ...] = ()
+    """In the order in which they were met. Empty in records from before there were gates."""
+    seed: int = 0
+    """Of all that was drawn: probes and variations. With the tool and the policy it gives the same ones again."""
+    maker_prompts: tuple[str, ...] = ()
+    """`sha256:` of what the maker was sent for this attempt; empty for a person's code."""
+    user_prompts: tuple[str, ...] = ()
+    """`sha256:` of each request that the light model was sent, in order."""
+    limits: LimitsRequest | None = None
+    """The limits that the tool was given; see `ToolVersion.limits`."""
+    policy: Mapping[str, int | float] = field(default_factory=dict)
+    """What the gates asked for; see `GatePolicy`."""
     signature: str = ""
     """Of all the rest, in base64; empty in records from before there were signatures."""
     key_id: str = ""
@@ -141,9 +155,15 @@ class VerificationRecord:
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed, and there was at least one of each kind."""
-        kinds = {check.held_out for check in self.checks}
-        return kinds == {True, False} and all(check.passed for check in self.checks)
+        """Whether all gates passed, and there was a check of each kind.
+
+        A record without gates is from before there were any: then every check had to pass.
+        """
+        if {check.held_out for check in self.checks} != {True, False}:
+            return False
+        if not self.gates:
+            return all(check.passed for check in self.checks)
+        return {gate.gate for gate in self.gates} == set(GateName) and all(gate.passed for gate in self.gates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.source import ToolSource, check_tool_name
 from toolwright.domain.task import AnswerKind
 
@@ -53,6 +54,10 @@ class ToolVersion:
     answer_kind: AnswerKind
     demonstrations: tuple[Demonstration, ...]
     task_description: str = ""
+    limits: LimitsRequest | None = None
+    """The tool's own limits, measured when it was verified; None for the ceilings of all calls."""
+    image_digest: str = ""
+    """`sha256:` of the image that it was verified in; empty for versions from before this was kept."""
 
     def __post_init__(self) -> None:
         """Refuse names that could be mistaken for something else."""
@@ -61,7 +66,7 @@ class ToolVersion:
     @property
     def digest(self) -> str:
         """`sha256:` over a canonical JSON of everything that defines the version."""
-        content = {
+        content: dict[str, Any] = {
             "format": "toolwright.tool.v1",
             "name": self.name,
             "function": self.source.function,
@@ -73,6 +78,11 @@ class ToolVersion:
             "task_description": self.task_description,
             "demonstrations": [[d.question, d.arguments_json, d.answer] for d in self.demonstrations],
         }
+        # Only where set: the digests of versions that were kept before stay what they are.
+        if self.limits is not None:
+            content["limits"] = asdict(self.limits)
+        if self.image_digest:
+            content["image_digest"] = self.image_digest
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -93,6 +103,8 @@ class ToolInfo:
     demonstrations: tuple[Demonstration, ...]
     verification_id: str
     created_at: float
+    limits: LimitsRequest | None = None
+    image_digest: str = ""
 
     @property
     def reference(self) -> str:
@@ -134,4 +146,6 @@ class RegisteredTool:
             demonstrations=version.demonstrations,
             verification_id=self.verification_id,
             created_at=self.created_at,
+            limits=version.limits,
+            image_digest=version.image_digest,
         )

@@ -10,11 +10,18 @@ from typing import Final
 
 from toolwright.domain.call import ExecutionRequest, Isolation, Operation, ToolCall
 from toolwright.domain.isolation import IsolationPolicy
-from toolwright.domain.limits import Limits
+from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Timing
 from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolState
-from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
+from toolwright.errors import (
+    CallCancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    NotReady,
+    Overloaded,
+    SandboxUnavailable,
+)
 from toolwright.execution.arguments import check_arguments, parse_arguments
 from toolwright.execution.evidence import Evidence
 from toolwright.execution.idempotency import OnceOnly
@@ -43,6 +50,8 @@ class _Target:
     verification_id: str = ""
     family: str = ""
     """The tool's name without version, for rules; of bare source that of the tool that it may become."""
+    limits: LimitsRequest | None = None
+    """The version's own limits, below the ceilings of all calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,8 @@ class SandboxExecutor:
         deadline = None if deadline_s is None else time.monotonic() + deadline_s
         limits = self._ceilings.lowered(request.limits)
         target = self._resolve(request)
+        if target.limits is not None:
+            limits = _own_limits(self._ceilings.capped(target.limits), target.name, request.limits)
         isolation = self._isolation.level(request.tenant, target.family, request.isolation)
         cancellation = cancellation or Cancellation()
 
@@ -147,7 +158,9 @@ class SandboxExecutor:
         if request.operation is Operation.CALL:
             check_arguments(tool.version.description.parameters, request.arguments_json)
         version = tool.version
-        return _Target(tool.reference, version.source, version.digest, tool.verification_id, version.name)
+        return _Target(
+            tool.reference, version.source, version.digest, tool.verification_id, version.name, version.limits
+        )
 
     def _answer(self, job: _Job) -> Execution:
         """Run the call, or give out what is known of it; bare source is neither known nor watched."""
@@ -227,6 +240,16 @@ class SandboxExecutor:
                     raise DeadlineExceeded("The deadline passed in the queue; the tool did not run.") from None
                 raise
             yield lease
+
+
+def _own_limits(own: Limits, tool: str, asked: LimitsRequest) -> Limits:
+    """Return what is in force for a call of `tool`: a request may lower the tool's own limits and never raise them."""
+    try:
+        return own.lowered(asked)
+    except InvalidInput as fault:
+        raise InvalidInput(
+            fault.field, f"{fault.problem} of {tool}, which has limits of its own", fault.limit
+        ) from None
 
 
 def _ran_out_of_time(outcome: Outcome) -> bool:

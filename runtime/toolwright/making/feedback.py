@@ -20,6 +20,7 @@ from enum import StrEnum
 from toolwright.calling.prompts import problem_of
 from toolwright.calling.quoting import QUOTING_RULE, quote
 from toolwright.domain.outcome import Execution, Status
+from toolwright.making.observation import Observation
 from toolwright.making.verdict import Trial
 
 MAX_QUESTION_CHARS = 4_000
@@ -37,9 +38,23 @@ class _Kind(StrEnum):
     ENDED = "the call was ended otherwise, or ended without a result"
 
 
-def on_load(execution: Execution) -> str:
+def on_source(problem: str) -> str:
+    """Tell which rule for source texts is broken. Nothing was run."""
+    return _with_rule(f"The code was refused unread:\n{quote(problem, MAX_TEXT_CHARS)}")
+
+
+def on_not_reached(missing: str) -> str:
+    """Tell that a gate could not look, since an earlier one had refused."""
+    return f"This was not looked at: {missing}."
+
+
+def on_load(execution: Execution, missing: Sequence[str] = ()) -> str:
     """Tell that the code could not be loaded or described. No example was used for that."""
-    return _with_rule(f"The code could not be loaded:\n{_failure(execution)}")
+    text = f"The code could not be loaded:\n{_failure(execution)}"
+    if missing:
+        names = quote(", ".join(missing), MAX_TEXT_CHARS)
+        text += f"\nIt imports modules that are not installed where it runs; do without them:\n{names}"
+    return _with_rule(text)
 
 
 def on_description(problem: str) -> str:
@@ -65,10 +80,80 @@ def on_held_out(failed: Sequence[Trial], total: int) -> str:
     return "\n".join(lines)
 
 
+def on_changed_description(differed: int, total: int) -> str:
+    """Tell that the function says another thing of itself each time."""
+    return (
+        f"Described again in other processes, the function's signature, types or docstring were others: {differed} of "
+        f"{total} times. Write them out, so that they depend on nothing."
+    )
+
+
+def on_too_few(given: int, needed: int) -> str:
+    """Tell that nothing can pass: the task has too few held-out examples. For a person; no code mends it."""
+    return (
+        f"The task has {given} held-out examples, and this installation asks for {needed} on which the function ran. "
+        "No code passes until the task has more examples."
+    )
+
+
+def on_degenerate(problem: str) -> str:
+    """Tell why the function is taken for none."""
+    return f"This is no general solution: {problem}. Compute the result from the arguments."
+
+
+def on_shown_only(alike: int, changed: int) -> str:
+    """Tell that the function seems to know no more than what was shown."""
+    return (
+        f"The function seems to answer only what it was shown: of {changed} calls that differ a little from those for "
+        f"the examples above, {alike} ended in one and the same way. Compute the result from the arguments. Where only "
+        "certain texts make sense as an argument, say so in its type: `Literal[…]`."
+    )
+
+
+def on_no_effect(names: Sequence[str]) -> str:
+    """Tell which parameters change nothing."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    return f"The result does not depend on {listed}, whatever is given for it. Use it, or leave the parameter out."
+
+
+def on_crash(crashed: Sequence[Observation], total: int) -> str:
+    """Tell what happened to calls that were made up from the schema and from what the maker has seen."""
+    first = crashed[0]
+    call = quote(first.arguments_json, MAX_TEXT_CHARS)
+    return _with_rule(
+        f"Of {total} calls whose arguments fit the function's types, {len(crashed)} crashed it. Where arguments make "
+        f"no sense, raise ValueError with a reason. One of these calls:\n{call}\n"
+        f"It ended so:\n{_failure(first.execution)}"
+    )
+
+
+def on_told_apart(seen: Observation) -> str:
+    """Tell that the way in which a call is written mattered."""
+    return _with_rule(
+        "The same arguments written in another way gave another result: the order of an object's keys must not matter, "
+        f"nor whether a number is written 3 or 3.0. The call:\n{quote(seen.arguments_json, MAX_TEXT_CHARS)}\n"
+        f"It ended so:\n{quote(seen.key, MAX_TEXT_CHARS)}"
+    )
+
+
+def on_resources(names: Sequence[str]) -> str:
+    """Tell of what the function took too much; not how much, which a tool could choose by a hidden question."""
+    return f"The function came too near to its limits on {' and '.join(names)}. Use a more direct method."
+
+
+def on_light_model(right: int, first: int, total: int) -> str:
+    """Tell how well the function could be called for hidden questions, and nothing else of them."""
+    return (
+        f"The function is right where it is called, but the light model could not use it well enough: of {total} "
+        f"hidden questions it answered {right}, {first} of them at once. Make the parameters simpler to copy out of a "
+        "question, and say in the docstring what each looks like, with an example of its form."
+    )
+
+
 def on_repeats(differed: int, total: int) -> str:
     """Tell that the function is not the same each time, and of no example which."""
     return (
-        f"The function answered all examples. Called again with the same arguments, it did not give the right answer "
+        f"The function answered the examples. Called again with the same arguments, it did not end in the same way "
         f"each time: {differed} of {total} calls differed. Make it depend on its arguments alone: on no random number, "
         "no clock, no order of a set, and nothing that another call left."
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
-from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.events import Checked, Judged, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.gates import GatePolicy
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import Role, Stage
 from toolwright.domain.source import ToolSource
@@ -57,17 +58,18 @@ class Maker:
         attempts: int = DEFAULT_ATTEMPTS,
         verify_s: float = DEFAULT_VERIFY_S,
         admission: Admission | None = None,
+        gates: GatePolicy | None = None,
     ) -> None:
         """Use `models` to propose and to call, `executor` to run, `store` to keep.
 
         What passed is kept by `admission`; by default, signed with a key that nobody trusts.
 
         A request that names no number of attempts gets `attempts`. An attempt whose calls run for more than
-        `verify_s` seconds in all is refused.
+        `verify_s` seconds in all is refused. `gates` says how much a tool has to show.
         """
         self._models, self._store = models, store
         self._admission = admission or Admission(store)
-        self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s)
+        self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s, policy=gates)
 
     @property
     def jury(self) -> Judge:
@@ -186,10 +188,12 @@ class Maker:
 
     def _judge(
         self, work: Work, source: ToolSource, number: int, notes: AttemptNotes, *, maker_model: str
-    ) -> Generator[Checked, None, RegisteredTool | Refusal]:
+    ) -> Generator[Checked | Judged, None, RegisteredTool | Refusal]:
         """Judge ▸ admit: the part of the road that a person's code takes too."""
         notes.stage = Stage.VERIFY
-        candidate = Candidate(work.task, source, work.user, work.patience, number, maker_model)
+        candidate = Candidate(
+            work.task, source, work.user, work.patience, number, maker_model, notes.prompt if maker_model else ""
+        )
         verdict = yield from self._jury.judge(candidate)
         if isinstance(verdict, Refusal):
             return _refuse(notes, verdict)
@@ -207,7 +211,7 @@ def _refuse(notes: AttemptNotes, refusal: Refusal) -> Refusal:
     return refusal
 
 
-def _last(steps: Generator[Checked, None, RegisteredTool | Refusal]) -> RegisteredTool | Refusal:
+def _last(steps: Generator[Checked | Judged, None, RegisteredTool | Refusal]) -> RegisteredTool | Refusal:
     """Run `steps` to their end and return what they come to."""
     while True:
         try:

@@ -30,7 +30,11 @@ bool, None, list, dict with str keys, Literal.
 - Write a docstring that says what the function does, and what each parameter means and looks like, with an example of \
 its form.
 - {result}
-- Be general: the function is tried on further questions of this kind that are not shown.
+- Be general: the function is tried on further questions of this kind that are not shown, and on calls that are made \
+up from its types. Compute the result; no tables of the examples above.
+- Where arguments fit their types and make no sense (an empty list, a negative count, a name that is not there), raise \
+ValueError with a reason; no other exception may leave the function.
+- No parameter without use, and no difference between 3 and 3.0 or between orders of an object's keys.
 - Be pure and quick: no input or output, no files, no network, no randomness, no state between calls. Prefer a direct \
 method to a search over all cases: a call must end within seconds.
 - Use Python's standard library only.

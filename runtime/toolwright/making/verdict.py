@@ -31,6 +31,8 @@ class Trial:
     held_out: bool
     ending: Ending
     passed: bool
+    repaired: bool = False
+    """Whether the light model needed a second turn."""
 
     @property
     def check(self) -> Check:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from toolwright.domain.gates import GateName, GateVerdict
+from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, VerificationRecord
 from toolwright.domain.source import ToolSource
@@ -65,17 +67,19 @@ def task_from(row: Mapping[str, Any]) -> Task:
 def version_row(version: ToolVersion) -> Row:
     """Return the immutable columns for `version`."""
     description = version.description
-    definition = _dump(
-        {
-            "summary": description.summary,
-            "signature": description.signature,
-            "parameters": description.parameters,
-            "answer_kind": version.answer_kind.value,
-            "task_description": version.task_description,
-            "demonstrations": [[d.question, d.arguments_json, d.answer] for d in version.demonstrations],
-        },
-        "tool",
-    )
+    content: Row = {
+        "summary": description.summary,
+        "signature": description.signature,
+        "parameters": description.parameters,
+        "answer_kind": version.answer_kind.value,
+        "task_description": version.task_description,
+        "demonstrations": [[d.question, d.arguments_json, d.answer] for d in version.demonstrations],
+    }
+    if version.limits is not None:
+        content["limits"] = asdict(version.limits)
+    if version.image_digest:
+        content["image_digest"] = version.image_digest
+    definition = _dump(content, "tool")
     return {
         "digest": version.digest,
         "name": version.name,
@@ -102,6 +106,8 @@ def registered_from(row: Mapping[str, Any]) -> RegisteredTool:
             answer_kind=AnswerKind(definition["answer_kind"]),
             demonstrations=tuple(Demonstration(*demonstration) for demonstration in definition["demonstrations"]),
             task_description=definition["task_description"],
+            limits=_limits_from(definition.get("limits")),
+            image_digest=definition.get("image_digest", ""),
         )
         _expect(version.digest, row["digest"])
         _expect(str(row.get("verified_digest", version.digest)), version.digest)
@@ -132,6 +138,8 @@ def verification_row(record: VerificationRecord) -> Row:
     content = {field.name: getattr(record, field.name) for field in fields(VerificationRecord)}
     check_storable(content, "verification")
     content["checks"] = [[c.example_id, c.held_out, c.status.value, c.passed, c.execution_id] for c in record.checks]
+    content["gates"] = [[gate.gate.value, gate.passed, dict(gate.evidence)] for gate in record.gates]
+    content["limits"] = record.limits and asdict(record.limits)
     body = _canonical(record, content)
     return {
         "verification_id": record.verification_id,
@@ -179,11 +187,21 @@ def verification_from(row: Mapping[str, Any]) -> VerificationRecord:
             Check(example, held_out, Status(status), passed, execution)
             for example, held_out, status, passed, execution in content["checks"]
         )
+        content["gates"] = tuple(
+            GateVerdict(GateName(gate), passed, evidence) for gate, passed, evidence in content.get("gates", ())
+        )
+        content["limits"] = _limits_from(content.get("limits"))
+        for prompts in ("maker_prompts", "user_prompts"):
+            content[prompts] = tuple(content.get(prompts, ()))
         record = VerificationRecord(**content, signature=row["signature"], key_id=row["key_id"])
         _expect(record.verification_id, row["verification_id"])
         _expect(record.tool_digest, row["tool_digest"])
         _expect(record.task_digest, row["task_digest"])
     return record
+
+
+def _limits_from(kept: Mapping[str, Any] | None) -> LimitsRequest | None:
+    return None if kept is None else LimitsRequest(**kept)
 
 
 # --- shared ---------------------------------------------------------------------------------------

@@ -218,6 +218,7 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             store=store,
             verify_s=settings.making.verify_s,
             admission=admission,
+            gates=settings.making.gates.policy,
         )
         maker = ConfiguredMaker(pipeline, models, attempts=settings.making.attempts)
         solver = Solver(models=models, executor=executor, store=store, maker=maker, watch=monitor)

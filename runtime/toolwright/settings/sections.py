@@ -14,6 +14,7 @@ from toolwright.domain.record import Role
 from toolwright.domain.source import check_tool_name
 from toolwright.errors import InvalidInput
 from toolwright.sandbox.uids import CALLS
+from toolwright.settings.gates import GateSettings
 
 _IMAGE = r"^(sha256:[0-9a-f]{64}|[a-z0-9][a-z0-9._-]*(:[0-9]+/[a-z0-9._-]+)?(/[a-z0-9._-]+)*(@sha256:[0-9a-f]{64})?)$"
 _RUNTIME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -218,6 +219,7 @@ class MakingSettings(Section):
     """Makings at one time; one more is refused: 1 to 64."""
     verify_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 300.0
     """Seconds that the calls of one attempt may run in all, before it is refused: 1 to 3,600."""
+    gates: GateSettings = GateSettings()
 
 
 class BatchSettings(Section):

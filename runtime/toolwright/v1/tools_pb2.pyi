@@ -103,6 +103,7 @@ class MakeToolResponse(_message.Message):
     CHECKED_FIELD_NUMBER: _builtins.int
     MADE_FIELD_NUMBER: _builtins.int
     NOT_MADE_FIELD_NUMBER: _builtins.int
+    JUDGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def proposed(self) -> Global___Proposed:
         """A proposal arrived, or the reply had none."""
@@ -123,6 +124,10 @@ class MakeToolResponse(_message.Message):
     def not_made(self) -> Global___NotMade:
         """Nothing was kept. Last message."""
 
+    @_builtins.property
+    def judged(self) -> Global___Judged:
+        """One gate gave its verdict."""
+
     def __init__(
         self,
         *,
@@ -131,12 +136,13 @@ class MakeToolResponse(_message.Message):
         checked: Global___Checked | None = ...,
         made: Global___Made | None = ...,
         not_made: Global___NotMade | None = ...,
+        judged: Global___Judged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "judged", b"judged", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "judged", b"judged", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["proposed", "rejected", "checked", "made", "not_made"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["proposed", "rejected", "checked", "made", "not_made", "judged"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -237,6 +243,42 @@ class Checked(_message.Message):
 Global___Checked: _TypeAlias = Checked  # noqa: Y015
 
 @_typing.final
+class Judged(_message.Message):
+    """Judged is one gate's verdict on an attempt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    GATE_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """1, 2, …"""
+    gate: _builtins.str
+    """`source`, `interface`, `schema`, `training`, `held_out`, `degenerate`, `probes`, `determinism`, `resources` or
+    `light_model`, met in this order.
+    """
+    passed: _builtins.bool
+    """Whether it let the tool through. The first that does not ends the attempt."""
+    summary: _builtins.str
+    """What it found, on one line, for people."""
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        gate: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        summary: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "gate", b"gate", "passed", b"passed", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Judged: _TypeAlias = Judged  # noqa: Y015
+
+@_typing.final
 class Made(_message.Message):
     """Made is the tool that was kept."""
 
@@ -320,6 +362,8 @@ class Tool(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     FUNCTION_FIELD_NUMBER: _builtins.int
     VERIFICATION_ID_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, shared by all versions."""
     version: _builtins.int
@@ -340,6 +384,8 @@ class Tool(_message.Message):
     """Name of the function in the source."""
     verification_id: _builtins.str
     """Id of its verification record."""
+    image_digest: _builtins.str
+    """`sha256:…` of the image that it was verified in; empty for versions from before this was kept."""
     @_builtins.property
     def demonstrations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Demonstration]:
         """Worked calls that are shown to the light model."""
@@ -347,6 +393,12 @@ class Tool(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was kept."""
+
+    @_builtins.property
+    def limits(self) -> _types_pb2.Limits:
+        """The tool's own limits on wall time and memory, as measured when it was verified. A call of it gets these where they
+        are lower than the server's ceilings, and a request may only lower them. Absent: the ceilings hold.
+        """
 
     def __init__(
         self,
@@ -363,10 +415,12 @@ class Tool(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         function: _builtins.str = ...,
         verification_id: _builtins.str = ...,
+        limits: _types_pb2.Limits | None = ...,
+        image_digest: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_kind", b"answer_kind", "create_time", b"create_time", "demonstrations", b"demonstrations", "digest", b"digest", "function", b"function", "name", b"name", "parameters_json", b"parameters_json", "signature", b"signature", "state", b"state", "summary", b"summary", "verification_id", b"verification_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_kind", b"answer_kind", "create_time", b"create_time", "demonstrations", b"demonstrations", "digest", b"digest", "function", b"function", "image_digest", b"image_digest", "limits", b"limits", "name", b"name", "parameters_json", b"parameters_json", "signature", b"signature", "state", b"state", "summary", b"summary", "verification_id", b"verification_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -418,6 +472,12 @@ class VerificationRecord(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     TASK_DIGEST_FIELD_NUMBER: _builtins.int
+    GATES_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    MAKER_PROMPTS_FIELD_NUMBER: _builtins.int
+    USER_PROMPTS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    POLICY_JSON_FIELD_NUMBER: _builtins.int
     verification_id: _builtins.str
     """Id."""
     tool_digest: _builtins.str
@@ -436,6 +496,10 @@ class VerificationRecord(_message.Message):
     """`sha256:…` over the canonical JSON of the task as it was sent: name, description, answer kind, and
     ids, questions and answers of all examples. Names the content on which the version was verified.
     """
+    seed: _builtins.int
+    """Seed of all that was drawn: probes and variations."""
+    policy_json: _builtins.str
+    """What the gates asked for, as a JSON object of numbers by name."""
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]:
         """One entry for each example."""
@@ -443,6 +507,22 @@ class VerificationRecord(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
+
+    @_builtins.property
+    def gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___GateVerdict]:
+        """What each gate found, in the order in which they were met. Empty in records from before there were gates."""
+
+    @_builtins.property
+    def maker_prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`sha256:…` of what the maker was sent for this attempt."""
+
+    @_builtins.property
+    def user_prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`sha256:…` of each request that the light model was sent, in order."""
+
+    @_builtins.property
+    def limits(self) -> _types_pb2.Limits:
+        """The limits that the tool was given."""
 
     def __init__(
         self,
@@ -457,14 +537,50 @@ class VerificationRecord(_message.Message):
         attempts: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         task_digest: _builtins.str = ...,
+        gates: _abc.Iterable[Global___GateVerdict] | None = ...,
+        seed: _builtins.int = ...,
+        maker_prompts: _abc.Iterable[_builtins.str] | None = ...,
+        user_prompts: _abc.Iterable[_builtins.str] | None = ...,
+        limits: _types_pb2.Limits | None = ...,
+        policy_json: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "checks", b"checks", "create_time", b"create_time", "image_digest", b"image_digest", "maker_model", b"maker_model", "runtime", b"runtime", "task_digest", b"task_digest", "tool_digest", b"tool_digest", "user_model", b"user_model", "verification_id", b"verification_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "checks", b"checks", "create_time", b"create_time", "gates", b"gates", "image_digest", b"image_digest", "limits", b"limits", "maker_model", b"maker_model", "maker_prompts", b"maker_prompts", "policy_json", b"policy_json", "runtime", b"runtime", "seed", b"seed", "task_digest", b"task_digest", "tool_digest", b"tool_digest", "user_model", b"user_model", "user_prompts", b"user_prompts", "verification_id", b"verification_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerificationRecord: _TypeAlias = VerificationRecord  # noqa: Y015
+
+@_typing.final
+class GateVerdict(_message.Message):
+    """GateVerdict is what one gate found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GATE_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    EVIDENCE_JSON_FIELD_NUMBER: _builtins.int
+    gate: _builtins.str
+    """Name of the gate; see `Judged`."""
+    passed: _builtins.bool
+    """Whether it let the tool through."""
+    evidence_json: _builtins.str
+    """Counts, figures, seeds and short texts by name, as a JSON object. Untrusted texts."""
+    def __init__(
+        self,
+        *,
+        gate: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        evidence_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_json", b"evidence_json", "gate", b"gate", "passed", b"passed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GateVerdict: _TypeAlias = GateVerdict  # noqa: Y015
 
 @_typing.final
 class Check(_message.Message):

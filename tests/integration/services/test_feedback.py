@@ -41,12 +41,8 @@ OLD_IMAGE = "sha256:" + "1" * 64
 
 def settings_in(directory: Path, **feedback: Any) -> Settings:
     """Return settings with the offline models, whose state is in `directory`."""
-    return Settings(
-        state_dir=directory,
-        sandbox={"pool": {"min_ready": 1, "max_containers": 2}},
-        models={"offline": True},
-        feedback=feedback,
-    )
+    given: dict[str, Any] = {"sandbox": {"pool": {"min_ready": 1, "max_containers": 2}}, "models": {"offline": True}}
+    return Settings(state_dir=directory, **given, **{"feedback": feedback})
 
 
 def words() -> list[Example]:
@@ -220,3 +216,23 @@ def test_what_was_verified_in_another_image_is_verified_again(engine: Engine, tm
     with closing(kept(tmp_path)) as store:
         (event,) = [event for event in store.lifecycle.events("sort_words") if event.to_state is ToolState.QUARANTINED]
     assert OLD_IMAGE in event.reason
+
+
+def test_a_known_result_is_given_again(engine: Engine, tmp_path: Path) -> None:
+    """Of a tool that its verification proved deterministic: quicker, on record, and not where it is bypassed."""
+    with open_server(settings_in(tmp_path)) as server, Client(server.address) as client:
+        made_in(client)
+        first = client.execute("sort_words", {"words": ["b", "a"]})
+        again = client.execute("sort_words", {"words": ["b", "a"]})
+        bypassed = client.execute("sort_words", {"words": ["b", "a"]}, bypass_cache=True)
+        asked = [client.ask(words()[10].question) for _ in range(2)]
+
+    assert [first.from_cache, again.from_cache, bypassed.from_cache] == [False, True, False]
+    assert again.provenance.computed_by == first.execution_id
+    assert again.result == first.result == "a b"
+    assert asked[0].answer == asked[1].answer == words()[10].answer
+    with closing(kept(tmp_path)) as store:
+        counts = store.feedback.hit_counts()
+        assert store.get_execution(again.execution_id).computed_by == first.execution_id
+        assert store.get_execution(asked[1].execution_id).computed_by == asked[0].execution_id
+    assert (counts.solves, counts.hits, counts.exact_hits) == (2, 2, 2)

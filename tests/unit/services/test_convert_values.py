@@ -17,6 +17,7 @@ from toolwright.domain.events import (
     Declined,
     Dispatched,
     Failed,
+    Judged,
     Made,
     MakingEvent,
     NotMade,
@@ -25,6 +26,7 @@ from toolwright.domain.events import (
     Rejected,
     SolveEvent,
 )
+from toolwright.domain.gates import GateName, GateVerdict
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Failure, Status
 from toolwright.domain.record import Role, Stage, TokenUse
@@ -61,6 +63,8 @@ MAKING: list[MakingEvent] = [
     Rejected(2, Stage.VERIFY, "example 't1': expected 3, got 4"),
     Checked(1, "h1", held_out=True, passed=False, status=Status.TIMEOUT),
     Checked(1, "h2", held_out=False, passed=False, status=None),
+    Judged(1, GateName.SCHEMA, passed=True, summary="descriptions: 3, differed: 0"),
+    Judged(1, GateName.HELD_OUT, passed=False, summary=""),
     Made(TOOL, 2, USES),
     NotMade("no attempt passed", 5, ()),
 ]

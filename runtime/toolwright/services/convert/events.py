@@ -12,6 +12,7 @@ from toolwright.domain.events import (
     Declined,
     Dispatched,
     Failed,
+    Judged,
     Made,
     MakingEvent,
     NotMade,
@@ -24,6 +25,7 @@ from toolwright.domain.record import Stage
 from toolwright.errors import InvalidInput
 from toolwright.services.convert.enums import status_from_wire, status_to_wire
 from toolwright.services.convert.execution import execution_from_wire, execution_to_wire
+from toolwright.services.convert.gates import gate_name_from_wire
 from toolwright.services.convert.text import wire_text
 from toolwright.services.convert.tools import token_use_from_wire, token_use_to_wire, tool_from_wire, tool_to_wire
 from toolwright.v1 import solve_pb2, tools_pb2
@@ -50,6 +52,15 @@ def making_to_wire(event: MakingEvent) -> tools_pb2.MakeToolResponse:
                     held_out=event.held_out,
                     passed=event.passed,
                     status=status_to_wire(event.status),
+                )
+            )
+        case Judged():
+            return tools_pb2.MakeToolResponse(
+                judged=tools_pb2.Judged(
+                    attempt=event.attempt,
+                    gate=event.gate.value,
+                    passed=event.passed,
+                    summary=wire_text(event.summary),
                 )
             )
         case Made():
@@ -162,6 +173,10 @@ def _checked(message: tools_pb2.Checked) -> Checked:
     )
 
 
+def _judged(message: tools_pb2.Judged) -> Judged:
+    return Judged(message.attempt, gate_name_from_wire(message.gate), message.passed, message.summary)
+
+
 def _made(message: tools_pb2.Made) -> Made:
     return Made(tool_from_wire(message.tool), message.attempts, tuple(map(token_use_from_wire, message.token_use)))
 
@@ -197,6 +212,7 @@ _MAKING: Final[dict[str, Callable[[Any], MakingEvent]]] = {
     "proposed": lambda message: Proposed(message.attempt, message.code),
     "rejected": _rejected,
     "checked": _checked,
+    "judged": _judged,
     "made": _made,
     "not_made": _not_made,
 }

@@ -13,6 +13,13 @@ from toolwright.domain.task import Example, Task
 from toolwright.domain.tool import Demonstration, ToolInfo
 from toolwright.errors import InvalidInput
 from toolwright.services.convert.enums import ANSWER_KIND, STATUS, TOOL_STATE
+from toolwright.services.convert.gates import (
+    own_limits_from_wire,
+    own_limits_to_wire,
+    policy_from_wire,
+    verdict_from_wire,
+    verdict_to_wire,
+)
 from toolwright.services.convert.text import time_from_wire, time_to_wire, wire_text
 from toolwright.v1 import tools_pb2, types_pb2
 
@@ -68,6 +75,8 @@ def tool_to_wire(tool: ToolInfo) -> tools_pb2.Tool:
         create_time=time_to_wire(tool.created_at),
         function=tool.function,
         verification_id=tool.verification_id,
+        limits=own_limits_to_wire(tool.limits),
+        image_digest=tool.image_digest,
     )
 
 
@@ -90,6 +99,8 @@ def tool_from_wire(message: tools_pb2.Tool) -> ToolInfo:
         demonstrations=tuple(Demonstration(d.question, d.arguments_json, d.answer) for d in message.demonstrations),
         verification_id=message.verification_id,
         created_at=time_from_wire(message.create_time),
+        limits=own_limits_from_wire(message.limits) if message.HasField("limits") else None,
+        image_digest=message.image_digest,
     )
 
 
@@ -106,6 +117,12 @@ def verification_to_wire(record: VerificationRecord) -> tools_pb2.VerificationRe
         checks=map(_check_to_wire, record.checks),
         attempts=record.attempts,
         create_time=time_to_wire(record.at),
+        gates=map(verdict_to_wire, record.gates),
+        seed=record.seed,
+        maker_prompts=record.maker_prompts,
+        user_prompts=record.user_prompts,
+        limits=own_limits_to_wire(record.limits),
+        policy_json=json.dumps(dict(record.policy)) if record.policy else "",
     )
 
 
@@ -113,7 +130,7 @@ def verification_from_wire(message: tools_pb2.VerificationRecord) -> Verificatio
     """Return a verification record.
 
     Raises:
-        InvalidInput: a status is not known.
+        InvalidInput: a status or a gate is not known, or a text is no JSON.
     """
     return VerificationRecord(
         verification_id=message.verification_id,
@@ -126,6 +143,12 @@ def verification_from_wire(message: tools_pb2.VerificationRecord) -> Verificatio
         checks=tuple(map(_check_from_wire, message.checks)),
         attempts=message.attempts,
         at=time_from_wire(message.create_time),
+        gates=tuple(map(verdict_from_wire, message.gates)),
+        seed=message.seed,
+        maker_prompts=tuple(message.maker_prompts),
+        user_prompts=tuple(message.user_prompts),
+        limits=own_limits_from_wire(message.limits) if message.HasField("limits") else None,
+        policy=policy_from_wire(message.policy_json),
     )
 
 

@@ -91,6 +91,9 @@ def {function}(holdings: list[list[str]], swaps: list[list[str]], person: str) -
         The item, worded as in `holdings`.
     """
     held = {owner: item for owner, item in holdings}
+    for name in [person, *(name for pair in swaps for name in pair)]:
+        if name not in held:
+            raise ValueError(f"nothing is said of what {name} holds at the start")
     for first, second in swaps:
         held[first], held[second] = held[second], held[first]
     return held[person]
