@@ -34,15 +34,23 @@ from toolwright.settings import Settings
 
 pytestmark = pytest.mark.integration
 
-BACKWARDS = 'def sort_words(words: list[str]) -> str:\n    """Sort words."""\n    return \' \'.join(sorted(words, reverse=True))\n'
+BACKWARDS = """def sort_words(words: list[str]) -> str:
+    'Sort words.'
+    return ' '.join(sorted(words, reverse=True))
+"""
 RAISES = "def sort_words(words: list[str]) -> str:\n    raise ValueError('out of order')\n"
 OLD_IMAGE = "sha256:" + "1" * 64
 
 
 def settings_in(directory: Path, **feedback: Any) -> Settings:
     """Return settings with the offline models, whose state is in `directory`."""
-    given: dict[str, Any] = {"sandbox": {"pool": {"min_ready": 1, "max_containers": 2}}, "models": {"offline": True}}
-    return Settings(state_dir=directory, **given, **{"feedback": feedback})
+    given: dict[str, Any] = {
+        "state_dir": directory,
+        "sandbox": {"pool": {"min_ready": 1, "max_containers": 2}},
+        "models": {"offline": True},
+        "feedback": feedback,
+    }
+    return Settings(**given)
 
 
 def words() -> list[Example]:
