@@ -21,7 +21,6 @@ from toolwright.llm.base import ChatModel, FunctionCall, FunctionSpec, Message, 
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 
-
 READER = "report_of_source"
 """Function of our own program that reads a tool's source in the sandbox; here it finds nothing remarkable."""
 
