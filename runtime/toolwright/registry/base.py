@@ -27,7 +27,7 @@ class Heading:
 
     name: str
     digest: str
-    """Of the name's newest version; of its task, if it has no version."""
+    """Of the name's newest active version, else of its newest; of its task, if it has no version."""
     state: ToolState | None
     """Of that version; None for a task without one."""
 

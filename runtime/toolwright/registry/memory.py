@@ -154,7 +154,7 @@ class MemoryStore:
     def headings(self) -> Sequence[Heading]:
         """See `Store`."""
         with self._transaction():
-            rows = self._tasks | {name: versions[-1] for name, versions in self._by_name.items()}
+            rows = self._tasks | {name: _in_use(versions) for name, versions in self._by_name.items()}
         return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
@@ -266,3 +266,9 @@ class MemoryStore:
 
 def _taken(kind: str, name: str) -> AlreadyExists:
     return AlreadyExists(f"the {kind} {name!r} is already kept; use a new id")
+
+
+def _in_use(versions: Sequence[Row]) -> Row:
+    """Return the newest active one of a name's versions, else the newest."""
+    active = [row for row in versions if row["state"] == ToolState.ACTIVE.value]
+    return (active or versions)[-1]

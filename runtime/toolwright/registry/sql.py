@@ -195,10 +195,14 @@ class SqlStore:
     def headings(self) -> Sequence[Heading]:
         """See `Store`."""
         versions = TOOL_VERSIONS.c
-        newest = select(versions.name, versions.digest, versions.state).join(TOOL_NAMES, _IS_NEWEST)
+        headed = select(versions.name, versions.digest, versions.state)
+        active = select(versions.name, func.max(versions.number).label("number"))
+        active_ones = active.where(versions.state == ToolState.ACTIVE.value).group_by(versions.name).subquery()
+        in_use = (active_ones.c.name == versions.name) & (active_ones.c.number == versions.number)
         with self._database.reading() as connection:
             rows = {row["name"]: row for row in fetch_all(connection, select(TASKS.c.name, TASKS.c.digest))}
-            rows |= {row["name"]: row for row in fetch_all(connection, newest)}
+            rows |= {row["name"]: row for row in fetch_all(connection, headed.join(TOOL_NAMES, _IS_NEWEST))}
+            rows |= {row["name"]: row for row in fetch_all(connection, headed.join(active_ones, in_use))}
             return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
     def get_verification(self, verification_id: str) -> VerificationRecord:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from toolwright.domain.feedback import KeptAnswer, OutcomeReport, Solve, SolveEnding
+from toolwright.domain.tool import ToolState
 from toolwright.errors import AlreadyExists, InvalidInput, NotFound, StoreUnavailable
 from toolwright.registry.base import Store
 from toolwright.registry.testing import sample_execution, sample_record, sample_task, sample_version
@@ -155,3 +156,15 @@ def test_a_closed_store_says_so(store: Store) -> None:
 
     with pytest.raises(StoreUnavailable):
         feedback.report(report())
+
+
+def test_a_name_is_headed_by_its_newest_active_version(store: Store) -> None:
+    """So a dispatcher goes on offering the tool when its newest version is held back; the last one left says its state."""
+    first, second = sample_version(), sample_version(code="def add(a, b):\n    return b + a\n")
+    store.admit(first, sample_record(first), sample_task())
+    store.admit(second, sample_record(second, "v-2"), sample_task())
+    store.lifecycle.change_state(second.digest, ToolState.QUARANTINED, actor="policy", reason="")
+    assert [(found.digest, found.state) for found in store.headings()] == [(first.digest, ToolState.ACTIVE)]
+
+    store.lifecycle.change_state(first.digest, ToolState.QUARANTINED, actor="policy", reason="")
+    assert [(found.digest, found.state) for found in store.headings()] == [(second.digest, ToolState.QUARANTINED)]

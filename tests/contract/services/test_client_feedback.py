@@ -42,7 +42,8 @@ class ScriptedReverifier:
 
 def test_reports_arrive_once(connect: Connect) -> None:
     """A new one, the same again, a contradiction, and what cannot be reported on; each with its class."""
-    store, told = MemoryStore(), []
+    store = MemoryStore()
+    told: list[str] = []
     store.add_execution(sample_entry("e-1"))
     store.add_execution(sample_entry("source", verification_id=""))
     outcomes = Outcomes(store, told.append, clock=lambda: 7.5)

@@ -26,7 +26,7 @@ from toolwright.domain.events import (
     Rejected,
     SolveEvent,
 )
-from toolwright.domain.gates import GateName, GateVerdict
+from toolwright.domain.gates import GateName
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Failure, Status
 from toolwright.domain.record import Role, Stage, TokenUse
