@@ -159,7 +159,7 @@ def test_a_closed_store_says_so(store: Store) -> None:
 
 
 def test_a_name_is_headed_by_its_newest_active_version(store: Store) -> None:
-    """So a dispatcher goes on offering the tool when its newest version is held back; the last one left says its state."""
+    """So a dispatcher goes on offering the tool when its newest version is held back; the last says its state."""
     first, second = sample_version(), sample_version(code="def add(a, b):\n    return b + a\n")
     store.admit(first, sample_record(first), sample_task())
     store.admit(second, sample_record(second, "v-2"), sample_task())
