@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from toolwright.client import AsyncClient, Client, NotAnswered, ToolDetails
+    from toolwright.client import AsyncClient, Client, NotAnswered, Reverified, ToolDetails
     from toolwright.domain.batch import BatchAnswer, BatchCall
     from toolwright.domain.call import Operation
     from toolwright.domain.cost_report import CostQuestion, CostReport
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from toolwright.errors import ToolwrightError
 
 _HOMES: Final = {
-    "client": ("AsyncClient", "Client", "NotAnswered", "ToolDetails"),
+    "client": ("AsyncClient", "Client", "NotAnswered", "Reverified", "ToolDetails"),
     "domain.batch": ("BatchAnswer", "BatchCall"),
     "domain.call": ("Operation",),
     "domain.cost_report": ("CostQuestion", "CostReport"),
@@ -60,6 +60,7 @@ __all__ = [
     "NotMade",
     "Operation",
     "Outcome",
+    "Reverified",
     "Status",
     "Task",
     "ToolDetails",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from toolwright.calling import prompts
 from toolwright.calling.card import ToolCard
@@ -16,6 +16,7 @@ from toolwright.domain.outcome import Execution, Status
 from toolwright.errors import InvalidInput, ModelContextExceeded, ModelRefused
 from toolwright.execution.arguments import check_arguments
 from toolwright.execution.base import Executor
+from toolwright.execution.watch import NoWatch, Watch
 from toolwright.llm.base import ChatModel, Message, Reply
 
 
@@ -56,6 +57,7 @@ class _Asking:
     question: str
     purpose: str
     patience: Patience
+    bypass_cache: bool
 
     def complete(self, chat: list[Message], *, required: bool = True) -> Reply:
         """Ask the model, which may call the tool alone."""
@@ -71,9 +73,18 @@ class Caller:
     executor: Executor
     max_calls: int = 1
     """Calls that a model may make for one question, each after it has seen what the last one returned."""
+    watch: Watch = field(default_factory=NoWatch)
+    """Is told of arguments that a kept tool's schema refuses."""
 
-    def ask(
-        self, model: ChatModel, card: ToolCard, question: str, *, purpose: str, patience: Patience
+    def ask(  # noqa: PLR0913 - one question with all that bounds it
+        self,
+        model: ChatModel,
+        card: ToolCard,
+        question: str,
+        *,
+        purpose: str,
+        patience: Patience,
+        bypass_cache: bool = False,
     ) -> Generator[Called | Ran, None, Ending]:
         """Have `model` answer `question` by calling the tool on `card`; yield each step.
 
@@ -84,7 +95,7 @@ class Caller:
             ModelError: the model's endpoint failed. That the model declined is an ending, not an error.
             ToolwrightError: what `Executor.execute` and `Patience.check` raise.
         """
-        asking = _Asking(model, card, question, purpose, patience)
+        asking = _Asking(model, card, question, purpose, patience, bypass_cache)
         try:
             chat, reply = self._opened(asking)
             ending = yield from self._turn(asking, reply, repair=False)
@@ -148,6 +159,8 @@ class Caller:
         refusal = _refusal(card, reply)
         yield Called(card.reference, arguments_json, repair, refusal)
         if refusal:
+            if card.digest and _is_for(card, reply):
+                self.watch.refused(card.digest)
             return Ending(problem=refusal, arguments_json=arguments_json)
         execution = yield from self._run(asking, arguments_json)
         outcome = execution.outcome
@@ -161,7 +174,13 @@ class Caller:
 
     def _run(self, asking: _Asking, arguments_json: str) -> Generator[Called | Ran, None, Execution]:
         card = asking.card
-        request = ExecutionRequest(card.target, arguments_json, purpose=asking.purpose, candidate_for=card.name)
+        request = ExecutionRequest(
+            card.target,
+            arguments_json,
+            purpose=asking.purpose,
+            candidate_for=card.name,
+            bypass_cache=asking.bypass_cache,
+        )
         execution = self._execute(request, asking.patience)
         yield Ran(execution)
         if execution.outcome.status is Status.INFRASTRUCTURE:
@@ -173,6 +192,11 @@ class Caller:
     def _execute(self, request: ExecutionRequest, patience: Patience) -> Execution:
         patience.check()
         return self.executor.execute(request, deadline_s=patience.remaining_s, cancellation=patience.cancellation)
+
+
+def _is_for(card: ToolCard, reply: Reply) -> bool:
+    """Whether the reply is a call of this tool and nothing else, so that a refusal is its schema's."""
+    return [call.name for call in reply.calls] == [card.name]
 
 
 def _refusal(card: ToolCard, reply: Reply) -> str:

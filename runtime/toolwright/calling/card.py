@@ -23,6 +23,8 @@ class ToolCard:
     """What the executor is asked to run: a reference, or source that is not registered yet."""
     reference: str
     """What events call the tool."""
+    digest: str = ""
+    """Of the kept version; empty for a tool that is not kept."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -57,4 +59,5 @@ class ToolCard:
             version.demonstrations,
             tool.reference,
             tool.reference,
+            version.digest,
         )

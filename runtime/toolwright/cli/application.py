@@ -25,9 +25,11 @@ from toolwright.cli import (
     lives,
     make,
     misses,
+    report,
     run,
     serve,
     tools,
+    verify,
 )
 from toolwright.cli.command import ALL, HERE, MODELS, add_command, guarded
 from toolwright.cli.environment import Environment
@@ -63,6 +65,7 @@ def build_app() -> typer.Typer:
     add_command(app, "ask", ask.ask, takes=ALL | MODELS)
     add_command(app, "call", call.call)
     add_command(app, "run", run.run)
+    add_command(app, "report", report.report)
     add_command(app, "eval", eval.evaluate, takes=ALL | MODELS)
     add_command(app, "costs", costs.costs)
     groups = {
@@ -79,6 +82,7 @@ def build_app() -> typer.Typer:
     add_command(groups["misses"], "answer", misses.answer_miss)
     for command, body in _LIVES.items():
         add_command(groups["tools"], command, body)
+    add_command(groups["tools"], "verify", verify.verify_tools)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
     add_command(groups["images"], "prune", images.prune_images, takes=HERE)

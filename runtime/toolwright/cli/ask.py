@@ -26,6 +26,7 @@ def ask(
     session: Session,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")],
     trace: Annotated[bool, typer.Option("--trace", help="Show each step.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run the tool even where its result is known.")] = False,
 ) -> ExitStatus:
     """Answer a question: the dispatcher chooses a tool, the light model calls it, the sandbox runs it.
 
@@ -38,7 +39,7 @@ def ask(
     check_question(text)
     # A process that ends with its answer is no place to make tools in.
     with session.asking({"dispatch": {"make_tools": False}}) as services:
-        events = _followed(session, services.solve(text), trace=trace)
+        events = _followed(session, services.solve(text, bypass_cache=no_cache), trace=trace)
     end = end_of(events)
     note = model_note(end.token_use)
     session.screen.document(_document(end, events if trace else [], note))

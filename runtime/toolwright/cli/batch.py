@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from toolwright.cli.batch_file import STDIN, read_calls, read_once
@@ -21,7 +21,7 @@ _SHOWN: Final = 5
 _TOLD_CHARS: Final = 300
 
 
-def call_batch(session: Session, tool: str, file: str) -> ExitStatus:
+def call_batch(session: Session, tool: str, file: str, *, no_cache: bool = False) -> ExitStatus:
     """Call `tool` with each arguments of `file`, and return the gravest of the calls' exit statuses.
 
     A file is read to its end first, so that nothing runs where a line is off; stdin and pipes are read as answers come.
@@ -34,7 +34,8 @@ def call_batch(session: Session, tool: str, file: str) -> ExitStatus:
     if total != 0:
         with session.services() as services, session.screen.progress() as progress:
             bar = progress.add_task(shown_line(tool), total=total)
-            for answer in services.execute_batch(read_calls(tool, file)):
+            calls = (replace(call, bypass_cache=no_cache) for call in read_calls(tool, file))
+            for answer in services.execute_batch(calls):
                 end = _End.of(answer)
                 tally.add(end)
                 _tell(session.screen, {"id": answer.request_id, "tool": tool}, end, tally.failed)

@@ -35,6 +35,7 @@ def call(
             show_default=False,
         ),
     ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run the tool even where its result is known.")] = False,
 ) -> ExitStatus:
     """Call a registered tool in the sandbox, once or, with --batch, many times at once.
 
@@ -44,11 +45,11 @@ def call(
     if batch is not None:
         if args != _NO_ARGUMENTS:
             raise InvalidInput("--args", "is given as well as --batch", "one of them")
-        return call_batch(session, tool, batch)
+        return call_batch(session, tool, batch, no_cache=no_cache)
     arguments_json = read_arguments(args)
     try:
         with session.services() as services:
-            execution = services.execute(tool, arguments_json=arguments_json)
+            execution = services.execute(tool, arguments_json=arguments_json, bypass_cache=no_cache)
     except InvalidInput as fault:
         raise in_flags(fault) from None
     show_execution(session.screen, execution)

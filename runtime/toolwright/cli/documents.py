@@ -51,6 +51,7 @@ def execution_document(execution: Execution) -> dict[str, Any]:
         "limits": asdict(execution.limits),
         "timing": asdict(execution.timing),
         "provenance": asdict(execution.provenance),
+        "from_cache": execution.from_cache,
     }
 
 

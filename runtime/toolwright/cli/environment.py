@@ -11,6 +11,7 @@ from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
 from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
+from toolwright.client import Reverified
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport
@@ -94,6 +95,7 @@ class Services(Protocol):
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
         isolation: Isolation | None = None,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> Execution:
         """Run a tool or unverified source once."""
@@ -114,7 +116,13 @@ class Services(Protocol):
         """Return the tools that share words with a text, best first."""
 
     def solve(
-        self, question: str, *, tool: str = "", among: Sequence[str] = (), dispatch_only: bool = False
+        self,
+        question: str,
+        *,
+        tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
+        bypass_cache: bool = False,
     ) -> Iterator[SolveEvent]:
         """Answer a question, or only dispatch it, among the tools and tasks of these names if there are any."""
 
@@ -155,6 +163,12 @@ class Services(Protocol):
 
     def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
         """Tell what models cost."""
+
+    def report(self, execution_id: str, *, correct: bool, answer: str = "", actor: str = "") -> bool:
+        """Say whether an answer was right, and return whether that was new."""
+
+    def verify(self, reference: str, *, actor: str = "") -> Reverified:
+        """Verify a kept version again."""
 
 
 class Images(Protocol):

@@ -66,6 +66,8 @@ def head_and_tail(text: str) -> str:
 
 def used(execution: Execution) -> str:
     """Return in a few words what a call used and where it ran."""
+    if execution.from_cache:
+        return f"known from execution {shown_line(execution.provenance.computed_by)}, nothing ran"
     usage, provenance = execution.outcome.usage, execution.provenance
     memory = usage.peak_memory_bytes / MIB
     where = shown_line(f"{provenance.runtime} {provenance.container_id[:12]}").strip()

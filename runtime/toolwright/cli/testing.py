@@ -20,7 +20,7 @@ from toolwright.attacks.score import TITLES, Score
 from toolwright.bench.plan import Plan
 from toolwright.bench.testing import sample_document
 from toolwright.cli.options import Options
-from toolwright.client import ExportedTool, ImportedTool
+from toolwright.client import ExportedTool, ImportedTool, Reverified
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport, HitRates
@@ -211,6 +211,12 @@ class FakeServices(FakeLives):
     hit_rates: HitRates | None = None
     cost_question: CostQuestion | None = None
     """What was asked of costs last."""
+    bypassed: list[bool] = field(default_factory=list)
+    """Of each call and question, whether known results were to be left aside."""
+    reported: list[tuple[str, bool, str]] = field(default_factory=list)
+    actors: list[str] = field(default_factory=list)
+    verify_fails: str = ""
+    """Why verifying again fails; empty if it passes."""
 
     def execute(
         self,
@@ -220,9 +226,11 @@ class FakeServices(FakeLives):
         arguments_json: str | None = None,
         limits: LimitsRequest | None = None,
         isolation: Isolation | None = None,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> Execution:
         """See `Services.execute`."""
+        self.bypassed.append(bypass_cache)
         self.timeout_s = timeout_s
         self.executed.append((tool, arguments_json or json.dumps(arguments), limits))
         self.isolation = isolation
@@ -281,10 +289,30 @@ class FakeServices(FakeLives):
                 return kept, self.misses(kept.group_id)[0]
         raise NotFound("miss", miss)
 
+    def report(self, execution_id: str, *, correct: bool, answer: str = "", actor: str = "") -> bool:
+        """See `Services.report`."""
+        said = (execution_id, correct, answer)
+        self.actors.append(actor)
+        new = said not in self.reported
+        self.reported.append(said)
+        return new
+
+    def verify(self, reference: str, *, actor: str = "") -> Reverified:
+        """See `Services.verify`."""
+        self.actors.append(actor)
+        return Reverified(not self.verify_fails, self.get_tool(reference).info, self.verify_fails)
+
     def solve(
-        self, question: str, *, tool: str = "", among: Sequence[str] = (), dispatch_only: bool = False
+        self,
+        question: str,
+        *,
+        tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
+        bypass_cache: bool = False,
     ) -> Iterator[SolveEvent]:
         """See `Services.solve`."""
+        self.bypassed.append(bypass_cache)
         self.asked.append(question)
         self.narrowed.append((tuple(among), dispatch_only))
         events = self.solving(question) if self.solving else answered("a b")

@@ -5,7 +5,7 @@ Domain values go in and come out; every fault is a class of `toolwright.errors`.
 
 from toolwright.client.aio import AsyncClient
 from toolwright.client.sync import Client
-from toolwright.client.values import DEFAULT_TARGET, ExportedTool, ImportedTool, NotAnswered, ToolDetails
+from toolwright.client.values import DEFAULT_TARGET, ExportedTool, ImportedTool, NotAnswered, Reverified, ToolDetails
 from toolwright.domain.batch import BatchAnswer, BatchCall
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "ExportedTool",
     "ImportedTool",
     "NotAnswered",
+    "Reverified",
     "ToolDetails",
 ]

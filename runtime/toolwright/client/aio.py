@@ -15,7 +15,7 @@ from toolwright.client import messages
 from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, check_in_flight
 from toolwright.client.batch_aio import LoopFeed
 from toolwright.client.lives_aio import AsyncClientLives
-from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
+from toolwright.client.values import DEFAULT_TARGET, Reverified, ToolDetails, answer_of
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.cost_report import CostQuestion, CostReport
@@ -97,6 +97,7 @@ class AsyncClient(AsyncClientLives):
         idempotency_key: str = "",
         operation: Operation = Operation.CALL,
         isolation: Isolation | None = None,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> Execution:
         """Run one call in a sandbox and wait for its end; see `Client.execute`."""
@@ -108,6 +109,7 @@ class AsyncClient(AsyncClientLives):
             idempotency_key=idempotency_key,
             operation=operation,
             isolation=isolation,
+            bypass_cache=bypass_cache,
         )
         reply = await self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
         return messages.read(execution_from_wire, reply)
@@ -174,10 +176,11 @@ class AsyncClient(AsyncClientLives):
         tool: str = "",
         among: Sequence[str] = (),
         dispatch_only: bool = False,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> AsyncIterator[SolveEvent]:
         """Have a question answered; see `Client.solve`."""
-        request = messages.solve_request(question, tool, among, dispatch_only=dispatch_only)
+        request = messages.solve_request(question, tool, among, dispatch_only=dispatch_only, bypass_cache=bypass_cache)
         events = self._stream(lambda left: self._solving.Solve(request, timeout=left), messages.long(timeout_s))
         return (messages.read(solve_from_wire, event) async for event in events)
 
@@ -208,6 +211,26 @@ class AsyncClient(AsyncClientLives):
         request = messages.answer_miss_request(miss, answer, actor)
         reply = await self._unary(lambda left: self._solving.AnswerMiss(request, timeout=left), timeout_s)
         return messages.read(miss_from_wire, reply.miss), messages.read(group_from_wire, reply.group)
+
+    async def report(
+        self,
+        execution_id: str,
+        *,
+        correct: bool,
+        answer: str = "",
+        actor: str = "",
+        timeout_s: float | None = None,
+    ) -> bool:
+        """Say whether an answer was right; see `Client.report`."""
+        request = messages.report_request(execution_id, correct=correct, answer=answer, actor=actor)
+        reply = await self._unary(lambda left: self._tools.ReportOutcome(request, timeout=left), timeout_s)
+        return reply.recorded
+
+    async def verify(self, reference: str, *, actor: str = "", timeout_s: float | None = None) -> Reverified:
+        """Have a kept version verified again; see `Client.verify`."""
+        request = messages.verify_request(reference, actor)
+        reply = await self._unary(lambda left: self._tools.VerifyTool(request, timeout=left), messages.long(timeout_s))
+        return messages.read(messages.reverified_from_wire, reply)
 
     async def ask(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Answered:
         """Return the answer to a question; see `Client.ask`."""

@@ -109,6 +109,7 @@ class BatchLedger:
             idempotency_key=call.idempotency_key,
             operation=Operation.CALL,
             isolation=call.isolation,
+            bypass_cache=call.bypass_cache,
         )
         return execution_pb2.ExecuteBatchRequest(request_id=call.request_id, request=request)
 

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 
 import grpc
 
-from toolwright.client.values import ToolDetails
+from toolwright.client.values import Reverified, ToolDetails
 from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest, Isolation, Operation
+from toolwright.domain.feedback import OutcomeReport
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task, check_question
@@ -57,6 +58,7 @@ def execute_request(  # noqa: PLR0913 - the fields of the request
     idempotency_key: str,
     operation: Operation,
     isolation: Isolation | None,
+    bypass_cache: bool = False,
 ) -> execution_pb2.ExecuteToolRequest:
     """Return the message of a call.
 
@@ -70,7 +72,13 @@ def execute_request(  # noqa: PLR0913 - the fields of the request
     if size > MAX_ARGUMENTS_BYTES:
         raise InvalidInput("arguments_json", f"has {size} bytes", f"at most {MAX_ARGUMENTS_BYTES} bytes")
     asked = ExecutionRequest(
-        tool, text, limits or LimitsRequest(), operation, idempotency_key=idempotency_key, isolation=isolation
+        tool,
+        text,
+        limits or LimitsRequest(),
+        operation,
+        idempotency_key=idempotency_key,
+        isolation=isolation,
+        bypass_cache=bypass_cache,
     )
     return request_to_wire(asked)
 
@@ -122,7 +130,7 @@ def register_request(task: Task, source: ToolSource, actor: str) -> tools_pb2.Re
 
 
 def solve_request(
-    question: str, tool: str, among: Sequence[str] = (), *, dispatch_only: bool = False
+    question: str, tool: str, among: Sequence[str] = (), *, dispatch_only: bool = False, bypass_cache: bool = False
 ) -> solve_pb2.SolveRequest:
     """Return the message that asks a question.
 
@@ -130,7 +138,9 @@ def solve_request(
         InvalidInput: the question is empty or too long. Nothing was sent.
     """
     checked = check_question(question)
-    return solve_pb2.SolveRequest(question=checked, tool=tool, among=among, dispatch_only=dispatch_only)
+    return solve_pb2.SolveRequest(
+        question=checked, tool=tool, among=among, dispatch_only=dispatch_only, bypass_cache=bypass_cache
+    )
 
 
 def search_request(query: str, limit: int) -> tools_pb2.SearchToolsRequest:
@@ -177,6 +187,33 @@ def misses_request(group: str, token: str) -> solve_pb2.ListMissesRequest:
         return solve_pb2.ListMissesRequest(group=group, page_token=token)
     except (UnicodeEncodeError, ValueError):
         raise InvalidInput("group", "is no valid Unicode", "the id of a group") from None
+
+
+def report_request(execution_id: str, *, correct: bool, answer: str, actor: str) -> tools_pb2.ReportOutcomeRequest:
+    """Return the message that tells whether an answer was right.
+
+    Raises:
+        InvalidInput: a text is too long, or no valid Unicode. Nothing was sent.
+    """
+    OutcomeReport(execution_id, correct, answer, actor, at=0.0)  # the same bounds as the server's
+    try:
+        return tools_pb2.ReportOutcomeRequest(execution_id=execution_id, correct=correct, answer=answer, actor=actor)
+    except UnicodeEncodeError:
+        raise InvalidInput("answer", "or another text holds a lone surrogate", "valid Unicode") from None
+
+
+def verify_request(reference: str, actor: str) -> tools_pb2.VerifyToolRequest:
+    """Return the message that has a version verified again.
+
+    Raises:
+        InvalidInput: the reference is empty or too long. Nothing was sent.
+    """
+    return tools_pb2.VerifyToolRequest(tool=reference_from_wire(reference, "reference"), actor=actor)
+
+
+def reverified_from_wire(message: tools_pb2.VerifyToolResponse) -> Reverified:
+    """Return what came of verifying a version again."""
+    return Reverified(passed=message.passed, tool=tool_from_wire(message.tool), reason=message.reason)
 
 
 def get_request(reference: str) -> tools_pb2.GetToolRequest:

@@ -15,7 +15,7 @@ from toolwright.client import messages
 from toolwright.client.batch import CONNECT_S, DEFAULT_IN_FLIGHT, LONGEST_S, check_in_flight
 from toolwright.client.batch_sync import ThreadFeed
 from toolwright.client.lives_sync import ClientLives
-from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
+from toolwright.client.values import DEFAULT_TARGET, Reverified, ToolDetails, answer_of
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.cost_report import CostQuestion, CostReport
@@ -115,6 +115,7 @@ class Client(ClientLives):
         idempotency_key: str = "",
         operation: Operation = Operation.CALL,
         isolation: Isolation | None = None,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> Execution:
         """Run one call in a sandbox and wait for its end.
@@ -127,6 +128,7 @@ class Client(ClientLives):
             idempotency_key: the same key again returns the first call's end without a second run.
             operation: call the function, or only describe it.
             isolation: ask for at least this level; the server's policy decides, and is never weakened.
+            bypass_cache: run it even where the result is known.
             timeout_s: seconds after which the call is killed and given up.
 
         Raises:
@@ -144,6 +146,7 @@ class Client(ClientLives):
             idempotency_key=idempotency_key,
             operation=operation,
             isolation=isolation,
+            bypass_cache=bypass_cache,
         )
         reply = self._unary(lambda left: self._executions.ExecuteTool(request, timeout=left), timeout_s)
         return messages.read(execution_from_wire, reply)
@@ -252,6 +255,7 @@ class Client(ClientLives):
         tool: str = "",
         among: Sequence[str] = (),
         dispatch_only: bool = False,
+        bypass_cache: bool = False,
         timeout_s: float | None = None,
     ) -> Iterator[SolveEvent]:
         """Have a question answered; the last event is `Answered`, `Declined` or `Failed`.
@@ -261,13 +265,14 @@ class Client(ClientLives):
             tool: skips the dispatcher.
             among: names of the only tools and tasks that the dispatcher is offered; those that fit best if empty.
             dispatch_only: end with `Dispatched`: nothing is called, answered or kept.
+            bypass_cache: run the tool even where its result is known.
             timeout_s: seconds to wait for the end; half an hour if not given, as a tool may have to be made.
 
         Raises:
             InvalidInput, NotFound, NotReady, ModelError, Overloaded, EngineUnavailable, SandboxUnavailable,
                 StoreUnavailable, ServerUnavailable: as they say.
         """
-        request = messages.solve_request(question, tool, among, dispatch_only=dispatch_only)
+        request = messages.solve_request(question, tool, among, dispatch_only=dispatch_only, bypass_cache=bypass_cache)
         events = self._stream(lambda left: self._solving.Solve(request, timeout=left), messages.long(timeout_s))
         return (messages.read(solve_from_wire, event) for event in events)
 
@@ -313,6 +318,45 @@ class Client(ClientLives):
         request = messages.answer_miss_request(miss, answer, actor)
         reply = self._unary(lambda left: self._solving.AnswerMiss(request, timeout=left), timeout_s)
         return messages.read(miss_from_wire, reply.miss), messages.read(group_from_wire, reply.group)
+
+    def report(
+        self,
+        execution_id: str,
+        *,
+        correct: bool,
+        answer: str = "",
+        actor: str = "",
+        timeout_s: float | None = None,
+    ) -> bool:
+        """Say whether the answer that an execution gave was right, and return whether that was new.
+
+        Args:
+            execution_id: came with the answer.
+            correct: whether it was right.
+            answer: the right answer, if it is known; then the tool can be made anew from it.
+            actor: who says so; kept as said.
+            timeout_s: seconds that this may take.
+
+        Raises:
+            NotFound: there is no such execution. AlreadyExists: something else was reported of it before.
+            NotReady: it was one of bare source, or gave no result.
+            InvalidInput, StoreUnavailable, ServerUnavailable: as they say.
+        """
+        request = messages.report_request(execution_id, correct=correct, answer=answer, actor=actor)
+        reply = self._unary(lambda left: self._tools.ReportOutcome(request, timeout=left), timeout_s)
+        return reply.recorded
+
+    def verify(self, reference: str, *, actor: str = "", timeout_s: float | None = None) -> Reverified:
+        """Have a kept version put through the checks again. One that is active and fails is held back.
+
+        Raises:
+            NotFound, InvalidInput: the reference. NotReady: it is retired, or no light model is configured.
+            ModelError, Overloaded, EngineUnavailable, SandboxUnavailable, StoreUnavailable, ServerUnavailable: as
+                they say; nothing was changed.
+        """
+        request = messages.verify_request(reference, actor)
+        reply = self._unary(lambda left: self._tools.VerifyTool(request, timeout=left), messages.long(timeout_s))
+        return messages.read(messages.reverified_from_wire, reply)
 
     def ask(self, question: str, *, tool: str = "", timeout_s: float | None = None) -> Answered:
         """Return the answer to a question.

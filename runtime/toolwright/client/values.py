@@ -49,6 +49,17 @@ class ImportedTool:
     """Of the key that had signed it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reverified:
+    """What came of verifying a version again."""
+
+    passed: bool
+    tool: ToolInfo
+    """The version as it is now, or the one that took its place."""
+    reason: str
+    """Why it did not pass; empty if it did. Untrusted text."""
+
+
 class NotAnswered(ToolwrightError):
     """The question has no answer: no tool fits it, or the one that fits gave none. Raised by `ask` only."""
 

@@ -38,6 +38,7 @@ class BatchCall:
     limits: LimitsRequest | None = None
     idempotency_key: str = ""
     isolation: Isolation | None = None
+    bypass_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,3 +70,5 @@ class ExecutionRequest:
     replica: int = 0
     """Calls of other replicas run in other containers, where a container belongs to a tool: another process tree,
     with another seed of its hashes."""
+    bypass_cache: bool = False
+    """Run it even where the result is known: neither read the exact-result cache nor fill it."""

@@ -98,6 +98,8 @@ class Provenance:
     """Empty for source that was never verified."""
     isolation: Isolation | None = None
     """What the container belonged to. None: from a server that does not say."""
+    computed_by: str = ""
+    """The execution that computed the result, where it came from the exact-result cache; the rest is of that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,11 @@ class Execution:
     limits: Limits
     timing: Timing
     provenance: Provenance
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether the result came from the exact-result cache, and nothing ran."""
+        return bool(self.provenance.computed_by)
 
     @property
     def result(self) -> Any:  # noqa: ANN401 - the type of a JSON value

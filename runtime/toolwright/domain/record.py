@@ -204,3 +204,5 @@ class ExecutionEntry:
     stderr_bytes: int
     ended: bool = True
     """False while it runs; for ever, if its server was killed meanwhile: then its outcome is unknown."""
+    computed_by: str = ""
+    """The execution whose result the exact-result cache gave out again; empty where the tool ran."""

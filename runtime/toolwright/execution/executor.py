@@ -26,8 +26,11 @@ from toolwright.execution.arguments import check_arguments, parse_arguments
 from toolwright.execution.composition import Compositions
 from toolwright.execution.evidence import Evidence
 from toolwright.execution.idempotency import OnceOnly
+from toolwright.execution.known_results import Asked, KnownResults
 from toolwright.execution.lot import lot_of
 from toolwright.execution.record import Record, begun
+from toolwright.execution.result_cache import ResultCache
+from toolwright.execution.watch import NoWatch, Watch
 from toolwright.registry.base import Store
 from toolwright.registry.signing import Keyring
 from toolwright.sandbox.base import Cancellation, Lease, SandboxInfo, SandboxKey, SandboxPool
@@ -90,6 +93,8 @@ class SandboxExecutor:
         *,
         queue_s: float = 30.0,
         isolation: IsolationPolicy | None = None,
+        watch: Watch | None = None,
+        cache: ResultCache | None = None,
         evidence: Evidence | None = None,
     ) -> None:
         """Run calls in sandboxes of `pool`.
@@ -100,6 +105,8 @@ class SandboxExecutor:
             ceilings: the most that any call gets.
             queue_s: longest wait for a sandbox, in seconds.
             isolation: how far calls share sandboxes; by default those of one tenant's one tool do.
+            watch: is told how calls of registered tools end.
+            cache: results that may be given out again without a run; None to run every call.
             evidence: decides which registered versions may run; by default no key is trusted, so none may.
         """
         self._pool = pool
@@ -110,6 +117,8 @@ class SandboxExecutor:
         self._evidence = evidence or Evidence(store, Keyring())
         self._compositions = Compositions(store)
         self._once = OnceOnly()
+        self._watch = watch or NoWatch()
+        self._known = None if cache is None else KnownResults(cache, store)
 
     @property
     def info(self) -> SandboxInfo:
@@ -134,7 +143,7 @@ class SandboxExecutor:
 
         def run() -> Execution:
             record = Record(self._store, begun(request, target.name, target.digest, target.verification_id))
-            return self._run(_Job(request, target, limits, isolation, deadline, cancellation, record))
+            return self._answer(_Job(request, target, limits, isolation, deadline, cancellation, record))
 
         if not request.idempotency_key:
             return run()
@@ -152,6 +161,19 @@ class SandboxExecutor:
             check_arguments(tool.version.description.parameters, request.arguments_json)
         version, source = tool.version, self._compositions.source(tool)
         return _Target(tool.reference, source, version.digest, tool.verification_id, version.name, version.limits)
+
+    def _answer(self, job: _Job) -> Execution:
+        """Run the call, or give out what is known of it; bare source is neither known nor watched."""
+        target, request = job.target, job.request
+        if not target.verification_id:
+            return self._run(job)
+        if self._known is None:
+            execution = self._run(job)
+        else:
+            asked = Asked(request, target.digest, target.verification_id, job.limits, job.record.entry)
+            execution = self._known.answer(asked, lambda: self._run(job))
+        self._watch.ended(target.digest, request, execution.outcome.status)
+        return execution
 
     def _run(self, job: _Job) -> Execution:
         try:

@@ -73,6 +73,11 @@ class Maker:
         self._admission = admission or Admission(store)
         self._attempts, self._jury = attempts, Judge(executor, verify_s=verify_s, policy=gates)
 
+    @property
+    def jury(self) -> Judge:
+        """Who judges candidates: the same for what is made, brought, and verified again."""
+        return self._jury
+
     def make(  # noqa: PLR0913 - what a request says
         self,
         task: Task,

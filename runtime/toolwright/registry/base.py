@@ -16,6 +16,7 @@ from toolwright.domain.record import (
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.registry.dependencies import Dependencies
+from toolwright.registry.feedback import FeedbackStore
 from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.misses import MissStore
@@ -44,6 +45,10 @@ class Store(Protocol):
     numbers that are not finite are refused with `InvalidInput`. An id that is already taken raises
     `AlreadyExists`, and nothing is changed.
     """
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """What is kept of how tools do in use."""
 
     @property
     def lifecycle(self) -> Lifecycle:

@@ -21,10 +21,12 @@ from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admissible import check_admissible
 from toolwright.registry.base import Heading
+from toolwright.registry.feedback import FeedbackStore
 from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.memory_dependencies import MemoryDependencies
+from toolwright.registry.memory_feedback import MemoryFeedback
 from toolwright.registry.memory_ledger import MemoryLedger
 from toolwright.registry.memory_lifecycle import MemoryLifecycle, ToolShelf, add_event
 from toolwright.registry.memory_misses import MemoryMisses
@@ -59,6 +61,12 @@ class MemoryStore:
         self._search, self._misses = MemorySearch(self._listed), MemoryMisses(self._transaction)
         self._ledger = MemoryLedger(self._transaction)
         self._dependencies = MemoryDependencies(self._transaction, self._versions)
+        self._feedback = MemoryFeedback(self._transaction, self._versions, self._verifications, self._executions)
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """See `Store`."""
+        return self._feedback
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -297,3 +305,9 @@ def _task_text(row: Row) -> SearchText:
 
 def _taken(kind: str, name: str) -> AlreadyExists:
     return AlreadyExists(f"the {kind} {name!r} is already kept; use a new id")
+
+
+def _in_use(versions: Sequence[Row]) -> Row:
+    """Return the newest active one of a name's versions, else the newest."""
+    active = [row for row in versions if row["state"] == ToolState.ACTIVE.value]
+    return (active or versions)[-1]

@@ -24,6 +24,7 @@ from toolwright.registry.admissible import check_admissible
 from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
 from toolwright.registry.database import Database
+from toolwright.registry.feedback import FeedbackStore
 from toolwright.registry.kept_lifecycle import admitted_row
 from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
@@ -41,6 +42,7 @@ from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
 from toolwright.registry.search import SearchIndex
 from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
+from toolwright.registry.sql_feedback import SqlFeedback
 from toolwright.registry.sql_ledger import SqlLedger
 from toolwright.registry.sql_lifecycle import SqlLifecycle
 from toolwright.registry.sql_misses import SqlMisses
@@ -110,6 +112,12 @@ class SqlStore:
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
         )
+        self._feedback = SqlFeedback(self._database)
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """See `Store`."""
+        return self._feedback
 
     @property
     def lifecycle(self) -> Lifecycle:

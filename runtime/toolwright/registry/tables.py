@@ -152,6 +152,8 @@ EXECUTIONS = Table(
     _column("peak_memory_bytes", BigInteger),
     _column("stdout_bytes", BigInteger),
     _column("stderr_bytes", BigInteger),
+    # The execution whose result a cache gave out again; empty where the tool ran. Last: an older database got it later.
+    Column("computed_by", Text(), nullable=False, server_default=""),
 )
 
 MODEL_USES = Table(
@@ -264,6 +266,44 @@ MISSES = Table(
     _column("answered_at", Double),
     UniqueConstraint("tenant", "key"),
     Index("ix_misses_group_id", "group_id"),
+)
+
+# --- feedback -------------------------------------------------------------------------------------
+
+KEPT_ANSWERS = Table(
+    "kept_answers",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("execution_id", NAME, nullable=False, unique=True),
+    Column("name", NAME, nullable=False),
+    _column("tool", Text),
+    _column("tool_digest", Text),
+    Column("question", ANY_TEXT, nullable=False),
+    Column("answer", ANY_TEXT, nullable=False),
+    _column("at", Double),
+)
+
+OUTCOME_REPORTS = Table(
+    "outcome_reports",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("execution_id", NAME, nullable=False, unique=True),
+    Column("tool_digest", NAME, nullable=False, index=True),
+    Column("correct", Boolean(), nullable=False),
+    Column("answer", ANY_TEXT, nullable=False),
+    Column("actor", ANY_TEXT, nullable=False),
+    _column("at", Double),
+)
+
+SOLVES = Table(
+    "solves",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    _column("at", Double),
+    _column("ending", Text),
+    _column("tool", Text),
+    _column("execution_id", Text),
+    Column("from_cache", Boolean(), nullable=False),
 )
 
 # --- trust ----------------------------------------------------------------------------------------

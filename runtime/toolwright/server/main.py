@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
+from toolwright.domain.cost_report import HitRates
+from toolwright.domain.feedback import HitCounts
 from toolwright.errors import InvalidInput
 from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
+from toolwright.lifecycle.monitor import Monitor
+from toolwright.lifecycle.outcomes import Outcomes
 from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.reverify import Reverifier, StartUpVerification
+from toolwright.lifecycle.solves import KeepingSolver
 from toolwright.lifecycle.steward import Steward
 from toolwright.making.pipeline import Maker
 from toolwright.registry.admission import Admission
@@ -26,7 +32,8 @@ from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_embedder, open_models
+from toolwright.server.feedback import open_cache, verifying_again, watching
+from toolwright.server.models import ConfiguredMaker, ConfiguredReverifier, ConfiguredSolver, open_embedder, open_models
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
@@ -158,6 +165,9 @@ def open_server(
         server = Server(heard, sandboxes.check, sandboxes.host, sandboxes.refusal, endpoint, _handlers=handlers)
         try:
             endpoint.ready(sandboxes.trouble)
+            if address is not None and settings.feedback.reverify and not sandboxes.refusal:
+                # Beside the calls: those of other versions are served meanwhile.
+                stack.enter_context(verifying_again(parts.verification))
             yield server
         finally:
             server._end(grace_s)  # noqa: SLF001 - its other half
@@ -194,6 +204,8 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
         # Before the store: a call that is killed now is still recorded.
         stack.callback(pool.close)
         models = stack.enter_context(open_models(settings))
+        policy = settings.feedback.policy
+        monitor = Monitor(store, policy)
         signer = Signer.open(settings.signing_key)
         keyring = Keyring((signer.public, *map(PublicKey.parse, settings.trust.trusted_keys)))
         admission = Admission(store, signer, settings.trust.approval)
@@ -203,20 +215,19 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             settings.sandbox.limits.limits,
             queue_s=settings.sandbox.pool.queue_timeout_s,
             isolation=settings.isolation.policy,
+            watch=monitor,
+            cache=open_cache(settings.cache),
             evidence=Evidence(store, keyring),
         )
-        maker = ConfiguredMaker(
-            Maker(
-                models=models,
-                executor=executor,
-                store=store,
-                verify_s=settings.making.verify_s,
-                gates=settings.making.gates.policy,
-                admission=admission,
-            ),
-            models,
-            attempts=settings.making.attempts,
+        pipeline = Maker(
+            models=models,
+            executor=executor,
+            store=store,
+            verify_s=settings.making.verify_s,
+            admission=admission,
+            gates=settings.making.gates.policy,
         )
+        maker = ConfiguredMaker(pipeline, models, attempts=settings.making.attempts)
         group_maker = stack.enter_context(
             GroupMaker(models=models, store=store, maker=maker, settings=settings.dispatch)
         )
@@ -231,18 +242,40 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             embedder=stack.enter_context(open_embedder(settings.dispatch.embeddings, offline=offline)),
             desk=desk,
             max_calls=settings.solving.max_calls,
+            watch=monitor,
         )
+        keeping = KeepingSolver(solver, store, kept_answers=policy.kept_answers)
+        quarantine = stack.enter_context(watching(monitor, store, maker, policy))
+        reverifier = Reverifier(
+            store=store, jury=pipeline.jury, models=models, admission=admission, quarantine=quarantine
+        )
+        reverifying = ConfiguredReverifier(reverifier, models)
+        ceilings = settings.sandbox.limits.limits
         yield Parts(
             executor=executor,
             store=store,
             maker=maker,
-            solver=ConfiguredSolver(solver, models),
+            solver=ConfiguredSolver(keeping, models),
             steward=Steward(store, settings.trust.approval),
             porter=Porter(store, maker, keyring),
-            costs=CostReports(store, models.prices, price_max_age_days=settings.ledger.price_max_age_days),
+            costs=CostReports(
+                store,
+                models.prices,
+                price_max_age_days=settings.ledger.price_max_age_days,
+                hit_rates=lambda: _hit_rates(store.feedback.hit_counts()),
+            ),
             source_allowed=settings.source_allowed,
             desk=desk,
+            reporting=Outcomes(store, monitor.reported),
+            reverifying=reverifying,
+            verification=StartUpVerification(
+                store, reverifying, info=pool.info, ceilings=ceilings, trusts=keyring.check
+            ),
         )
+
+
+def _hit_rates(counts: HitCounts) -> HitRates:
+    return HitRates(counts.solves, counts.hits, counts.executions, counts.exact_hits)
 
 
 def _open_registry(settings: Settings) -> Store:

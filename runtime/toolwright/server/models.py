@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
-from toolwright.domain.lifecycle import NO_ORIGIN, Origin
+from toolwright.domain.lifecycle import NO_ORIGIN, UNKNOWN_ACTOR, Origin
 from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import NotReady
+from toolwright.lifecycle.reverify import ON_DEMAND, Reverdict, Reverifier
+from toolwright.lifecycle.solves import Solving
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
 from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.learned import Learned
@@ -25,7 +27,6 @@ from toolwright.making.pipeline import Maker
 from toolwright.sandbox.base import Cancellation
 from toolwright.server.shared import Shared
 from toolwright.settings import EmbeddingSettings, EndpointSettings, ModelSettings, Settings
-from toolwright.solving.solver import Solver
 
 if TYPE_CHECKING:
     from toolwright.llm.embeddings import Embedder
@@ -202,7 +203,7 @@ class ConfiguredMaker:
 class ConfiguredSolver:
     """The solver; refuses at once where a model is missing."""
 
-    def __init__(self, solver: Solver, models: Models) -> None:
+    def __init__(self, solver: Solving, models: Models) -> None:
         """Ask `solver`."""
         self._solver, self._models = solver, models
 
@@ -216,6 +217,7 @@ class ConfiguredSolver:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
+        bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
@@ -227,6 +229,7 @@ class ConfiguredSolver:
             cancellation=cancellation,
             deadline_s=deadline_s,
             tenant=tenant,
+            bypass_cache=bypass_cache,
         )
 
 
@@ -246,3 +249,26 @@ def open_embedder(settings: EmbeddingSettings, *, offline: bool) -> Iterator[Emb
     endpoint = Endpoint(settings.base_url, settings.api_key.get_secret_value(), settings.timeout_s, max_retries=0)
     with closing(OpenAIEmbedder(endpoint, settings.model)) as embedder:
         yield embedder
+
+
+class ConfiguredReverifier:
+    """Verifies again; refuses at once where the light model is missing."""
+
+    def __init__(self, reverifier: Reverifier, models: Models) -> None:
+        """Ask `reverifier`."""
+        self._reverifier, self._models = reverifier, models
+
+    def verify(
+        self,
+        reference: str,
+        *,
+        actor: str = UNKNOWN_ACTOR,
+        reason: str = ON_DEMAND,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> Reverdict:
+        """Verify a version again; see `lifecycle.reverify.Reverifier.verify`."""
+        _require(self._models.user)
+        return self._reverifier.verify(
+            reference, actor=actor, reason=reason, cancellation=cancellation, deadline_s=deadline_s
+        )

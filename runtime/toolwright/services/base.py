@@ -7,11 +7,12 @@ from typing import Final, Protocol
 
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
-from toolwright.domain.lifecycle import NO_ORIGIN, Origin
+from toolwright.domain.lifecycle import NO_ORIGIN, UNKNOWN_ACTOR, Origin
 from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
+from toolwright.lifecycle.reverify import ON_DEMAND, Reverdict
 from toolwright.sandbox.base import Cancellation
 
 TENANT: Final = DEFAULT_TENANT
@@ -78,6 +79,7 @@ class Solving(Protocol):
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str,
+        bypass_cache: bool = False,
     ) -> Iterator[SolveEvent]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -89,9 +91,32 @@ class Solving(Protocol):
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
             tenant: whose question it is.
+            bypass_cache: run the tool even where its result is known.
 
         Raises:
             NotReady: no models are configured.
             NotFound: `tool` names nothing.
             ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
         """
+
+
+class Reporting(Protocol):
+    """Takes reports on answers."""
+
+    def report(self, execution_id: str, *, correct: bool, answer: str = "", actor: str = "") -> bool:
+        """Keep whether an answer was right, and return whether that was new; see `lifecycle.outcomes.Outcomes`."""
+
+
+class Reverifying(Protocol):
+    """Verifies kept versions again."""
+
+    def verify(
+        self,
+        reference: str,
+        *,
+        actor: str = UNKNOWN_ACTOR,
+        reason: str = ON_DEMAND,
+        cancellation: Cancellation | None = None,
+        deadline_s: float | None = None,
+    ) -> Reverdict:
+        """Verify a version again; see `lifecycle.reverify.Reverifier`."""

@@ -20,10 +20,11 @@ from grpc_reflection.v1alpha import reflection
 from toolwright.errors import InvalidInput
 from toolwright.execution.base import Executor
 from toolwright.lifecycle.porter import Porter
+from toolwright.lifecycle.reverify import StartUpVerification
 from toolwright.lifecycle.steward import Steward
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
-from toolwright.services.base import Accounting, Solving, ToolMaking
+from toolwright.services.base import Accounting, Reporting, Reverifying, Solving, ToolMaking
 from toolwright.services.batch import BatchBounds
 from toolwright.services.batch_stream import SHUTTING_DOWN
 from toolwright.services.execution import ExecutionService
@@ -85,6 +86,12 @@ class Parts:
     """Whether bare source may be run."""
     desk: MissDesk | None = None
     """Takes questions that no tool fits; None: one with the settings' defaults."""
+    reporting: Reporting | None = None
+    """Takes reports on answers; None where none are taken."""
+    reverifying: Reverifying | None = None
+    """Verifies kept versions again; None where that is not done."""
+    verification: StartUpVerification | None = None
+    """What has to be verified again before it is run; whoever serves starts it."""
 
 
 class Endpoint:
@@ -216,7 +223,15 @@ class Endpoint:
 
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
         desk = parts.desk or MissDesk(parts.store.misses, DispatchSettings())
-        tools = ToolService(parts.store, parts.maker, self._makings, steward=parts.steward, porter=parts.porter)
+        tools = ToolService(
+            parts.store,
+            parts.maker,
+            self._makings,
+            steward=parts.steward,
+            porter=parts.porter,
+            reporting=parts.reporting,
+            reverifying=parts.reverifying,
+        )
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver, desk), self._server)

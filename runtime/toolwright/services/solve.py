@@ -43,6 +43,7 @@ class SolveService(solve_pb2_grpc.SolveServiceServicer):
                 cancellation=scope.cancellation,
                 deadline_s=scope.deadline_s,
                 tenant=TENANT,
+                bypass_cache=request.bypass_cache,
             )
             for event in steps:
                 yield solve_to_wire(event)

@@ -47,7 +47,9 @@ def sample_execution(**changes: Any) -> Execution:
         outcome=Outcome(**outcome | changes),
         limits=Limits(2.5, 1_000_000, 7, 4096, 2048, 8192),
         timing=Timing(0.25, 0.5, 2.0, 0.125),
-        provenance=Provenance("sha256:" + "1" * 64, "sha256:" + "2" * 64, "runc", "c" * 64, "v-1", Isolation.CALL),
+        provenance=Provenance(
+            "sha256:" + "1" * 64, "sha256:" + "2" * 64, "runc", "c" * 64, "v-1", Isolation.CALL, "d" * 32
+        ),
     )
 
 
@@ -118,6 +120,7 @@ class ScriptedSolver:
     narrowed: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
     """Of each question, what the dispatcher was to be offered, and whether it alone was asked."""
     tenants: list[str] = field(default_factory=list)
+    bypassed: list[bool] = field(default_factory=list)
 
     def solve(  # noqa: PLR0913 - the fields of the request
         self,
@@ -129,11 +132,13 @@ class ScriptedSolver:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str,
+        bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         """Give out the events."""
         self.narrowed.append((tuple(among), dispatch_only))
         self.asked.append((question, tool))
         self.tenants.append(tenant)
+        self.bypassed.append(bypass_cache)
         yield from self.events(question, CallScope(deadline_s, cancellation or Cancellation()))
 
 

@@ -8,17 +8,18 @@ from typing import Final
 
 import grpc
 
-from toolwright.domain.lifecycle import Origin
+from toolwright.domain.lifecycle import MAX_ACTOR_CHARS, UNKNOWN_ACTOR, Origin
 from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput
 from toolwright.lifecycle.porter import Porter
 from toolwright.lifecycle.steward import Steward, named_actor
 from toolwright.registry.base import Store
-from toolwright.services.base import TENANT, ToolMaking
+from toolwright.services.base import TENANT, Reporting, Reverifying, ToolMaking
 from toolwright.services.calls import not_served, scope_of
 from toolwright.services.convert.events import making_to_wire
 from toolwright.services.convert.execution import reference_from_wire, source_from_wire, source_to_wire
+from toolwright.services.convert.text import wire_text
 from toolwright.services.convert.tools import task_from_wire, tool_to_wire, verification_to_wire
 from toolwright.services.makings import Makings
 from toolwright.services.paging import page_size, tools_after, tools_token
@@ -34,8 +35,22 @@ MAX_DEPENDANTS: Final = 1_000
 class ToolService(ToolLives):
     """Converts, calls maker or store, converts back."""
 
-    def __init__(self, store: Store, maker: ToolMaking, makings: Makings, *, steward: Steward, porter: Porter) -> None:
-        """Serve `store` and `maker`; `makings` holds what is being made, `steward` and `porter` what is there."""
+    def __init__(  # noqa: PLR0913 - what the calls stand on, each by name
+        self,
+        store: Store,
+        maker: ToolMaking,
+        makings: Makings,
+        *,
+        steward: Steward,
+        porter: Porter,
+        reporting: Reporting | None = None,
+        reverifying: Reverifying | None = None,
+    ) -> None:
+        """Serve `store` and `maker`; `makings` holds what is being made, `steward` and `porter` what is there.
+
+        Without `reporting` or `reverifying`, the calls that need them are not served.
+        """
+        self._reporting, self._reverifying = reporting, reverifying
         self._store = store
         self._maker = maker
         self._makings = makings
@@ -121,5 +136,38 @@ class ToolService(ToolLives):
     def ReportOutcome(
         self, request: tools_pb2.ReportOutcomeRequest, context: grpc.ServicerContext
     ) -> tools_pb2.ReportOutcomeResponse:
-        """Not served yet."""
-        not_served("ReportOutcome")
+        """Keep whether an answer was right."""
+        if self._reporting is None:
+            not_served("ReportOutcome")
+        if not request.execution_id:
+            raise InvalidInput("execution_id", "is empty", "the id that came with the answer")
+        new = self._reporting.report(
+            request.execution_id, correct=request.correct, answer=request.answer, actor=request.actor
+        )
+        return tools_pb2.ReportOutcomeResponse(recorded=new)
+
+    def VerifyTool(
+        self, request: tools_pb2.VerifyToolRequest, context: grpc.ServicerContext
+    ) -> tools_pb2.VerifyToolResponse:
+        """Verify a kept version again."""
+        if self._reverifying is None:
+            not_served("VerifyTool")
+        reference, actor = reference_from_wire(request.tool), actor_from_wire(request.actor)
+        with scope_of(context) as scope:
+            verdict = self._reverifying.verify(
+                reference, actor=actor, cancellation=scope.cancellation, deadline_s=scope.deadline_s
+            )
+        return tools_pb2.VerifyToolResponse(
+            passed=verdict.passed, tool=tool_to_wire(verdict.tool.info), reason=wire_text(verdict.reason)
+        )
+
+
+def actor_from_wire(actor: str) -> str:
+    """Return who acts, as they say.
+
+    Raises:
+        InvalidInput: it is too long.
+    """
+    if len(actor) > MAX_ACTOR_CHARS:
+        raise InvalidInput("actor", f"has {len(actor)} characters", f"at most {MAX_ACTOR_CHARS}")
+    return actor or UNKNOWN_ACTOR

@@ -5,7 +5,9 @@ TOML file (`TOOLWRIGHT_CONFIG`, else `./toolwright.toml`, else `~/.config/toolwr
 `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the models ▸ defaults.
 """
 
+from toolwright.settings.cache import CacheSettings
 from toolwright.settings.dispatch import AnswerMisses, DispatchSettings, EmbeddingSettings
+from toolwright.settings.feedback import FeedbackSettings
 from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.loading import load_settings
 from toolwright.settings.models import EndpointSettings, FallbackSettings, ModelSettings, RoleSettings
@@ -26,10 +28,12 @@ from toolwright.settings.trust import TrustSettings
 __all__ = [
     "AnswerMisses",
     "BatchSettings",
+    "CacheSettings",
     "DispatchSettings",
     "EmbeddingSettings",
     "EndpointSettings",
     "FallbackSettings",
+    "FeedbackSettings",
     "GrpcSettings",
     "IsolationSettings",
     "LedgerSettings",

@@ -10,7 +10,9 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from toolwright.settings.cache import CacheSettings
 from toolwright.settings.dispatch import DispatchSettings
+from toolwright.settings.feedback import FeedbackSettings
 from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.models import ModelSettings
 from toolwright.settings.sections import (
@@ -76,6 +78,8 @@ class Settings(BaseSettings):
     batch: BatchSettings = BatchSettings()
     ledger: LedgerSettings = LedgerSettings()
     grpc: GrpcSettings = GrpcSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    cache: CacheSettings = CacheSettings()
     trust: TrustSettings = TrustSettings()
 
     @field_validator("listen")

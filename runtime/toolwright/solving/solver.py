@@ -16,6 +16,7 @@ from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput, NotReady
 from toolwright.execution.base import Executor
 from toolwright.execution.lot import draw
+from toolwright.execution.watch import NoWatch, Watch
 from toolwright.llm.embeddings import Embedder
 from toolwright.llm.ledger import Meter, new_request_id
 from toolwright.registry.base import Store
@@ -41,6 +42,7 @@ class _Request:
     patience: Patience
     among: Sequence[str] = ()
     dispatch_only: bool = False
+    bypass_cache: bool = False
 
 
 class Solver:
@@ -57,14 +59,15 @@ class Solver:
         embedder: Embedder | None = None,
         desk: MissDesk | None = None,
         max_calls: int = 1,
+        watch: Watch | None = None,
     ) -> None:
         """Use `models` to dispatch and to call, `executor` to run, `store` to look tools up, `maker` to make some.
 
         `settings` say what becomes of a question that no tool fits; `desk` takes it. The light model may call the tool
-        `max_calls` times for one question; see `Caller`.
+        `max_calls` times for one question; see `Caller`. `watch` is told of arguments that a tool's schema refuses.
         """
-        self._models, self._executor, self._store = models, executor, store
-        self._max_calls = max_calls
+        self._models, self._store = models, store
+        self._caller = Caller(executor, max_calls, watch or NoWatch())
         self._settings = settings or DispatchSettings()
         self._choices = Choices(store, limit=self._settings.candidates, embedder=embedder)
         self._pending = PendingTasks(store, maker)
@@ -80,6 +83,7 @@ class Solver:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
+        bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -93,6 +97,7 @@ class Solver:
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
             tenant: whose question it is; what it costs is kept as theirs.
+            bypass_cache: run the tool even where its result is known.
 
         Raises:
             InvalidInput: the question, the reference, or names that are too many or beside a reference.
@@ -107,7 +112,8 @@ class Solver:
             raise InvalidInput("among", f"has {len(among)} names", f"at most {MAX_AMONG}")
         named = self._named(tool) if tool else None
         meter = Meter(forward=self._store.ledger.add, tenant=tenant, request_id=new_request_id())
-        request = _Request(question, meter, Patience.of(deadline_s, cancellation), among, dispatch_only)
+        patience = Patience.of(deadline_s, cancellation)
+        request = _Request(question, meter, patience, among, dispatch_only, bypass_cache)
         return self._solve(request, named)
 
     def _named(self, reference: str) -> RegisteredTool:
@@ -125,8 +131,13 @@ class Solver:
         if tool is None:
             return
         user = self._models.metered(Role.USER, USING, request.meter, tool=tool.reference)
-        ending = yield from Caller(self._executor, self._max_calls).ask(
-            user, ToolCard.of_registered(tool), request.question, purpose=PURPOSE, patience=request.patience
+        ending = yield from self._caller.ask(
+            user,
+            ToolCard.of_registered(tool),
+            request.question,
+            purpose=PURPOSE,
+            patience=request.patience,
+            bypass_cache=request.bypass_cache,
         )
         tokens = request.meter.tokens()
         if ending.answered and ending.execution is not None:

@@ -26,29 +26,29 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from toolwright.v1 import types_pb2 as toolwright_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtoolwright/v1/execution.proto\x12\rtoolwright.v1\x1a\x19google/protobuf/any.proto\x1a\x19toolwright/v1/types.proto\"\xff\x01\n\x12\x45xecuteToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12%\n\x06limits\x18\x03 \x01(\x0b\x32\x15.toolwright.v1.Limits\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12)\n\x06source\x18\x05 \x01(\x0b\x32\x19.toolwright.v1.ToolSource\x12+\n\toperation\x18\x06 \x01(\x0e\x32\x18.toolwright.v1.Operation\x12+\n\tisolation\x18\x07 \x01(\x0e\x32\x18.toolwright.v1.Isolation\"\xc3\x03\n\x13\x45xecuteToolResponse\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12%\n\x06status\x18\x02 \x01(\x0e\x32\x15.toolwright.v1.Status\x12\x15\n\x0bresult_json\x18\x03 \x01(\tH\x00\x12+\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1a.toolwright.v1.ToolFailureH\x00\x12\x0e\n\x06stdout\x18\x05 \x01(\x0c\x12\x0e\n\x06stderr\x18\x06 \x01(\x0c\x12\x14\n\x0cstdout_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cstderr_bytes\x18\x08 \x01(\x03\x12\x18\n\x10stdout_truncated\x18\t \x01(\x08\x12\x18\n\x10stderr_truncated\x18\n \x01(\x08\x12#\n\x05usage\x18\x0b \x01(\x0b\x32\x14.toolwright.v1.Usage\x12%\n\x06limits\x18\x0c \x01(\x0b\x32\x15.toolwright.v1.Limits\x12%\n\x06timing\x18\r \x01(\x0b\x32\x15.toolwright.v1.Timing\x12-\n\nprovenance\x18\x0e \x01(\x0b\x32\x19.toolwright.v1.ProvenanceB\t\n\x07outcome\"N\n\x18\x45xecuteToolStreamRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.toolwright.v1.ExecuteToolRequest\"\xb9\x01\n\x19\x45xecuteToolStreamResponse\x12\x11\n\x07started\x18\x01 \x01(\tH\x00\x12\x10\n\x06stdout\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06stderr\x18\x03 \x01(\x0cH\x00\x12%\n\x05usage\x18\x04 \x01(\x0b\x32\x14.toolwright.v1.UsageH\x00\x12\x35\n\x07outcome\x18\x05 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x42\x07\n\x05\x65vent\"]\n\x13\x45xecuteBatchRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x07request\x18\x02 \x01(\x0b\x32!.toolwright.v1.ExecuteToolRequest\"\x98\x01\n\x14\x45xecuteBatchResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x36\n\x08response\x18\x02 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x12*\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x19.toolwright.v1.BatchErrorH\x00\x42\x08\n\x06\x61nswer\"b\n\nBatchError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12%\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32\x14.google.protobuf.Any*R\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATION_CALL\x10\x01\x12\x16\n\x12OPERATION_DESCRIBE\x10\x02\x32\xaf\x02\n\x10\x45xecutionService\x12T\n\x0b\x45xecuteTool\x12!.toolwright.v1.ExecuteToolRequest\x1a\".toolwright.v1.ExecuteToolResponse\x12h\n\x11\x45xecuteToolStream\x12\'.toolwright.v1.ExecuteToolStreamRequest\x1a(.toolwright.v1.ExecuteToolStreamResponse0\x01\x12[\n\x0c\x45xecuteBatch\x12\".toolwright.v1.ExecuteBatchRequest\x1a#.toolwright.v1.ExecuteBatchResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtoolwright/v1/execution.proto\x12\rtoolwright.v1\x1a\x19google/protobuf/any.proto\x1a\x19toolwright/v1/types.proto\"\x95\x02\n\x12\x45xecuteToolRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12%\n\x06limits\x18\x03 \x01(\x0b\x32\x15.toolwright.v1.Limits\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12)\n\x06source\x18\x05 \x01(\x0b\x32\x19.toolwright.v1.ToolSource\x12+\n\toperation\x18\x06 \x01(\x0e\x32\x18.toolwright.v1.Operation\x12+\n\tisolation\x18\x07 \x01(\x0e\x32\x18.toolwright.v1.Isolation\x12\x14\n\x0c\x62ypass_cache\x18\x08 \x01(\x08\"\xd7\x03\n\x13\x45xecuteToolResponse\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12%\n\x06status\x18\x02 \x01(\x0e\x32\x15.toolwright.v1.Status\x12\x15\n\x0bresult_json\x18\x03 \x01(\tH\x00\x12+\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1a.toolwright.v1.ToolFailureH\x00\x12\x0e\n\x06stdout\x18\x05 \x01(\x0c\x12\x0e\n\x06stderr\x18\x06 \x01(\x0c\x12\x14\n\x0cstdout_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cstderr_bytes\x18\x08 \x01(\x03\x12\x18\n\x10stdout_truncated\x18\t \x01(\x08\x12\x18\n\x10stderr_truncated\x18\n \x01(\x08\x12#\n\x05usage\x18\x0b \x01(\x0b\x32\x14.toolwright.v1.Usage\x12%\n\x06limits\x18\x0c \x01(\x0b\x32\x15.toolwright.v1.Limits\x12%\n\x06timing\x18\r \x01(\x0b\x32\x15.toolwright.v1.Timing\x12-\n\nprovenance\x18\x0e \x01(\x0b\x32\x19.toolwright.v1.Provenance\x12\x12\n\nfrom_cache\x18\x0f \x01(\x08\x42\t\n\x07outcome\"N\n\x18\x45xecuteToolStreamRequest\x12\x32\n\x07request\x18\x01 \x01(\x0b\x32!.toolwright.v1.ExecuteToolRequest\"\xb9\x01\n\x19\x45xecuteToolStreamResponse\x12\x11\n\x07started\x18\x01 \x01(\tH\x00\x12\x10\n\x06stdout\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06stderr\x18\x03 \x01(\x0cH\x00\x12%\n\x05usage\x18\x04 \x01(\x0b\x32\x14.toolwright.v1.UsageH\x00\x12\x35\n\x07outcome\x18\x05 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x42\x07\n\x05\x65vent\"]\n\x13\x45xecuteBatchRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x07request\x18\x02 \x01(\x0b\x32!.toolwright.v1.ExecuteToolRequest\"\x98\x01\n\x14\x45xecuteBatchResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x36\n\x08response\x18\x02 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x12*\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x19.toolwright.v1.BatchErrorH\x00\x42\x08\n\x06\x61nswer\"b\n\nBatchError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12%\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32\x14.google.protobuf.Any*R\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATION_CALL\x10\x01\x12\x16\n\x12OPERATION_DESCRIBE\x10\x02\x32\xaf\x02\n\x10\x45xecutionService\x12T\n\x0b\x45xecuteTool\x12!.toolwright.v1.ExecuteToolRequest\x1a\".toolwright.v1.ExecuteToolResponse\x12h\n\x11\x45xecuteToolStream\x12\'.toolwright.v1.ExecuteToolStreamRequest\x1a(.toolwright.v1.ExecuteToolStreamResponse0\x01\x12[\n\x0c\x45xecuteBatch\x12\".toolwright.v1.ExecuteBatchRequest\x1a#.toolwright.v1.ExecuteBatchResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toolwright.v1.execution_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPERATION']._serialized_start=1432
-  _globals['_OPERATION']._serialized_end=1514
+  _globals['_OPERATION']._serialized_start=1474
+  _globals['_OPERATION']._serialized_end=1556
   _globals['_EXECUTETOOLREQUEST']._serialized_start=103
-  _globals['_EXECUTETOOLREQUEST']._serialized_end=358
-  _globals['_EXECUTETOOLRESPONSE']._serialized_start=361
-  _globals['_EXECUTETOOLRESPONSE']._serialized_end=812
-  _globals['_EXECUTETOOLSTREAMREQUEST']._serialized_start=814
-  _globals['_EXECUTETOOLSTREAMREQUEST']._serialized_end=892
-  _globals['_EXECUTETOOLSTREAMRESPONSE']._serialized_start=895
-  _globals['_EXECUTETOOLSTREAMRESPONSE']._serialized_end=1080
-  _globals['_EXECUTEBATCHREQUEST']._serialized_start=1082
-  _globals['_EXECUTEBATCHREQUEST']._serialized_end=1175
-  _globals['_EXECUTEBATCHRESPONSE']._serialized_start=1178
-  _globals['_EXECUTEBATCHRESPONSE']._serialized_end=1330
-  _globals['_BATCHERROR']._serialized_start=1332
-  _globals['_BATCHERROR']._serialized_end=1430
-  _globals['_EXECUTIONSERVICE']._serialized_start=1517
-  _globals['_EXECUTIONSERVICE']._serialized_end=1820
+  _globals['_EXECUTETOOLREQUEST']._serialized_end=380
+  _globals['_EXECUTETOOLRESPONSE']._serialized_start=383
+  _globals['_EXECUTETOOLRESPONSE']._serialized_end=854
+  _globals['_EXECUTETOOLSTREAMREQUEST']._serialized_start=856
+  _globals['_EXECUTETOOLSTREAMREQUEST']._serialized_end=934
+  _globals['_EXECUTETOOLSTREAMRESPONSE']._serialized_start=937
+  _globals['_EXECUTETOOLSTREAMRESPONSE']._serialized_end=1122
+  _globals['_EXECUTEBATCHREQUEST']._serialized_start=1124
+  _globals['_EXECUTEBATCHREQUEST']._serialized_end=1217
+  _globals['_EXECUTEBATCHRESPONSE']._serialized_start=1220
+  _globals['_EXECUTEBATCHRESPONSE']._serialized_end=1372
+  _globals['_BATCHERROR']._serialized_start=1374
+  _globals['_BATCHERROR']._serialized_end=1472
+  _globals['_EXECUTIONSERVICE']._serialized_start=1559
+  _globals['_EXECUTIONSERVICE']._serialized_end=1862
 # @@protoc_insertion_point(module_scope)

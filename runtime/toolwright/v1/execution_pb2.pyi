@@ -62,6 +62,7 @@ class ExecuteToolRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
     ISOLATION_FIELD_NUMBER: _builtins.int
+    BYPASS_CACHE_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
     """A registered tool: `name` (its newest active version), `name@version`, `name@alias` (not served
     yet) or `sha256:…`. Exactly one of `tool` and `source` is set.
@@ -84,6 +85,8 @@ class ExecuteToolRequest(_message.Message):
     """Asks for this level of isolation or a stricter one. The server's policy decides; a level weaker than
     the policy's is PERMISSION_DENIED. Default: the policy's.
     """
+    bypass_cache: _builtins.bool
+    """Run the tool even where its result is known: neither read the exact-result cache nor fill it."""
     @_builtins.property
     def limits(self) -> _types_pb2.Limits:
         """Lowers ceilings for this call."""
@@ -104,10 +107,11 @@ class ExecuteToolRequest(_message.Message):
         source: _types_pb2.ToolSource | None = ...,
         operation: Global___Operation.ValueType = ...,
         isolation: _types_pb2.Isolation.ValueType = ...,
+        bypass_cache: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "idempotency_key", b"idempotency_key", "isolation", b"isolation", "limits", b"limits", "operation", b"operation", "source", b"source", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "bypass_cache", b"bypass_cache", "idempotency_key", b"idempotency_key", "isolation", b"isolation", "limits", b"limits", "operation", b"operation", "source", b"source", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -135,6 +139,7 @@ class ExecuteToolResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
+    FROM_CACHE_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """128 random bits in hex; names the record in the execution log."""
     status: _types_pb2.Status.ValueType
@@ -155,6 +160,11 @@ class ExecuteToolResponse(_message.Message):
     """Whether bytes of standard output were dropped."""
     stderr_truncated: _builtins.bool
     """Whether bytes of standard error were dropped."""
+    from_cache: _builtins.bool
+    """Whether the result came from the exact-result cache, and nothing ran for this call. Only tools whose
+    verification proved them deterministic are cached, and only results of runs that wrote no output;
+    `usage` is then zero, and `provenance.computed_by` names the execution that ran.
+    """
     @_builtins.property
     def error(self) -> _types_pb2.ToolFailure:
         """Why there is no result."""
@@ -192,10 +202,11 @@ class ExecuteToolResponse(_message.Message):
         limits: _types_pb2.Limits | None = ...,
         timing: _types_pb2.Timing | None = ...,
         provenance: _types_pb2.Provenance | None = ...,
+        from_cache: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "limits", b"limits", "outcome", b"outcome", "provenance", b"provenance", "result_json", b"result_json", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "execution_id", b"execution_id", "limits", b"limits", "outcome", b"outcome", "provenance", b"provenance", "result_json", b"result_json", "status", b"status", "stderr", b"stderr", "stderr_bytes", b"stderr_bytes", "stderr_truncated", b"stderr_truncated", "stdout", b"stdout", "stdout_bytes", b"stdout_bytes", "stdout_truncated", b"stdout_truncated", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "execution_id", b"execution_id", "from_cache", b"from_cache", "limits", b"limits", "outcome", b"outcome", "provenance", b"provenance", "result_json", b"result_json", "status", b"status", "stderr", b"stderr", "stderr_bytes", b"stderr_bytes", "stderr_truncated", b"stderr_truncated", "stdout", b"stdout", "stdout_bytes", b"stdout_bytes", "stdout_truncated", b"stdout_truncated", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result_json", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

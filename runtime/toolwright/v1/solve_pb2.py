@@ -28,7 +28,7 @@ from toolwright.v1 import tools_pb2 as toolwright_dot_v1_dot_tools__pb2
 from toolwright.v1 import types_pb2 as toolwright_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/solve.proto\x12\rtoolwright.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoolwright/v1/execution.proto\x1a\x19toolwright/v1/tools.proto\x1a\x19toolwright/v1/types.proto\"T\n\x0cSolveRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\r\n\x05\x61mong\x18\x03 \x03(\t\x12\x15\n\rdispatch_only\x18\x04 \x01(\x08\"\x84\x03\n\rSolveResponse\x12/\n\ndispatched\x18\x01 \x01(\x0b\x32\x19.toolwright.v1.DispatchedH\x00\x12\x31\n\x06making\x18\x02 \x01(\x0b\x32\x1f.toolwright.v1.MakeToolResponseH\x00\x12\'\n\x06\x63\x61lled\x18\x03 \x01(\x0b\x32\x15.toolwright.v1.CalledH\x00\x12\x31\n\x03ran\x18\x04 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x12+\n\x08\x61nswered\x18\x05 \x01(\x0b\x32\x17.toolwright.v1.AnsweredH\x00\x12+\n\x08\x64\x65\x63lined\x18\x06 \x01(\x0b\x32\x17.toolwright.v1.DeclinedH\x00\x12\'\n\x06\x66\x61iled\x18\x07 \x01(\x0b\x32\x15.toolwright.v1.FailedH\x00\x12\'\n\x06missed\x18\x08 \x01(\x0b\x32\x15.toolwright.v1.MissedH\x00\x42\x07\n\x05\x65vent\"[\n\nDispatched\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nconfidence\x18\x04 \x01(\x05\x12\r\n\x05named\x18\x05 \x01(\t\"D\n\x06Missed\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x0e\n\x06needed\x18\x03 \x01(\x05\x12\x0c\n\x04miss\x18\x04 \x01(\t\"O\n\x06\x43\x61lled\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12\x0e\n\x06repair\x18\x03 \x01(\x08\x12\x0f\n\x07refusal\x18\x04 \x01(\t\"\x8b\x01\n\x08\x41nswered\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x13\n\x0bresult_json\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x04 \x01(\t\x12*\n\ttoken_use\x18\x05 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\x12\n\n\x02\x62y\x18\x06 \x01(\t\"F\n\x08\x44\x65\x63lined\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12*\n\ttoken_use\x18\x02 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"y\n\x06\x46\x61iled\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.toolwright.v1.Status\x12*\n\ttoken_use\x18\x04 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"\xf7\x01\n\x04Miss\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12.\n\nfirst_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61nswer\x18\x07 \x01(\t\x12\x13\n\x0b\x61nswered_by\x18\x08 \x01(\t\x12/\n\x0b\x61nswer_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb3\x02\n\tMissGroup\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06misses\x18\x06 \x01(\x03\x12\r\n\x05\x61sked\x18\x07 \x01(\x03\x12\x10\n\x08\x61nswered\x18\x08 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\t \x01(\x05\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12\x33\n\x0fnot_before_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tool\x18\x0c \x01(\t\x12\x10\n\x08\x63ost_usd\x18\r \x01(\x01\x12\x0e\n\x06needed\x18\x0e \x01(\x05\"I\n\x11ListMissesRequest\x12\r\n\x05group\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"|\n\x12ListMissesResponse\x12(\n\x06groups\x18\x01 \x03(\x0b\x32\x18.toolwright.v1.MissGroup\x12#\n\x06misses\x18\x02 \x03(\x0b\x32\x13.toolwright.v1.Miss\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"@\n\x11\x41nswerMissRequest\x12\x0c\n\x04miss\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"`\n\x12\x41nswerMissResponse\x12!\n\x04miss\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Miss\x12\'\n\x05group\x18\x02 \x01(\x0b\x32\x18.toolwright.v1.MissGroup2\xfa\x01\n\x0cSolveService\x12\x44\n\x05Solve\x12\x1b.toolwright.v1.SolveRequest\x1a\x1c.toolwright.v1.SolveResponse0\x01\x12Q\n\nListMisses\x12 .toolwright.v1.ListMissesRequest\x1a!.toolwright.v1.ListMissesResponse\x12Q\n\nAnswerMiss\x12 .toolwright.v1.AnswerMissRequest\x1a!.toolwright.v1.AnswerMissResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19toolwright/v1/solve.proto\x12\rtoolwright.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoolwright/v1/execution.proto\x1a\x19toolwright/v1/tools.proto\x1a\x19toolwright/v1/types.proto\"j\n\x0cSolveRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\r\n\x05\x61mong\x18\x03 \x03(\t\x12\x15\n\rdispatch_only\x18\x04 \x01(\x08\x12\x14\n\x0c\x62ypass_cache\x18\x05 \x01(\x08\"\x84\x03\n\rSolveResponse\x12/\n\ndispatched\x18\x01 \x01(\x0b\x32\x19.toolwright.v1.DispatchedH\x00\x12\x31\n\x06making\x18\x02 \x01(\x0b\x32\x1f.toolwright.v1.MakeToolResponseH\x00\x12\'\n\x06\x63\x61lled\x18\x03 \x01(\x0b\x32\x15.toolwright.v1.CalledH\x00\x12\x31\n\x03ran\x18\x04 \x01(\x0b\x32\".toolwright.v1.ExecuteToolResponseH\x00\x12+\n\x08\x61nswered\x18\x05 \x01(\x0b\x32\x17.toolwright.v1.AnsweredH\x00\x12+\n\x08\x64\x65\x63lined\x18\x06 \x01(\x0b\x32\x17.toolwright.v1.DeclinedH\x00\x12\'\n\x06\x66\x61iled\x18\x07 \x01(\x0b\x32\x15.toolwright.v1.FailedH\x00\x12\'\n\x06missed\x18\x08 \x01(\x0b\x32\x15.toolwright.v1.MissedH\x00\x42\x07\n\x05\x65vent\"[\n\nDispatched\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nconfidence\x18\x04 \x01(\x05\x12\r\n\x05named\x18\x05 \x01(\t\"D\n\x06Missed\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x0e\n\x06needed\x18\x03 \x01(\x05\x12\x0c\n\x04miss\x18\x04 \x01(\t\"O\n\x06\x43\x61lled\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x02 \x01(\t\x12\x0e\n\x06repair\x18\x03 \x01(\x08\x12\x0f\n\x07refusal\x18\x04 \x01(\t\"\x8b\x01\n\x08\x41nswered\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x13\n\x0bresult_json\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x04 \x01(\t\x12*\n\ttoken_use\x18\x05 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\x12\n\n\x02\x62y\x18\x06 \x01(\t\"F\n\x08\x44\x65\x63lined\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12*\n\ttoken_use\x18\x02 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"y\n\x06\x46\x61iled\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.toolwright.v1.Status\x12*\n\ttoken_use\x18\x04 \x03(\x0b\x32\x17.toolwright.v1.TokenUse\"\xf7\x01\n\x04Miss\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12.\n\nfirst_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61nswer\x18\x07 \x01(\t\x12\x13\n\x0b\x61nswered_by\x18\x08 \x01(\t\x12/\n\x0b\x61nswer_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb3\x02\n\tMissGroup\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06misses\x18\x06 \x01(\x03\x12\r\n\x05\x61sked\x18\x07 \x01(\x03\x12\x10\n\x08\x61nswered\x18\x08 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\t \x01(\x05\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12\x33\n\x0fnot_before_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tool\x18\x0c \x01(\t\x12\x10\n\x08\x63ost_usd\x18\r \x01(\x01\x12\x0e\n\x06needed\x18\x0e \x01(\x05\"I\n\x11ListMissesRequest\x12\r\n\x05group\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"|\n\x12ListMissesResponse\x12(\n\x06groups\x18\x01 \x03(\x0b\x32\x18.toolwright.v1.MissGroup\x12#\n\x06misses\x18\x02 \x03(\x0b\x32\x13.toolwright.v1.Miss\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"@\n\x11\x41nswerMissRequest\x12\x0c\n\x04miss\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"`\n\x12\x41nswerMissResponse\x12!\n\x04miss\x18\x01 \x01(\x0b\x32\x13.toolwright.v1.Miss\x12\'\n\x05group\x18\x02 \x01(\x0b\x32\x18.toolwright.v1.MissGroup2\xfa\x01\n\x0cSolveService\x12\x44\n\x05Solve\x12\x1b.toolwright.v1.SolveRequest\x1a\x1c.toolwright.v1.SolveResponse0\x01\x12Q\n\nListMisses\x12 .toolwright.v1.ListMissesRequest\x1a!.toolwright.v1.ListMissesResponse\x12Q\n\nAnswerMiss\x12 .toolwright.v1.AnswerMissRequest\x1a!.toolwright.v1.AnswerMissResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,33 +36,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toolwright.v1.solve_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SOLVEREQUEST']._serialized_start=162
-  _globals['_SOLVEREQUEST']._serialized_end=246
-  _globals['_SOLVERESPONSE']._serialized_start=249
-  _globals['_SOLVERESPONSE']._serialized_end=637
-  _globals['_DISPATCHED']._serialized_start=639
-  _globals['_DISPATCHED']._serialized_end=730
-  _globals['_MISSED']._serialized_start=732
-  _globals['_MISSED']._serialized_end=800
-  _globals['_CALLED']._serialized_start=802
-  _globals['_CALLED']._serialized_end=881
-  _globals['_ANSWERED']._serialized_start=884
-  _globals['_ANSWERED']._serialized_end=1023
-  _globals['_DECLINED']._serialized_start=1025
-  _globals['_DECLINED']._serialized_end=1095
-  _globals['_FAILED']._serialized_start=1097
-  _globals['_FAILED']._serialized_end=1218
-  _globals['_MISS']._serialized_start=1221
-  _globals['_MISS']._serialized_end=1468
-  _globals['_MISSGROUP']._serialized_start=1471
-  _globals['_MISSGROUP']._serialized_end=1778
-  _globals['_LISTMISSESREQUEST']._serialized_start=1780
-  _globals['_LISTMISSESREQUEST']._serialized_end=1853
-  _globals['_LISTMISSESRESPONSE']._serialized_start=1855
-  _globals['_LISTMISSESRESPONSE']._serialized_end=1979
-  _globals['_ANSWERMISSREQUEST']._serialized_start=1981
-  _globals['_ANSWERMISSREQUEST']._serialized_end=2045
-  _globals['_ANSWERMISSRESPONSE']._serialized_start=2047
-  _globals['_ANSWERMISSRESPONSE']._serialized_end=2143
-  _globals['_SOLVESERVICE']._serialized_start=2146
-  _globals['_SOLVESERVICE']._serialized_end=2396
+  _globals['_SOLVEREQUEST']._serialized_end=268
+  _globals['_SOLVERESPONSE']._serialized_start=271
+  _globals['_SOLVERESPONSE']._serialized_end=659
+  _globals['_DISPATCHED']._serialized_start=661
+  _globals['_DISPATCHED']._serialized_end=752
+  _globals['_MISSED']._serialized_start=754
+  _globals['_MISSED']._serialized_end=822
+  _globals['_CALLED']._serialized_start=824
+  _globals['_CALLED']._serialized_end=903
+  _globals['_ANSWERED']._serialized_start=906
+  _globals['_ANSWERED']._serialized_end=1045
+  _globals['_DECLINED']._serialized_start=1047
+  _globals['_DECLINED']._serialized_end=1117
+  _globals['_FAILED']._serialized_start=1119
+  _globals['_FAILED']._serialized_end=1240
+  _globals['_MISS']._serialized_start=1243
+  _globals['_MISS']._serialized_end=1490
+  _globals['_MISSGROUP']._serialized_start=1493
+  _globals['_MISSGROUP']._serialized_end=1800
+  _globals['_LISTMISSESREQUEST']._serialized_start=1802
+  _globals['_LISTMISSESREQUEST']._serialized_end=1875
+  _globals['_LISTMISSESRESPONSE']._serialized_start=1877
+  _globals['_LISTMISSESRESPONSE']._serialized_end=2001
+  _globals['_ANSWERMISSREQUEST']._serialized_start=2003
+  _globals['_ANSWERMISSREQUEST']._serialized_end=2067
+  _globals['_ANSWERMISSRESPONSE']._serialized_start=2069
+  _globals['_ANSWERMISSRESPONSE']._serialized_end=2165
+  _globals['_SOLVESERVICE']._serialized_start=2168
+  _globals['_SOLVESERVICE']._serialized_end=2418
 # @@protoc_insertion_point(module_scope)

@@ -32,12 +32,15 @@ class SolveRequest(_message.Message):
     TOOL_FIELD_NUMBER: _builtins.int
     AMONG_FIELD_NUMBER: _builtins.int
     DISPATCH_ONLY_FIELD_NUMBER: _builtins.int
+    BYPASS_CACHE_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """1 to 65,536 bytes."""
     tool: _builtins.str
     """Skips the dispatcher: `name`, `name@version` or `sha256:…`."""
     dispatch_only: _builtins.bool
     """Ends with `dispatched`: nothing is called, answered or kept. For measuring the dispatcher."""
+    bypass_cache: _builtins.bool
+    """As in ExecuteToolRequest: run the tool even where its result is known."""
     @_builtins.property
     def among(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the only tools and tasks that the dispatcher is offered, at most 128. Default: those that fit best."""
@@ -49,10 +52,11 @@ class SolveRequest(_message.Message):
         tool: _builtins.str = ...,
         among: _abc.Iterable[_builtins.str] | None = ...,
         dispatch_only: _builtins.bool = ...,
+        bypass_cache: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "dispatch_only", b"dispatch_only", "question", b"question", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "bypass_cache", b"bypass_cache", "dispatch_only", b"dispatch_only", "question", b"question", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

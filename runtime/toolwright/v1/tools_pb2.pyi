@@ -1513,22 +1513,26 @@ class ReportOutcomeRequest(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     CORRECT_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """The execution behind the answer."""
     correct: _builtins.bool
     """Whether it was right."""
     answer: _builtins.str
-    """The right answer, if known."""
+    """The right answer, if known; at most 16,384 bytes. With it a failure becomes an example for making the tool anew."""
+    actor: _builtins.str
+    """Who reports, at most 200 characters; kept as said: callers are not authenticated. Default: `unknown`."""
     def __init__(
         self,
         *,
         execution_id: _builtins.str = ...,
         correct: _builtins.bool = ...,
         answer: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "correct", b"correct", "execution_id", b"execution_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "answer", b"answer", "correct", b"correct", "execution_id", b"execution_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1536,17 +1540,80 @@ Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
 
 @_typing.final
 class ReportOutcomeResponse(_message.Message):
-    """ReportOutcomeResponse is empty."""
+    """ReportOutcomeResponse says what became of a report."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    RECORDED_FIELD_NUMBER: _builtins.int
+    recorded: _builtins.bool
+    """False if the same was reported before."""
     def __init__(
         self,
+        *,
+        recorded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recorded", b"recorded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportOutcomeResponse: _TypeAlias = ReportOutcomeResponse  # noqa: Y015
+
+@_typing.final
+class VerifyToolRequest(_message.Message):
+    """VerifyToolRequest names a version to be verified again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    tool: _builtins.str
+    """`name` (its newest active version), `name@version` or `sha256:…`."""
+    actor: _builtins.str
+    """Who asks, at most 200 characters; kept as said. Default: `unknown`."""
+    def __init__(
+        self,
+        *,
+        tool: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyToolRequest: _TypeAlias = VerifyToolRequest  # noqa: Y015
+
+@_typing.final
+class VerifyToolResponse(_message.Message):
+    """VerifyToolResponse says whether the version passed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSED_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    passed: _builtins.bool
+    """Whether it did."""
+    reason: _builtins.str
+    """Why it did not pass; empty if it did. Holds nothing of held-out examples."""
+    @_builtins.property
+    def tool(self) -> Global___Tool:
+        """The version as it is now, or the one that took its place."""
+
+    def __init__(
+        self,
+        *,
+        passed: _builtins.bool = ...,
+        tool: Global___Tool | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["passed", b"passed", "reason", b"reason", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyToolResponse: _TypeAlias = VerifyToolResponse  # noqa: Y015

@@ -109,6 +109,11 @@ class ToolServiceStub:
                 request_serializer=toolwright_dot_v1_dot_tools__pb2.ReportOutcomeRequest.SerializeToString,
                 response_deserializer=toolwright_dot_v1_dot_tools__pb2.ReportOutcomeResponse.FromString,
                 _registered_method=True)
+        self.VerifyTool = channel.unary_unary(
+                '/toolwright.v1.ToolService/VerifyTool',
+                request_serializer=toolwright_dot_v1_dot_tools__pb2.VerifyToolRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_tools__pb2.VerifyToolResponse.FromString,
+                _registered_method=True)
 
 
 class ToolServiceServicer:
@@ -224,7 +229,20 @@ class ToolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportOutcome(self, request, context):
-        """ReportOutcome tells whether an answer was right. Not served yet: UNIMPLEMENTED.
+        """ReportOutcome tells whether an answer was right. The same report again changes nothing. ALREADY_EXISTS when the
+        opposite, or another right answer, was reported of the execution before: the first report stands.
+        FAILED_PRECONDITION for an execution of bare source, which no version is answerable for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyTool(self, request, context):
+        """VerifyTool puts a kept version through the checks again, on the task that it was verified on, in the image and
+        under the limits of today. One that passes rests on the new record from then on; where the image or the
+        limits are part of what defines a version, it becomes the next number of its name, with the same source, and the
+        old one is retired. An active version that fails is quarantined. Both are normal ends.
+        FAILED_PRECONDITION when no light model is configured, or for a version that is retired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -302,6 +320,11 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     servicer.ReportOutcome,
                     request_deserializer=toolwright_dot_v1_dot_tools__pb2.ReportOutcomeRequest.FromString,
                     response_serializer=toolwright_dot_v1_dot_tools__pb2.ReportOutcomeResponse.SerializeToString,
+            ),
+            'VerifyTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyTool,
+                    request_deserializer=toolwright_dot_v1_dot_tools__pb2.VerifyToolRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_tools__pb2.VerifyToolResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -687,6 +710,33 @@ class ToolService:
             '/toolwright.v1.ToolService/ReportOutcome',
             toolwright_dot_v1_dot_tools__pb2.ReportOutcomeRequest.SerializeToString,
             toolwright_dot_v1_dot_tools__pb2.ReportOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/VerifyTool',
+            toolwright_dot_v1_dot_tools__pb2.VerifyToolRequest.SerializeToString,
+            toolwright_dot_v1_dot_tools__pb2.VerifyToolResponse.FromString,
             options,
             channel_credentials,
             insecure,

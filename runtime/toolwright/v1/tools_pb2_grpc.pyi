@@ -85,7 +85,17 @@ class ToolServiceStub:
     the key that signed it is not trusted here; FAILED_PRECONDITION with the failed check when it does not pass here.
     """
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ReportOutcomeRequest, _tools_pb2.ReportOutcomeResponse]
-    """ReportOutcome tells whether an answer was right. Not served yet: UNIMPLEMENTED."""
+    """ReportOutcome tells whether an answer was right. The same report again changes nothing. ALREADY_EXISTS when the
+    opposite, or another right answer, was reported of the execution before: the first report stands.
+    FAILED_PRECONDITION for an execution of bare source, which no version is answerable for.
+    """
+    VerifyTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.VerifyToolRequest, _tools_pb2.VerifyToolResponse]
+    """VerifyTool puts a kept version through the checks again, on the task that it was verified on, in the image and
+    under the limits of today. One that passes rests on the new record from then on; where the image or the
+    limits are part of what defines a version, it becomes the next number of its name, with the same source, and the
+    old one is retired. An active version that fails is quarantined. Both are normal ends.
+    FAILED_PRECONDITION when no light model is configured, or for a version that is retired.
+    """
 
 @_typing.type_check_only
 class ToolServiceAsyncStub(ToolServiceStub):
@@ -144,7 +154,17 @@ class ToolServiceAsyncStub(ToolServiceStub):
     the key that signed it is not trusted here; FAILED_PRECONDITION with the failed check when it does not pass here.
     """
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_tools_pb2.ReportOutcomeRequest, _tools_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
-    """ReportOutcome tells whether an answer was right. Not served yet: UNIMPLEMENTED."""
+    """ReportOutcome tells whether an answer was right. The same report again changes nothing. ALREADY_EXISTS when the
+    opposite, or another right answer, was reported of the execution before: the first report stands.
+    FAILED_PRECONDITION for an execution of bare source, which no version is answerable for.
+    """
+    VerifyTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.VerifyToolRequest, _tools_pb2.VerifyToolResponse]  # type: ignore[assignment]
+    """VerifyTool puts a kept version through the checks again, on the task that it was verified on, in the image and
+    under the limits of today. One that passes rests on the new record from then on; where the image or the
+    limits are part of what defines a version, it becomes the next number of its name, with the same source, and the
+    old one is retired. An active version that fails is quarantined. Both are normal ends.
+    FAILED_PRECONDITION when no light model is configured, or for a version that is retired.
+    """
 
 class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
     """ToolService makes, keeps and shows tools.
@@ -284,6 +304,22 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tools_pb2.ReportOutcomeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.ReportOutcomeResponse, _abc.Awaitable[_tools_pb2.ReportOutcomeResponse]]:
-        """ReportOutcome tells whether an answer was right. Not served yet: UNIMPLEMENTED."""
+        """ReportOutcome tells whether an answer was right. The same report again changes nothing. ALREADY_EXISTS when the
+        opposite, or another right answer, was reported of the execution before: the first report stands.
+        FAILED_PRECONDITION for an execution of bare source, which no version is answerable for.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyTool(
+        self,
+        request: _tools_pb2.VerifyToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.VerifyToolResponse, _abc.Awaitable[_tools_pb2.VerifyToolResponse]]:
+        """VerifyTool puts a kept version through the checks again, on the task that it was verified on, in the image and
+        under the limits of today. One that passes rests on the new record from then on; where the image or the
+        limits are part of what defines a version, it becomes the next number of its name, with the same source, and the
+        old one is retired. An active version that fails is quarantined. Both are normal ends.
+        FAILED_PRECONDITION when no light model is configured, or for a version that is retired.
+        """
 
 def add_ToolServiceServicer_to_server(servicer: ToolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

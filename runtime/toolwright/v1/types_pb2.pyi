@@ -360,6 +360,7 @@ class Provenance(_message.Message):
     CONTAINER_ID_FIELD_NUMBER: _builtins.int
     VERIFICATION_ID_FIELD_NUMBER: _builtins.int
     ISOLATION_FIELD_NUMBER: _builtins.int
+    COMPUTED_BY_FIELD_NUMBER: _builtins.int
     tool_digest: _builtins.str
     """`sha256:…` of the tool version, or of the bare source."""
     image_digest: _builtins.str
@@ -372,6 +373,10 @@ class Provenance(_message.Message):
     """The verification record behind the tool version; empty for bare source."""
     isolation: Global___Isolation.ValueType
     """What the container belonged to: the level that was really in force, whatever was asked for."""
+    computed_by: _builtins.str
+    """The execution that computed the result, where it came from the exact-result cache: image, runtime and
+    isolation are then that run's, and `container_id` is empty. Empty where the tool ran.
+    """
     def __init__(
         self,
         *,
@@ -381,10 +386,11 @@ class Provenance(_message.Message):
         container_id: _builtins.str = ...,
         verification_id: _builtins.str = ...,
         isolation: Global___Isolation.ValueType = ...,
+        computed_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_id", b"container_id", "image_digest", b"image_digest", "isolation", b"isolation", "runtime", b"runtime", "tool_digest", b"tool_digest", "verification_id", b"verification_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["computed_by", b"computed_by", "container_id", b"container_id", "image_digest", b"image_digest", "isolation", b"isolation", "runtime", b"runtime", "tool_digest", b"tool_digest", "verification_id", b"verification_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,6 +14,7 @@ from toolwright.calling.card import ToolCard
 from toolwright.calling.patience import Patience
 from toolwright.calling.prompts import MAX_FUNCTION_DESCRIPTION_CHARS
 from toolwright.calling.testing import Rule, Scripted, ScriptedModel, StandIn, StandInExecutor, calls, failed, says
+from toolwright.domain.call import ExecutionRequest
 from toolwright.domain.events import Called, Ran
 from toolwright.domain.outcome import Status
 from toolwright.domain.source import ToolSource
@@ -307,3 +308,35 @@ def test_long_results_are_shown_cut() -> None:
     for stand_in, card in ((long, CARD), (wordy, replace(CARD, answer_kind=AnswerKind.TEXT))):
         _, _, model, _ = ask([GOOD, says("done")], stand_in, card, max_calls=2)
         assert len(model.requests[-1].messages[-1].content) < 17_000
+
+
+class Told:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.refusals: list[str] = []
+
+    def ended(self, tool_digest: str, request: ExecutionRequest, status: Status) -> None:
+        raise AssertionError("that is the executor's to tell")
+
+    def refused(self, tool_digest: str) -> None:
+        self.refusals.append(tool_digest)
+
+
+@pytest.mark.parametrize(
+    ("reply", "digest", "told"),
+    [
+        (calls("divide", {"a": "eight", "b": 2}), "sha256:1", ["sha256:1"]),
+        (calls("divide", {"a": "eight", "b": 2}), "", []),
+        (calls("multiply", {"a": 8, "b": 2}), "sha256:1", []),
+        (says("4"), "sha256:1", []),
+    ],
+)
+def test_refused_arguments_of_kept_tools_are_told(reply: Scripted, digest: str, told: list[str]) -> None:
+    """Not those of a tool that is not kept yet, and not calls of another function or none: no schema refused them."""
+    watch = Told()
+    caller = Caller(StandInExecutor({"# tool": STAND_IN}), watch=watch)
+    card = replace(CARD, digest=digest)
+    list(caller.ask(ScriptedModel([reply, GOOD]), card, QUESTION, purpose="solve", patience=Patience()))
+
+    assert watch.refusals == told

@@ -57,6 +57,7 @@ def request_to_wire(request: ExecutionRequest) -> execution_pb2.ExecuteToolReque
         idempotency_key=_exact(request.idempotency_key, "idempotency_key"),
         operation=OPERATION.to_wire(request.operation),
         isolation=isolation_to_wire(request.isolation),
+        bypass_cache=request.bypass_cache,
     )
     if isinstance(request.target, ToolSource):
         message.source.CopyFrom(source_to_wire(request.target))
@@ -89,6 +90,7 @@ def request_from_wire(message: execution_pb2.ExecuteToolRequest, *, tenant: str)
         tenant=tenant,
         idempotency_key=message.idempotency_key,
         isolation=isolation_from_wire(message.isolation),
+        bypass_cache=message.bypass_cache,
     )
 
 
@@ -171,6 +173,7 @@ def execution_to_wire(execution: Execution) -> execution_pb2.ExecuteToolResponse
             collect_ms=timing.collect_ms,
         ),
         provenance=_provenance_to_wire(execution.provenance),
+        from_cache=execution.from_cache,
     )
     if outcome.failure is None:
         message.result_json = outcome.result_json or ""
@@ -221,6 +224,7 @@ def _provenance_to_wire(provenance: Provenance) -> types_pb2.Provenance:
         container_id=provenance.container_id,
         verification_id=provenance.verification_id,
         isolation=isolation_to_wire(provenance.isolation),
+        computed_by=provenance.computed_by,
     )
 
 
@@ -232,6 +236,7 @@ def _provenance_from_wire(message: types_pb2.Provenance) -> Provenance:
         container_id=message.container_id,
         verification_id=message.verification_id,
         isolation=isolation_from_wire(message.isolation, "provenance.isolation"),
+        computed_by=message.computed_by,
     )
 
 
