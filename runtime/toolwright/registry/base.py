@@ -16,6 +16,8 @@ from toolwright.domain.record import (
 )
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.registry.jobs import Jobs
+from toolwright.registry.synonyms import Synonyms
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ class Store(Protocol):
     `AlreadyExists`, and nothing is changed.
     """
 
+    @property
+    def jobs(self) -> Jobs:
+        """Makings as jobs."""
+
+    @property
+    def synonyms(self) -> Synonyms:
+        """Names that stand for tools of other names."""
+
     def save_task(self, task: Task) -> None:
         """Keep `task`, replacing one of the same name that has no version yet.
 
@@ -62,7 +72,7 @@ class Store(Protocol):
         """Keep a verified version as the active one of its name, with its record and task, in one transaction.
 
         The same digest again returns what is there and keeps nothing new. Earlier versions of the
-        name stay as they are, callable by `name@number`.
+        name stay as they are, callable by `name@number`. The name stands for no other tool any more.
 
         Raises:
             ValueError: the record is not for this version and task, or has a failed check. A caller's bug.
@@ -70,6 +80,8 @@ class Store(Protocol):
 
     def get_tool(self, reference: str) -> RegisteredTool:
         """Return the version that `name` (newest active), `name@number` or `sha256:…` refers to.
+
+        A name without an active version of its own may stand for a tool of another name; see `synonyms`.
 
         Raises:
             NotFound: nothing is referred to.

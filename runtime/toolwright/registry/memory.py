@@ -22,6 +22,7 @@ from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
 from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
+from toolwright.registry.memory_jobs import MemoryJobs, MemorySynonyms
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
 from toolwright.registry.storable import check_page
@@ -47,6 +48,18 @@ class MemoryStore:
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
         self._model_uses: list[Row] = []
+        self._jobs = MemoryJobs(self._transaction, clock)
+        self._synonyms = MemorySynonyms(self._transaction, self._by_name.__contains__)
+
+    @property
+    def jobs(self) -> MemoryJobs:
+        """See `Store`."""
+        return self._jobs
+
+    @property
+    def synonyms(self) -> MemorySynonyms:
+        """See `Store`."""
+        return self._synonyms
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -92,6 +105,7 @@ class MemoryStore:
             self._versions[version_row["digest"]] = version_row
             self._by_name.setdefault(version.name, []).append(version_row)
             self._tasks[task.name] = task_row
+            self._synonyms.targets.pop(version.name, None)
             return tool_rows.registered_from(version_row)
 
     def get_tool(self, reference: str) -> RegisteredTool:
@@ -103,10 +117,13 @@ class MemoryStore:
             elif wanted.number is not None:
                 found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == wanted.number]
             else:
-                found = [row for row in self._by_name.get(wanted.name, ()) if row["state"] == ToolState.ACTIVE.value]
+                found = self._active(wanted.name) or self._active(self._synonyms.targets.get(wanted.name, ""))
             if not found:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(found[-1])
+
+    def _active(self, name: str) -> list[Row]:
+        return [row for row in self._by_name.get(name, ()) if row["state"] == ToolState.ACTIVE.value]
 
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
         """See `Store`."""

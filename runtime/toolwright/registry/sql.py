@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import URL, Double, cast, func, insert, select, update
+from sqlalchemy import URL, Double, Select, cast, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from toolwright.domain.record import (
@@ -29,6 +30,8 @@ from toolwright.registry.database import Database
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
+from toolwright.registry.sql_jobs import SqlJobs
+from toolwright.registry.sql_synonyms import SqlSynonyms, forget, target_of
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
@@ -87,6 +90,19 @@ class SqlStore:
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
         )
 
+        self._jobs = SqlJobs(self._database, clock)
+        self._synonyms = SqlSynonyms(self._database)
+
+    @property
+    def jobs(self) -> SqlJobs:
+        """See `Store`."""
+        return self._jobs
+
+    @property
+    def synonyms(self) -> SqlSynonyms:
+        """See `Store`."""
+        return self._synonyms
+
     # --- tasks ----------------------------------------------------------------------------------
 
     def save_task(self, task: Task) -> None:
@@ -130,6 +146,7 @@ class SqlStore:
             connection.execute(insert(VERIFICATIONS), record_row)
             connection.execute(insert(TOOL_VERSIONS), version_row)
             put(connection, TASKS, TASKS.c.name, task_row)
+            forget(connection, version.name)
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
             return tool_rows.registered_from(version_row)
 
@@ -143,10 +160,11 @@ class SqlStore:
         elif wanted.number is not None:
             query = query.where(columns.name == wanted.name, columns.number == wanted.number)
         else:
-            query = query.where(columns.name == wanted.name, columns.state == ToolState.ACTIVE.value)
-            query = query.order_by(columns.number.desc()).limit(1)
+            query = _active(wanted.name)
         with self._database.reading() as connection:
             row = fetch_first(connection, query)
+            if row is None and wanted.is_bare and (target := target_of(connection, wanted.name)):
+                row = fetch_first(connection, _active(target))
             if row is None:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(row)
@@ -285,6 +303,12 @@ class SqlStore:
     def close(self) -> None:
         """See `Store`."""
         self._database.close()
+
+
+def _active(name: str) -> Select[Any]:
+    columns = TOOL_VERSIONS.c
+    query = _VERSIONS.where(columns.name == name, columns.state == ToolState.ACTIVE.value)
+    return query.order_by(columns.number.desc()).limit(1)
 
 
 @contextmanager
