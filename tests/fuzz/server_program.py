@@ -27,7 +27,7 @@ def main() -> None:
     with _parts(settings, pool) as parts:
         version = sample_version()
         parts.store.admit(version, sample_record(version), sample_task())
-        endpoint = Endpoint(parts, grpc_settings=settings.grpc, making=settings.making, reflect=True)
+        endpoint = Endpoint(parts, grpc_settings=settings.grpc, reflect=True)
         address = endpoint.listen("127.0.0.1:0")
         endpoint.ready()
         sys.stdout.write(json.dumps({"address": address}) + "\n")

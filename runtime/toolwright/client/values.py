@@ -22,6 +22,8 @@ class ToolDetails:
     source: ToolSource
     """Untrusted text."""
     verification: VerificationRecord
+    synonyms: tuple[str, ...] = ()
+    """Names of tasks that the tool stands for besides its own."""
 
 
 class NotAnswered(ToolwrightError):

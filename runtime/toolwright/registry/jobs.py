@@ -44,6 +44,8 @@ class Jobs(Protocol):
     def open(self, job: Job, *, most_queued: int) -> tuple[Job, bool]:
         """Keep `job` as a new one and return it with True; or return, with False, an open one that does for it.
 
+        One that has an owner already is never refused for others that wait.
+
         One does for it that is for the same task (by digest), may spend at least as much, has at least as many
         candidates, and is not to be cancelled.
 

@@ -29,13 +29,13 @@ class MemoryJobs:
         row = job_rows.job_row(job)
         with self._transaction():
             for other in self._rows.values():
-                if other["state"] in _OPEN and other["task_digest"] == row["task_digest"]:
-                    if job_rows.does_for(other, job):
-                        return job_rows.job_from(other), False
+                same = other["state"] in _OPEN and other["task_digest"] == row["task_digest"]
+                if same and job_rows.does_for(other, job):
+                    return job_rows.job_from(other), False
             if job.making_id in self._rows:
                 raise AlreadyExists(f"the job {job.making_id!r} is already kept; use a new id")
             queued = sum(other["state"] == JobState.QUEUED.value for other in self._rows.values())
-            if queued >= most_queued:
+            if job.state is JobState.QUEUED and queued >= most_queued:
                 raise Overloaded(f"{queued} makings wait already; no more at a time", RETRY_AFTER_S)
             self._rows[job.making_id] = row
             return job_rows.job_from(row), True

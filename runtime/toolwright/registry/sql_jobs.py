@@ -40,7 +40,7 @@ class SqlJobs:
                     if job_rows.does_for(other, job):
                         return job_rows.job_from(other), False
                 queued: int = connection.execute(count).scalar_one()
-                if queued >= most_queued:
+                if job.state is JobState.QUEUED and queued >= most_queued:
                     raise Overloaded(f"{queued} makings wait already; no more at a time", RETRY_AFTER_S)
                 connection.execute(insert(JOBS), row)
                 return job_rows.job_from(row), True

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Synonyms(Protocol):
-    """Names of tasks whose tool is another name's. `Store.get_tool` follows them where a name has no version of its own.
+    """Names of tasks whose tool is another name's. `Store.get_tool` follows them from names without versions.
 
     A synonym ends by itself when a version of its name is admitted.
     """

@@ -21,7 +21,7 @@ from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models
+from toolwright.server.models import ConfiguredMaker, ConfiguredSolver, open_models, open_workshop
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
@@ -126,11 +126,12 @@ def open_server(
         sandboxes = stack.enter_context(
             open_sandboxes(settings, attack=address is not None, policy_of=policy_of, facts_of=facts_of)
         )
-        parts = stack.enter_context(_parts(settings, sandboxes.pool))
+        # Where no code may be run, no making that was left is taken up either.
+        adopt = address is not None and not sandboxes.refusal
+        parts = stack.enter_context(_parts(settings, sandboxes.pool, adopt=adopt))
         endpoint = Endpoint(
             parts,
             grpc_settings=settings.grpc,
-            making=settings.making,
             batch_bounds=BatchBounds(settings.batch.max_streams, settings.batch_in_flight),
             reflect=settings.profile is not Profile.PRODUCTION,
             refusal=sandboxes.refusal,
@@ -177,7 +178,7 @@ def _prove(sandboxes: Sandboxes, settings: Settings) -> None:
 
 
 @contextmanager
-def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
+def _parts(settings: Settings, pool: SandboxPool, *, adopt: bool = True) -> Iterator[Parts]:
     """Put together what the services stand on."""
     with ExitStack() as stack:
         # The pool is filling meanwhile.
@@ -193,16 +194,15 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             queue_s=settings.sandbox.pool.queue_timeout_s,
             isolation=settings.isolation.policy,
         )
-        maker = ConfiguredMaker(
-            Maker(models=models, executor=executor, store=store, verify_s=settings.making.verify_s),
-            models,
-            attempts=settings.making.attempts,
-        )
-        solver = Solver(models=models, executor=executor, store=store, maker=maker)
+        making = settings.making
+        maker = Maker(models=models, executor=executor, store=store, verify_s=making.verify_s, merge=making.merge)
+        workshop = stack.enter_context(open_workshop(maker, store, making, models, adopt=adopt))
+        configured = ConfiguredMaker(workshop, maker, models)
+        solver = Solver(models=models, executor=executor, store=store, maker=configured)
         yield Parts(
             executor=executor,
             store=store,
-            maker=maker,
+            maker=configured,
             solver=ConfiguredSolver(solver, models),
             source_allowed=settings.source_allowed,
         )

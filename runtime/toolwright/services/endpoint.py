@@ -28,11 +28,10 @@ from toolwright.services.execution import ExecutionService
 from toolwright.services.faults import Faults
 from toolwright.services.guard import FaultInterceptor, InFlight
 from toolwright.services.log import service_log
-from toolwright.services.makings import Makings
 from toolwright.services.options import server_options
 from toolwright.services.solve import SolveService
 from toolwright.services.tools import ToolService
-from toolwright.settings import GrpcSettings, MakingSettings
+from toolwright.settings import GrpcSettings
 from toolwright.v1 import (
     audit_pb2,
     audit_pb2_grpc,
@@ -83,7 +82,6 @@ class Endpoint:
         parts: Parts,
         *,
         grpc_settings: GrpcSettings,
-        making: MakingSettings,
         batch_bounds: BatchBounds | None = None,
         reflect: bool,
         refusal: str = "",
@@ -94,7 +92,6 @@ class Endpoint:
         Args:
             parts: what the services stand on.
             grpc_settings: bounds.
-            making: of making.
             batch_bounds: of batches.
             reflect: show the protocol to any caller.
             refusal: why no code may be run; empty if it may. Given, calls that would run code are answered with
@@ -103,7 +100,7 @@ class Endpoint:
         """
         self._refusal = refusal
         self._in_flight = InFlight()
-        self._makings = Makings(max_running=making.max_running)
+        self._making = parts.maker
         faults = Faults(plain=frozenset({refusal, SHUTTING_DOWN}), candid=candid)
         self._health = health.HealthServicer()
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -169,7 +166,7 @@ class Endpoint:
         quiet = 0
         while quiet < _QUIET_POLLS and time.monotonic() < end and not self._hurry.is_set() and not stopped.is_set():
             # More than one look: a call may have arrived that no thread has begun with.
-            quiet = 0 if self._in_flight.count or self._makings.running else quiet + 1
+            quiet = 0 if self._in_flight.count or self._making.running else quiet + 1
             time.sleep(_POLL_S)
         self._server.stop(0).wait()
         # Handlers have been cancelled, and have this long to write their records. One that waits for a model's
@@ -203,7 +200,7 @@ class Endpoint:
         time.sleep(_READ_S)
 
     def _add_services(self, parts: Parts, *, reflect: bool) -> None:
-        tools = ToolService(parts.store, parts.maker, self._makings)
+        tools = ToolService(parts.store, parts.maker)
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
-
 import grpc
 
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
 from toolwright.services.base import ToolMaking
 from toolwright.services.calls import not_served, scope_of
-from toolwright.services.convert.events import making_to_wire
 from toolwright.services.convert.execution import reference_from_wire, source_from_wire, source_to_wire
 from toolwright.services.convert.tools import task_from_wire, tool_to_wire, verification_to_wire
-from toolwright.services.makings import Makings
+from toolwright.services.makings import MakingCalls
 from toolwright.services.paging import page_size, tools_after, tools_token
 from toolwright.v1 import tools_pb2, tools_pb2_grpc
 
-MAX_ATTEMPTS: Final = 10
 
-
-class ToolService(tools_pb2_grpc.ToolServiceServicer):
+class ToolService(MakingCalls, tools_pb2_grpc.ToolServiceServicer):
     """Converts, calls maker or store, converts back."""
 
-    def __init__(self, store: Store, maker: ToolMaking, makings: Makings) -> None:
-        """Serve `store` and `maker`; what is being made is held by `makings`."""
+    def __init__(self, store: Store, maker: ToolMaking) -> None:
+        """Serve `store` and `maker`."""
         self._store = store
         self._maker = maker
-        self._makings = makings
-
-    def MakeTool(
-        self, request: tools_pb2.MakeToolRequest, context: grpc.ServicerContext
-    ) -> Iterator[tools_pb2.MakeToolResponse]:
-        """Send each step of making."""
-        if not 0 <= request.attempts <= MAX_ATTEMPTS:
-            raise InvalidInput("attempts", f"{request.attempts} is outside the allowed range", f"1 to {MAX_ATTEMPTS}")
-        if not request.HasField("task"):
-            raise InvalidInput("task", "is not set", "a task with examples")
-        task, attempts = task_from_wire(request.task), request.attempts
-        events = self._makings.start(lambda: self._maker.make(task, attempts=attempts))
-        if not context.add_callback(events.leave):
-            return
-        for event in events:
-            yield making_to_wire(event)
 
     def RegisterTool(
         self, request: tools_pb2.RegisterToolRequest, context: grpc.ServicerContext
@@ -66,6 +44,7 @@ class ToolService(tools_pb2_grpc.ToolServiceServicer):
             tool=tool_to_wire(registered.info),
             source=source_to_wire(registered.version.source),
             verification=verification_to_wire(self._store.get_verification(registered.verification_id)),
+            synonyms=self._store.synonyms.of(registered.version.name),
         )
 
     def ListTools(

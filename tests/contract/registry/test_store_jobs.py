@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_an_id_is_taken_once(store: Store) -> None:
     ],
 )
 def test_requests_for_one_task_share_a_job_that_may_spend_as_much(
-    store: Store, change: dict[str, object], shares: bool
+    store: Store, change: dict[str, object], *, shares: bool
 ) -> None:
     """The same content and no higher budget: the job that is there. Else one of its own."""
     first = kept(store, sample_job(budget=Budget(3, 1000, 1.0, 60.0)))
@@ -103,6 +104,9 @@ def test_waiting_jobs_are_bounded(store: Store) -> None:
     with pytest.raises(Overloaded) as refused:
         store.jobs.open(other, most_queued=1)
     assert refused.value.retry_after_s > 0
+    begun = replace(other, making_id="m-4", state=JobState.RUNNING, owner="two", lease_until=1e12, starts=1)
+    assert store.jobs.open(begun, most_queued=1) == (begun, True), "it does not wait"
+    store.jobs.cancel("m-4", "")
     store.jobs.take("one", lease_s=60)
     assert store.jobs.open(other, most_queued=1)[1]
 
@@ -182,16 +186,13 @@ def test_two_servers_never_take_one_job(stores: tuple[Store, Store]) -> None:
 def test_two_servers_open_one_job(stores: tuple[Store, Store]) -> None:
     """Asked for one task at the same time, both have the same job."""
     for number in range(10):
-        task = sample_task(f"task{number}")
         opened: list[tuple[Job, bool]] = []
-        together(
-            *(
-                lambda store=store, name=name: opened.append(  # type: ignore[misc]
-                    store.jobs.open(sample_job(f"{name}-{number}", task=task), most_queued=100)  # noqa: B023
-                )
-                for name, store in zip("ab", stores, strict=True)
-            )
-        )
+
+        def open_one(store: Store, job: Job, opened: list[tuple[Job, bool]] = opened) -> None:
+            opened.append(store.jobs.open(job, most_queued=100))
+
+        one, two = (sample_job(f"{name}-{number}", task=sample_task(f"task{number}")) for name in "ab")
+        together(partial(open_one, stores[0], one), partial(open_one, stores[1], two))
         assert len({job.making_id for job, _ in opened}) == 1
         assert sorted(is_new for _, is_new in opened) == [False, True]
 
