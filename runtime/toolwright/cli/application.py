@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from toolwright.cli import ask, bench, call, demo, doctor, eval, images, make, run, serve, tools  # noqa: A004 - named for its command
+from toolwright.cli import ask, bench, call, demo, doctor, eval, images, make, makings, run, serve, tools  # noqa: A004 - named for its command
 from toolwright.cli.command import HERE, add_command, guarded
 from toolwright.cli.environment import Environment
 from toolwright.cli.exit import ExitStatus, error_document
@@ -42,16 +42,21 @@ def build_app() -> typer.Typer:
     add_command(app, "eval", eval.evaluate)
     groups = {
         "tools": _group("What is in the registry."),
+        "makings": _group("Tools being made, and that were."),
         "images": _group("The sandbox images in the engine."),
         "audit": _group("The execution log. Not in this version."),
     }
     add_command(groups["tools"], "list", tools.list_tools)
     add_command(groups["tools"], "show", tools.show_tool)
+    add_command(groups["makings"], "list", makings.list_makings)
+    add_command(groups["makings"], "show", makings.show_making)
+    add_command(groups["makings"], "follow", makings.follow_making)
+    add_command(groups["makings"], "cancel", makings.cancel_making)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
     add_command(groups["images"], "prune", images.prune_images, takes=HERE)
     for name, group in groups.items():
-        for missing in _MISSING[name]:
+        for missing in _MISSING.get(name, ()):
             add_command(group, missing, not_in_this_version(f"{name} {missing}"), hidden=True)
         app.add_typer(group, name=name, hidden=name == "audit")
     add_command(app, "doctor", doctor.doctor, takes=HERE)

@@ -36,7 +36,7 @@ def show_tool(
     """Show a tool: source, schema, demonstrations, and the verification behind it."""
     with session.services() as services:
         details = services.get_tool(tool)
-    session.screen.document(details_document(details.info, details.source, details.verification))
+    session.screen.document(details_document(details.info, details.source, details.verification, details.synonyms))
     if not session.screen.as_json:
         show_details(session.screen, details)
     return ExitStatus.DONE
@@ -47,6 +47,8 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
     info, record = details.info, details.verification
     screen.say(joined(literal(f"{info.reference}  ", style="bold"), literal(info.digest, style="dim")))
     screen.say(code(details.source.code))
+    if details.synonyms:
+        screen.say(literal(f"Also known as {', '.join(details.synonyms)}"))
     screen.say("Schema of the arguments:", style="bold")
     screen.say(json_block(dict(info.parameters)))
     for demonstration in info.demonstrations[:demonstrations]:

@@ -35,6 +35,25 @@ def end_event(store: Store, job: Job) -> Made | NotMade:
     return NotMade(job.reason, job.begun, job.token_use, CANCELLED if job.state is JobState.CANCELLED else _which(job))
 
 
+def recorded_end(store: Store, job: Job) -> Made | NotMade | None:
+    """Return how the making of `job` ended, if a server put that on record and was killed before it ended the job.
+
+    Raises:
+        StoreUnavailable, StoreCorrupt: the record cannot be read.
+    """
+    if job.starts <= 1:
+        return None
+    for making in store.list_makings(job.task.name):
+        if making.making_id != job.making_id or making.finished_at is None:
+            continue
+        if making.tool_digest:
+            tool = store.get_tool(making.tool_digest)
+            return Made(tool.info, job.begun, job.token_use, tool.version.name != job.task.name)
+        which = CANCELLED if job.cancel_requested else _which(job)
+        return NotMade(making.failure, job.begun, job.token_use, which)
+    return None
+
+
 def _which(job: Job) -> str:
     """Return the budget that was spent: the first one that is, as the making looks at them; else it was a fault."""
     spent, budget = job.spent, job.budget

@@ -23,7 +23,7 @@ from toolwright.making.feed import Feed
 from toolwright.making.hold import LetGo
 from toolwright.making.order import Order, check_budget
 from toolwright.making.pipeline import DEFAULT_ATTEMPTS, Maker
-from toolwright.making.replay import CANCELLED, FAULT, attempt_events, end_event
+from toolwright.making.replay import CANCELLED, FAULT, attempt_events, end_event, recorded_end
 from toolwright.making.run import Run
 from toolwright.registry.base import Store
 from toolwright.registry.jobs import Ending
@@ -129,8 +129,8 @@ class Workshop:
         check_budget(asked.budget, asked.candidates)
         check_expected(task.answer_kind, task.training + task.held_out)
         patience = Patience.of(deadline_s, cancellation)
-        job, is_new = self._open(asked, record)
-        return self._follow(job.making_id, patience, shared=not is_new)
+        job, is_new, feed = self._open(asked, record)
+        return self._follow(job.making_id, patience, feed, shared=not is_new)
 
     def follow(
         self, making_id: str, *, cancellation: Cancellation | None = None, deadline_s: float | None = None
@@ -148,7 +148,7 @@ class Workshop:
                     self._asked.setdefault(making_id, None)
             self._fill()
             self.start()
-        return self._follow(making_id, Patience.of(deadline_s, cancellation), shared=True)
+        return self._follow(making_id, Patience.of(deadline_s, cancellation), self._feed(making_id), shared=True)
 
     def cancel(self, making_id: str, reason: str = "") -> Job:
         """Ask for the end of a making, and return it as it is now; see `Jobs.cancel`.
@@ -209,7 +209,7 @@ class Workshop:
             asked.seconds or most.seconds,
         )
 
-    def _open(self, asked: Job, record: Record | None) -> tuple[Job, bool]:
+    def _open(self, asked: Job, record: Record | None) -> tuple[Job, bool, Feed | None]:
         with self._lock:
             if self._closing.is_set():
                 raise CallCancelled("the server ends; nothing was begun. Ask again when it is back")
@@ -221,15 +221,19 @@ class Workshop:
                 self._begin(job, record)
             elif job.making_id not in self._runs:
                 self._asked.setdefault(job.making_id, record if is_new else None)
-        self._fill()
+            self._fill()
+            feed = self._feed(job.making_id)  # before it can end: then a fault would be on record alone
         self.start()
-        return job, is_new
+        return job, is_new, feed
 
-    def _follow(self, making_id: str, patience: Patience, *, shared: bool) -> Generator[MakingEvent, None, None]:
+    def _follow(
+        self, making_id: str, patience: Patience, feed: Feed | None, *, shared: bool
+    ) -> Generator[MakingEvent, None, None]:
+        """Yield the events of `feed`, or what is on record until there is one here."""
         yield Started(making_id, shared)
         told: set[int] = set()
         while True:
-            if (feed := self._feed(making_id)) is not None:
+            if feed is not None:
                 ended = yield from _fed(feed, told, patience)
                 if ended:
                     return
@@ -242,6 +246,7 @@ class Workshop:
                 yield end_event(self._store, job)
                 return
             self._pause(patience)
+            feed = self._feed(making_id)
 
     def _feed(self, making_id: str) -> Feed | None:
         with self._lock:
@@ -317,7 +322,7 @@ class Workshop:
         end: Made | NotMade | None = None
         fault: Exception | None = None
         try:
-            end = self._made_just_now(run.job) or self._carried_out(run)
+            end = recorded_end(self._store, run.job) or self._made_just_now(run.job) or self._carried_out(run)
         except LetGo:
             run.lose()
         except Exception as raised:  # noqa: BLE001 - handed to the readers, and logged
@@ -371,6 +376,8 @@ class Workshop:
             ending = Ending(JobState.CANCELLED, reason)
         elif isinstance(end, Made):
             ending = Ending(JobState.DONE, "", end.tool.digest, end.merged)
+        elif end is not None and end.ended_by == CANCELLED:
+            ending = Ending(JobState.CANCELLED, end.reason)
         else:
             ending = Ending(JobState.FAILED, end.reason if end else f"{type(fault).__name__}: {fault}")
         if fault is not None:

@@ -23,7 +23,9 @@ from toolwright.domain.events import (
     Proposed,
     Ran,
     Rejected,
+    Resumed,
     SolveEvent,
+    Started,
 )
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Failure, Status
@@ -62,7 +64,11 @@ MAKING: list[MakingEvent] = [
     Checked(1, "h1", held_out=True, passed=False, status=Status.TIMEOUT),
     Checked(1, "h2", held_out=False, passed=False, status=None),
     Made(TOOL, 2, USES),
+    Made(TOOL, 2, USES, merged=True),
     NotMade("no attempt passed", 5, ()),
+    NotMade("no attempt passed", 5, USES, "tokens"),
+    Started("m-1", shared=True),
+    Resumed(3, 1),
 ]
 SOLVING: list[SolveEvent] = [
     Dispatched("add@3", "", "fits"),
