@@ -369,7 +369,7 @@ class Workshop:
         """Keep the end of the job, and return what its readers are to be told."""
         if run.let_go:
             return None, None  # whoever follows finds the rest on record, as another server writes it
-        if isinstance(fault, CallCancelled):
+        if fault is not None and run.cancellation.cancelled:  # what was under way may end by any fault
             job = self._store.jobs.get(run.job.making_id)
             reason = job.reason or "its process ended"
             end, fault = NotMade(reason, job.begun, job.token_use, CANCELLED), None

@@ -123,7 +123,12 @@ def test_what_was_spent_before_counts() -> None:
 
 def test_a_tool_that_hangs_is_bounded_too() -> None:
     """Calls count by the clock, not by what they say of themselves."""
-    hanging = StandIn.of(lambda a, b: time.sleep(0.1) or -1, a="integer", b="integer")
+
+    def hang(a: int, b: int) -> int:
+        time.sleep(0.1)
+        return -1
+
+    hanging = StandIn.of(hang, a="integer", b="integer")
     at = bench(*[says(block("# hanging"))] * 10, hanging=hanging)
     end = ends(at, budget=Budget(attempts=10, seconds=0.35))
     assert end.ended_by == "seconds"
