@@ -25,13 +25,16 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.source import MAX_LINE_CHARS, MAX_SOURCE_BYTES, MAX_SOURCE_LINES, ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, Description
-from toolwright.errors import InvalidInput
+from toolwright.errors import InvalidInput, NotFound
 from toolwright.making.description import MAX_SUMMARY_CHARS, read_description
+from toolwright.making.ingredients import gather
+from toolwright.registry.memory import MemoryStore
 from toolwright.registry.open import open_store
 from toolwright.registry.testing import sample_record, sample_task, sample_version
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.server import open_server
+from toolwright.services.convert.execution import source_from_wire
 from toolwright.services.status import from_status
 from toolwright.services.testing import ScriptedExecutor, ScriptedMaker, parts, serving
 from toolwright.settings import Settings
@@ -361,11 +364,19 @@ def test_co_18_a_name_is_taken(gate: tuple[grpc.Channel, ScriptedExecutor, Scrip
 # --- requirements -------------------------------------------------------------------------------------
 
 _INSTALLS: Final = ("requirement", "dependenc", "package", "pip", "wheel", "index_url", "install")
+_OF_TOOLS: Final = [
+    "toolwright.v1.Dependency.digest",
+    "toolwright.v1.Dependency.name",
+    "toolwright.v1.Tool.dependencies",
+]
 
 
 @pytest.mark.case("CO-32")
 def test_co_32_no_tool_names_requirements(gate: tuple[grpc.Channel, ScriptedExecutor, ScriptedMaker]) -> None:
-    """CO-32: no field of any request can name a package, so no URL, path, index or typo of one comes in."""
+    """CO-32: no field of any request can name a package, so no URL, path, index or typo of one comes in.
+
+    What a tool is made from are admitted tools, told in replies; a request names them by reference (next test).
+    """
     files = (execution_pb2, tools_pb2, types_pb2)
     fields = [
         f"{message.full_name}.{field.name}"
@@ -376,9 +387,49 @@ def test_co_32_no_tool_names_requirements(gate: tuple[grpc.Channel, ScriptedExec
     told = [name for name in fields if any(word in name.lower() for word in _INSTALLS)]
 
     assert len(fields) > 80, "the descriptors were read"
-    assert told == []
+    assert sorted(told) == _OF_TOOLS
+    assert _OF_TOOLS[0].rpartition(".")[0] not in _asked_with(tools_pb2.MakeToolRequest, tools_pb2.RegisterToolRequest)
     assert set(types_pb2.ToolSource.DESCRIPTOR.fields_by_name) == {"code", "function"}
-    assert set(ToolSource.__dataclass_fields__) == {"code", "function"}
+    assert source_from_wire(types_pb2.ToolSource(code=CODE, function="f")).modules == ()
+
+
+@pytest.mark.case("CO-32")
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "numpy==2.0",
+        "numpy>=1; python_version > '3'",
+        "--index-url=https://x.test",
+        "-e .",
+        "./tool",
+        "../tool",
+        "https://x.test/a.whl",
+        "git+https://x.test/a.git",
+        "a @ https://x.test/a.whl",
+        "numpy[extra]",
+        "os",
+        "json",
+        "numpy",
+    ],
+)
+def test_co_32_what_a_tool_uses_are_tools_alone(reference: str) -> None:
+    """CO-32: nothing that an installer would take is a reference; a name that is one is looked up here alone."""
+    task = sample_task("total", uses=(reference,))
+    with pytest.raises(NotFound if reference == "numpy" else InvalidInput, match=r"task\.uses\[0\]"):
+        gather(MemoryStore(), task)
+
+
+def _asked_with(*requests: Any) -> set[str]:
+    """Return the names of all messages that can be in one of `requests`."""
+    found: dict[str, Any] = {}
+    waiting = [request.DESCRIPTOR for request in requests]
+    while waiting:
+        message = waiting.pop()
+        if message.full_name not in found:
+            found[message.full_name] = message
+            waiting += [field.message_type for field in message.fields if field.message_type is not None]
+    assert "toolwright.v1.Task" in found, "the requests were read"
+    return set(found)
 
 
 def _with_nested(messages: Sequence[Any]) -> list[Any]:

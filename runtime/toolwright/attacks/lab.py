@@ -20,7 +20,7 @@ from toolwright.attacks.shot import Shot
 from toolwright.domain.call import ExecutionRequest, Operation
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution
-from toolwright.domain.source import ToolSource
+from toolwright.domain.source import SourceModule, ToolSource
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.registry.base import Store
 from toolwright.sandbox.engine import Engine
@@ -138,11 +138,14 @@ class Lab:
         arguments_json: str = "{}",
         tenant: str = TENANT,
         operation: Operation = Operation.CALL,
+        modules: tuple[SourceModule, ...] = (),
         **limits: Any,
     ) -> Execution:
-        """Run the function `f` of `code`, or only describe it, and check nothing."""
+        """Run the function `f` of `code`, made from `modules`, or only describe it, and check nothing."""
         asked = LimitsRequest(**limits)
-        request = ExecutionRequest(ToolSource(code, "f"), arguments_json, asked, tenant=tenant, operation=operation)
+        request = ExecutionRequest(
+            ToolSource(code, "f", modules), arguments_json, asked, tenant=tenant, operation=operation
+        )
         execution = self._of.executor.execute(request)
         self._executed.append(execution.execution_id)
         return execution
@@ -153,6 +156,7 @@ class Lab:
         *,
         arguments_json: str = "{}",
         operation: Operation = Operation.CALL,
+        modules: tuple[SourceModule, ...] = (),
         destructive: bool = False,
         during: Callable[[str], None] | None = None,
         **limits: Any,
@@ -163,6 +167,7 @@ class Lab:
             code: defines `f`.
             arguments_json: for `f`.
             operation: call `f`, or only describe it.
+            modules: tools that it is made from.
             destructive: check first that the limits are in force.
             during: called with the container's id while the attack runs.
             limits: fields of `LimitsRequest`.
@@ -177,7 +182,9 @@ class Lab:
             self.require_limits(container)
         begun = time.monotonic()
         with ThreadPoolExecutor(1) as threads:
-            call = threads.submit(self.execute, code, arguments_json=arguments_json, operation=operation, **limits)
+            call = threads.submit(
+                self.execute, code, arguments_json=arguments_json, operation=operation, modules=modules, **limits
+            )
             if during is not None:
                 _watch(call, lambda: during(container))
             execution = call.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -70,19 +70,25 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
         "demonstrations": [asdict(demonstration) for demonstration in info.demonstrations],
         "verification_id": info.verification_id,
         "created_at": info.created_at,
+        "dependencies": [asdict(dependency) for dependency in info.dependencies],
     }
 
 
 def details_document(
-    info: ToolInfo, source: ToolSource, record: VerificationRecord | None, synonyms: Iterable[str] = ()
+    info: ToolInfo,
+    source: ToolSource,
+    record: VerificationRecord | None,
+    *,
+    dependants: Sequence[str] = (),
+    synonyms: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return a tool version with its source and the evidence behind it."""
-    verification = record and verification_document(record)
+    """Return a tool version with its source, the evidence behind it, and the versions that are made from it."""
     return {
         **tool_document(info),
+        "source": {"code": source.code, "function": source.function},
+        "verification": record and verification_document(record),
+        "dependants": list(dependants),
         "synonyms": list(synonyms),
-        "source": asdict(source),
-        "verification": verification,
     }
 
 

@@ -46,8 +46,12 @@ class ToolShown(Protocol):
         """The evidence on which it was admitted."""
 
     @property
-    def synonyms(self) -> Sequence[str]:
+    def synonyms(self) -> tuple[str, ...]:
         """Names of tasks that it stands for besides its own."""
+
+    @property
+    def dependants(self) -> tuple[str, ...]:
+        """Versions made from it."""
 
 
 class Services(Protocol):

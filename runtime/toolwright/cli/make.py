@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from toolwright.cli.story import cost_of, event_text
 from toolwright.cli.task_file import read_task
 from toolwright.domain.events import Made, MakingEvent, NotMade, Proposed, Started
 from toolwright.domain.job import Budget
+from toolwright.domain.task import Task
 from toolwright.errors import ServiceFault
 
 End = Made | NotMade
@@ -52,18 +54,25 @@ def make(
     max_seconds: Annotated[
         float | None, typer.Option("--max-seconds", min=0, help="Seconds it may run.", show_default="from settings")
     ] = None,
+    uses: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--uses", metavar="NAME[@N]", help="An admitted tool that the code may use; several times if wanted."
+        ),
+    ] = None,
 ) -> ExitStatus:
     """Make a tool from a task file: propose, verify on examples the maker never sees, wrap, keep.
 
     The file's fields are name, description, answer_kind (choice, number, text) and examples, a list of
-    {id?, question, answer}: the first three are shown to the maker, the rest verify the tool.
+    {id?, question, answer}: the first three are shown to the maker, the rest verify the tool. With --uses, or
+    `uses` in the file, the code may import tools that are admitted already; they are verified with it as one.
 
     The making has an id: `toolwright makings follow ID` shows it again if the connection is lost, and
     `toolwright makings cancel ID` ends it.
 
     Exit status: 0 made, 1 no proposal passed, 2 bad task file, 3 a fault of ours.
     """
-    wanted = read_task(task)
+    wanted = using(read_task(task), uses or [])
     session.screen.say(literal(f"Making a tool for {wanted.name}"), style="bold")
     with session.asking() as services:
         budget = Budget(0, max_tokens or 0, max_cost or 0.0, max_seconds or 0.0)
@@ -80,6 +89,11 @@ def told_end(session: Session, task: str, events: Sequence[MakingEvent]) -> Exit
     if note:
         session.screen.note(note)
     return ExitStatus.DONE if isinstance(end, Made) else ExitStatus.FAILED
+
+
+def using(task: Task, more: Sequence[str]) -> Task:
+    """Return `task` with `more` tools that its code may use, beside those that its file names."""
+    return replace(task, uses=(*task.uses, *more)) if more else task
 
 
 def making_end(events: Iterable[MakingEvent]) -> End:

@@ -7,6 +7,8 @@ Fields: `name` (default: the file's name without its ending), `description`, `an
   out for verification, so there must be at least four.
 - `training` and `held_out`: two such lists, for a split of one's own. The maker sees the first three of `training`.
 
+`uses` lists admitted tools that the code may import (`name` or `name@number`).
+
 In JSON Lines (`.jsonl`) each line is one of `examples`.
 """
 
@@ -26,7 +28,7 @@ from toolwright.errors import InvalidInput
 TRAINING_SHOWN = 3
 """Examples that the maker sees, as in the paper."""
 
-_FIELDS = ("name", "description", "answer_kind", "examples", "training", "held_out")
+_FIELDS = ("name", "description", "answer_kind", "examples", "training", "held_out", "uses")
 
 
 def read_task(path: Path) -> Task:
@@ -97,10 +99,18 @@ def _task(path: Path, record: Mapping[str, Any], training: tuple[Example, ...], 
     for field, value in (("name", name), ("description", description)):
         if not isinstance(value, str):
             raise InvalidInput(f"{path}: {field}", "is no text", "a text")
+    kind, uses = _answer_kind(path, record, training + held_out), _uses(path, record)
     try:
-        return Task(name, description, training, held_out, _answer_kind(path, record, training + held_out))
+        return Task(name, description, training, held_out, kind, uses)
     except InvalidInput as fault:
         raise within(str(path), fault) from None
+
+
+def _uses(path: Path, record: Mapping[str, Any]) -> tuple[str, ...]:
+    value = record.get("uses", [])
+    if not isinstance(value, list) or not all(isinstance(reference, str) for reference in value):
+        raise InvalidInput(f"{path}: uses", "is no list of texts", "a list of tools, such as name or name@number")
+    return tuple(value)
 
 
 def _answer_kind(path: Path, record: Mapping[str, Any], examples: Sequence[Example]) -> AnswerKind:

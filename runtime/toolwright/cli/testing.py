@@ -131,6 +131,7 @@ class Shown:
     info: ToolInfo
     source: ToolSource
     verification: VerificationRecord | None
+    dependants: tuple[str, ...] = ()
     synonyms: tuple[str, ...] = ()
 
 
@@ -139,7 +140,8 @@ def shown(info: ToolInfo) -> Shown:
     checks = (Check("1", held_out=False, status=Status.SUCCESS, passed=True, execution_id="x"),)
     task, image = "sha256:" + "e" * 64, "sha256:" + "b" * 64
     record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0)
-    return Shown(info, ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function), record)
+    source = ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function)
+    return Shown(info, source, record, ("uses_it@1", "uses_it@2"))
 
 
 Executed = Execution | ToolwrightError

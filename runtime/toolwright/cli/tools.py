@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -36,16 +37,32 @@ def show_tool(
     """Show a tool: source, schema, demonstrations, and the verification behind it."""
     with session.services() as services:
         details = services.get_tool(tool)
-    session.screen.document(details_document(details.info, details.source, details.verification, details.synonyms))
+    document = details_document(
+        details.info,
+        details.source,
+        details.verification,
+        dependants=details.dependants,
+        synonyms=details.synonyms,
+    )
+    session.screen.document(document)
     if not session.screen.as_json:
         show_details(session.screen, details)
     return ExitStatus.DONE
+
+
+def say_dependants(screen: Screen, dependants: Sequence[str]) -> None:
+    """Tell which versions stop with this one, if any is made from it."""
+    if dependants:
+        screen.say(literal(f"  part of {', '.join(dependants)}: not run while this version is not active"))
 
 
 def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3) -> None:
     """Show a wrapped tool to people, with at most so many demonstrations."""
     info, record = details.info, details.verification
     screen.say(joined(literal(f"{info.reference}  ", style="bold"), literal(info.digest, style="dim")))
+    for dependency in info.dependencies:
+        screen.say(joined(literal(f"  made from {dependency.name}  "), literal(dependency.digest, style="dim")))
+    say_dependants(screen, details.dependants)
     screen.say(code(details.source.code))
     if details.synonyms:
         screen.say(literal(f"Also known as {', '.join(details.synonyms)}"))

@@ -170,6 +170,7 @@ def details_from_wire(message: tools_pb2.GetToolResponse) -> ToolDetails:
         source=source_from_wire(message.source),
         verification=verification_from_wire(message.verification),
         synonyms=tuple(message.synonyms),
+        dependants=tuple(message.dependants),
     )
 
 

@@ -24,6 +24,8 @@ class ToolDetails:
     verification: VerificationRecord
     synonyms: tuple[str, ...] = ()
     """Names of tasks that the tool stands for besides its own."""
+    dependants: tuple[str, ...] = ()
+    """Versions made from it, as `name@number`; none of them runs while this one is not active."""
 
 
 class NotAnswered(ToolwrightError):

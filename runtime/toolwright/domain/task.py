@@ -8,13 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
-from toolwright.domain.source import check_tool_name
+from toolwright.domain.source import MAX_DIRECT, check_tool_name
 from toolwright.errors import InvalidInput
 
 MAX_QUESTION_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 16 * 1024
 MAX_DESCRIPTION_CHARS = 4_000
 MAX_EXAMPLES = 10_000
+MAX_REFERENCE_CHARS = 200
 
 
 class AnswerKind(StrEnum):
@@ -49,6 +50,8 @@ class Task:
     training: tuple[Example, ...]
     held_out: tuple[Example, ...]
     answer_kind: AnswerKind
+    uses: tuple[str, ...] = ()
+    """References of admitted tools that the code may use; resolved to versions when the tool is made."""
 
     def __post_init__(self) -> None:
         """Refuse a task that cannot be made or verified, or of which a held-out question is no secret.
@@ -61,6 +64,7 @@ class Task:
             raise InvalidInput(
                 "description", f"has {len(self.description)} characters", f"at most {MAX_DESCRIPTION_CHARS}"
             )
+        _check_uses(self.uses, self.name)
         for field, examples in (("training", self.training), ("held_out", self.held_out)):
             if not examples:
                 raise InvalidInput(f"examples.{field}", "is empty", f"1 to {MAX_EXAMPLES} examples")
@@ -81,7 +85,7 @@ class Task:
     @property
     def digest(self) -> str:
         """`sha256:` over a canonical JSON of everything that defines the task, its examples above all."""
-        content = {
+        content: dict[str, object] = {
             "format": "toolwright.task.v1",
             "name": self.name,
             "description": self.description,
@@ -89,6 +93,8 @@ class Task:
             "training": [[e.id, e.question, e.answer] for e in self.training],
             "held_out": [[e.id, e.question, e.answer] for e in self.held_out],
         }
+        if self.uses:
+            content["uses"] = list(self.uses)
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -101,6 +107,19 @@ def check_question(question: str, field: str = "question") -> str:
     """
     _check_text(question, field, MAX_QUESTION_BYTES)
     return question
+
+
+def _check_uses(uses: tuple[str, ...], own_name: str) -> None:
+    if len(uses) > MAX_DIRECT:
+        raise InvalidInput("uses", f"has {len(uses)} tools", f"at most {MAX_DIRECT}")
+    for number, reference in enumerate(uses):
+        field = f"uses[{number}]"
+        if not 0 < len(reference) <= MAX_REFERENCE_CHARS or not reference.isprintable():
+            raise InvalidInput(field, "is no reference of a tool", "name, name@number or sha256:…")
+        if reference in uses[:number]:
+            raise InvalidInput(field, f"names {reference!r} again", "each tool once")
+        if reference.partition("@")[0] == own_name:
+            raise InvalidInput(field, "names the tool that is to be made", "tools of other names")
 
 
 def _folded(question: str) -> str:

@@ -44,6 +44,16 @@ class Demonstration:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """A tool that another one is made from."""
+
+    name: str
+    """By which the code imports it."""
+    digest: str
+    """Of the version, for ever."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolVersion:
     """An immutable version of a tool. Its digest names it."""
 
@@ -53,10 +63,19 @@ class ToolVersion:
     answer_kind: AnswerKind
     demonstrations: tuple[Demonstration, ...]
     task_description: str = ""
+    dependencies: tuple[Dependency, ...] = ()
+    """Tools that the code may import. A digest covers those below it, so none can come to contain itself."""
 
     def __post_init__(self) -> None:
-        """Refuse names that could be mistaken for something else."""
+        """Refuse names that could be mistaken for something else, and parts that no dependency names.
+
+        Raises:
+            InvalidInput: a name.
+            ValueError: the source carries other parts than `dependencies` names. A caller's bug.
+        """
         check_tool_name(self.name)
+        if self.source.modules and self.dependencies != dependencies_of(self.source):
+            raise ValueError(f"the version of {self.name!r} does not name the tools that its source is made from")
 
     @property
     def digest(self) -> str:
@@ -73,6 +92,8 @@ class ToolVersion:
             "task_description": self.task_description,
             "demonstrations": [[d.question, d.arguments_json, d.answer] for d in self.demonstrations],
         }
+        if self.dependencies:
+            content["dependencies"] = [[part.name, part.digest] for part in self.dependencies]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -93,6 +114,7 @@ class ToolInfo:
     demonstrations: tuple[Demonstration, ...]
     verification_id: str
     created_at: float
+    dependencies: tuple[Dependency, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -134,4 +156,20 @@ class RegisteredTool:
             demonstrations=version.demonstrations,
             verification_id=self.verification_id,
             created_at=self.created_at,
+            dependencies=version.dependencies,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a version is in its life, without its content."""
+
+    reference: str
+    """`name@number`."""
+    digest: str
+    state: ToolState
+
+
+def dependencies_of(source: ToolSource) -> tuple[Dependency, ...]:
+    """Return what a version made of `source` depends on."""
+    return tuple(Dependency(part.name, part.tool_digest) for part in source.modules)

@@ -33,7 +33,7 @@ class Executor(Protocol):
         Raises:
             InvalidInput: arguments or limits are off; no sandbox was used.
             NotFound: the tool.
-            NotReady: the version is not active.
+            NotReady: the version is not active, or a tool that it is made from is not.
             PermissionDenied: weaker isolation was asked for than the policy has; no sandbox was used.
             Overloaded, SandboxUnavailable, EngineUnavailable, StoreUnavailable: nothing ran.
             DeadlineExceeded, CallCancelled: killed, or never started.

@@ -16,6 +16,7 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolState
 from toolwright.errors import CallCancelled, DeadlineExceeded, NotReady, Overloaded, SandboxUnavailable
 from toolwright.execution.arguments import check_arguments, parse_arguments
+from toolwright.execution.composition import Compositions
 from toolwright.execution.idempotency import OnceOnly
 from toolwright.execution.record import Record, begun
 from toolwright.registry.base import Store
@@ -92,6 +93,7 @@ class SandboxExecutor:
         self._ceilings = ceilings
         self._queue_s = queue_s
         self._isolation = isolation or IsolationPolicy()
+        self._compositions = Compositions(store)
         self._once = OnceOnly()
 
     @property
@@ -131,8 +133,8 @@ class SandboxExecutor:
             raise NotReady(f"{tool.reference} is {tool.state.value}, so it is not run; use an active version")
         if request.operation is Operation.CALL:
             check_arguments(tool.version.description.parameters, request.arguments_json)
-        version = tool.version
-        return _Target(tool.reference, version.source, version.digest, tool.verification_id, version.name)
+        version, source = tool.version, self._compositions.source(tool)
+        return _Target(tool.reference, source, version.digest, tool.verification_id, version.name)
 
     def _run(self, job: _Job) -> Execution:
         try:

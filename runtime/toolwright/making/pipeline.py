@@ -22,6 +22,7 @@ from toolwright.making import conversation, prompts
 from toolwright.making.budget import DEFAULT_VERIFY_S
 from toolwright.making.heard import HeardModel
 from toolwright.making.hold import Hold, Unheld
+from toolwright.making.ingredients import gather
 from toolwright.making.journal import Journal, open_journal
 from toolwright.making.judge import Candidate, Judge, Verified
 from toolwright.making.keeping import Keeper
@@ -90,7 +91,8 @@ class Maker:
             record: is told of each exchange with a model; the store's ledger if None.
 
         Raises:
-            InvalidInput: `attempts`, or an example's answer that is none of the task's kind.
+            InvalidInput: `attempts`, an example's answer that is none of the task's kind, or a tool in `task.uses`.
+            NotFound, NotReady: a tool in `task.uses`.
             ModelError: a model's endpoint failed. The attempt is recorded.
             ToolwrightError: what `Executor.execute`, `Patience.check` and the store raise.
         """
@@ -123,7 +125,8 @@ class Maker:
         )
         left = [seconds for seconds in (deadline_s, spending.seconds_left) if seconds is not None]
         patience = Patience.of(min(left, default=None), cancellation)
-        return self._make(order, Work(order.task, spending, patience, hold or Unheld()))
+        work = Work(order.task, spending, patience, hold or Unheld(), gather(self._store, order.task))
+        return self._make(order, work)
 
     def register(
         self,
@@ -137,11 +140,12 @@ class Maker:
 
         Raises:
             NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
-            InvalidInput, ModelError, ToolwrightError: as for `make`.
+            InvalidInput, NotFound, ModelError, ToolwrightError: as for `make`.
         """
         check_expected(task.answer_kind, task.training + task.held_out)
         patience = Patience.of(deadline_s, cancellation)
-        work = Work(task, Spending(Budget(attempts=1), self._meter(None)), patience)
+        spending = Spending(Budget(attempts=1), self._meter(None))
+        work = Work(task, spending, patience, ingredients=gather(self._store, task))
         self._store.save_task(task)
         with open_journal(self._store, task.name, Order(task, Budget()).making_id, work.hold) as journal:
             tried = self._tried(work, 1)
@@ -190,7 +194,7 @@ class Maker:
 
     def _rounds(self, order: Order, work: Work, journal: Journal) -> Generator[MakingEvent, None, Made | NotMade]:
         """Let the maker propose until a tool is kept or a budget is spent; each refusal is fed back."""
-        chat, last = conversation.rebuilt(work.task, order.kept)
+        chat, last = conversation.rebuilt(prompts.opening(work.task, work.ingredients.tools), order.kept)
         try:
             while True:
                 tried = [self._tried(work, number) for number in work.spending.begin(order.candidates)]
@@ -253,7 +257,11 @@ class Maker:
     ) -> Generator[MakingEvent, None, None]:
         """The part of the road that a person's code takes too."""
         tried.notes.stage = Stage.VERIFY
-        steps = self._jury.judge(Candidate(work.task, source, tried.user, work.patience, tried.number, maker_model))
+        steps = self._jury.judge(
+            Candidate(
+                work.task, work.ingredients.added_to(source), tried.user, work.patience, tried.number, maker_model
+            )
+        )
         verdict = yield from _counted(steps, tried)
         if isinstance(verdict, Refusal):
             _refuse(tried, verdict)

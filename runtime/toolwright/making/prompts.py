@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from toolwright.calling.quoting import QUOTING_RULE, quote
 from toolwright.domain.task import AnswerKind, Example, Task
+from toolwright.domain.tool import RegisteredTool
 from toolwright.llm.base import Message
 from toolwright.making.verdict import TRAINING_SHOWN
 
 MAX_REPLY_ECHO_CHARS = 64 * 1024
+MAX_TOOL_CHARS = 2_000
+"""Of what a tool that may be used says of itself."""
 
 _SYSTEM = """\
 You write small Python tools. A light language model reads each question, takes arguments out of it and calls your \
@@ -21,7 +25,7 @@ Write one Python function named `{name}` that answers all questions of the kind 
 Task: {name}
 {description}
 {examples}
-
+{tools}
 Rules
 - The function must be named `{name}`.
 - Give every parameter and the result a type annotation. Arguments and result must be JSON-able: int, float, str, \
@@ -33,8 +37,14 @@ its form.
 - Be general: the function is tried on further questions of this kind that are not shown.
 - Be pure and quick: no input or output, no files, no network, no randomness, no state between calls. Prefer a direct \
 method to a search over all cases: a call must end within seconds.
-- Use Python's standard library only.
+- Use {libraries} only.
 - Reply with exactly one fenced ```python block that holds the whole code, imports included, and no usage examples."""
+
+_TOOLS = """
+Tools that your code may use. Each is tested and ready: import it by its name, as in `from tools import {first}`, and \
+call it like any function of yours. The code may do without. {rule}
+{listed}
+"""
 
 _EXAMPLE = "Question: {question}\nAnswer: {answer}"
 
@@ -45,11 +55,21 @@ _RESULT = {
 }
 
 
-def opening(task: Task) -> list[Message]:
-    """Return the first messages: the task, and the first training examples. Nothing held out is in them."""
+def opening(task: Task, tools: Sequence[RegisteredTool] = ()) -> list[Message]:
+    """Return the first messages: the task, the first training examples, and the `tools` that may be used.
+
+    Nothing held out is in them. What tools say of themselves is quoted: hostile code wrote it.
+    """
     examples = "\n\n".join(_shown(example) for example in task.training[:TRAINING_SHOWN])
     description = f"Description: {task.description}\n" if task.description.strip() else ""
-    text = _TASK.format(name=task.name, description=description, examples=examples, result=_RESULT[task.answer_kind])
+    text = _TASK.format(
+        name=task.name,
+        description=description,
+        examples=examples,
+        result=_RESULT[task.answer_kind],
+        tools=_offered(tools),
+        libraries="Python's standard library and the tools above" if tools else "Python's standard library",
+    )
     return [Message("system", _SYSTEM), Message("user", text)]
 
 
@@ -64,6 +84,17 @@ def next_turn(reply: str, feedback: str) -> list[Message]:
 def as_json(messages: Sequence[Message]) -> str:
     """Return `messages` as JSON text, for the record."""
     return json.dumps([{"role": message.role, "content": message.content} for message in messages])
+
+
+def _offered(tools: Sequence[RegisteredTool]) -> str:
+    if not tools:
+        return ""
+    listed = []
+    for tool in tools:
+        said = tool.version.description
+        text = f"{said.signature}\n\n{said.summary}"
+        listed.append(f"- `{tool.version.name}`:\n{quote(text, MAX_TOOL_CHARS)}")
+    return _TOOLS.format(first=tools[0].version.name, rule=QUOTING_RULE, listed="\n".join(listed))
 
 
 def _shown(example: Example) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from toolwright.calling.patience import Patience
 from toolwright.domain.task import Task
 from toolwright.making.hold import Hold, Unheld
+from toolwright.making.ingredients import Ingredients
 from toolwright.making.spending import Spending
 from toolwright.registry.jobs import Progress
 
@@ -19,6 +20,7 @@ class Work:
     spending: Spending
     patience: Patience
     hold: Hold = field(default_factory=Unheld)
+    ingredients: Ingredients = field(default_factory=Ingredients)
 
     def note(self, words: str) -> None:
         """Tell how far it has come."""

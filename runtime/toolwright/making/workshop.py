@@ -21,6 +21,7 @@ from toolwright.errors import CallCancelled, InvalidInput, ToolwrightError
 from toolwright.llm.ledger import Record
 from toolwright.making.feed import Feed
 from toolwright.making.hold import LetGo
+from toolwright.making.ingredients import gather
 from toolwright.making.order import Order, check_budget
 from toolwright.making.pipeline import DEFAULT_ATTEMPTS, Maker
 from toolwright.making.replay import CANCELLED, FAULT, attempt_events, end_event, recorded_end
@@ -114,6 +115,7 @@ class Workshop:
 
         Raises:
             InvalidInput: a bound beyond the rules', or an example's answer that is none of the task's kind.
+            NotFound, NotReady: a tool in `task.uses`.
             Overloaded: too many makings wait. Nothing was kept.
             ModelError, ToolwrightError: what ended the making, if that was here and a fault; and what the store raises.
         """
@@ -128,6 +130,7 @@ class Workshop:
         )
         check_budget(asked.budget, asked.candidates)
         check_expected(task.answer_kind, task.training + task.held_out)
+        gather(self._store, task)  # so that a tool that it cannot use is told at once
         patience = Patience.of(deadline_s, cancellation)
         job, is_new, feed = self._open(asked, record)
         return self._follow(job.making_id, patience, feed, shared=not is_new)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
-from toolwright.domain.tool import Demonstration, Description, ToolVersion
+from toolwright.domain.tool import Demonstration, Description, ToolVersion, dependencies_of
 from toolwright.making.verdict import Trial
 
 MAX_DEMONSTRATION_CALL_CHARS = 16_384
@@ -30,4 +30,5 @@ def wrap(task: Task, source: ToolSource, description: Description, passed: Itera
         answer_kind=task.answer_kind,
         demonstrations=demonstrations,
         task_description=task.description,
+        dependencies=dependencies_of(source),
     )

@@ -16,6 +16,7 @@ from toolwright.domain.record import (
 )
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
+from toolwright.registry.dependencies import Dependencies
 from toolwright.registry.jobs import Jobs
 from toolwright.registry.synonyms import Synonyms
 
@@ -72,9 +73,11 @@ class Store(Protocol):
         """Keep a verified version as the active one of its name, with its record and task, in one transaction.
 
         The same digest again returns what is there and keeps nothing new. Earlier versions of the
-        name stay as they are, callable by `name@number`. The name stands for no other tool any more.
+        name stay as they are, callable by `name@number`. The name stands for no other tool any more. What a version is
+        made from is kept as digests; what is returned carries no modules.
 
         Raises:
+            NotFound: a tool that it is made from.
             ValueError: the record is not for this version and task, or has a failed check. A caller's bug.
         """
 
@@ -97,6 +100,10 @@ class Store(Protocol):
 
     def headings(self) -> Sequence[Heading]:
         """Return all names of tools, and of tasks without a tool, by name. Reads no content, so it checks none."""
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """Which tools are made from which."""
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """Return a verification record.

@@ -22,6 +22,7 @@ from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
 from toolwright.registry.base import Heading
 from toolwright.registry.costs import join_models
+from toolwright.registry.memory_dependencies import MemoryDependencies
 from toolwright.registry.memory_jobs import MemoryJobs, MemorySynonyms
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
@@ -48,6 +49,7 @@ class MemoryStore:
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
         self._model_uses: list[Row] = []
+        self._dependencies = MemoryDependencies(self._transaction, self._versions)
         self._jobs = MemoryJobs(self._transaction, clock)
         self._synonyms = MemorySynonyms(self._transaction, self._by_name.__contains__)
 
@@ -95,6 +97,7 @@ class MemoryStore:
                 return tool_rows.registered_from(there)
             if record.verification_id in self._verifications:
                 raise _taken("verification record", record.verification_id)
+            self._dependencies.check_kept(version)
             version_row |= {
                 "number": len(self._by_name.get(version.name, ())) + 1,
                 "state": ToolState.ACTIVE.value,
@@ -137,6 +140,11 @@ class MemoryStore:
         with self._transaction():
             rows = self._tasks | {name: versions[-1] for name, versions in self._by_name.items()}
         return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
+
+    @property
+    def dependencies(self) -> MemoryDependencies:
+        """See `Store`."""
+        return self._dependencies
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""

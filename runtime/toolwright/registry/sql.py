@@ -30,6 +30,7 @@ from toolwright.registry.database import Database
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
+from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
 from toolwright.registry.sql_jobs import SqlJobs
 from toolwright.registry.sql_synonyms import SqlSynonyms, forget, target_of
 from toolwright.registry.sqlite import Durability
@@ -85,6 +86,7 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
+        self._dependencies = SqlDependencies(self._database)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
@@ -145,6 +147,7 @@ class SqlStore:
             }
             connection.execute(insert(VERIFICATIONS), record_row)
             connection.execute(insert(TOOL_VERSIONS), version_row)
+            keep_dependencies(connection, version)
             put(connection, TASKS, TASKS.c.name, task_row)
             forget(connection, version.name)
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
@@ -185,6 +188,11 @@ class SqlStore:
             rows = {row["name"]: row for row in fetch_all(connection, select(TASKS.c.name, TASKS.c.digest))}
             rows |= {row["name"]: row for row in fetch_all(connection, newest)}
             return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
+
+    @property
+    def dependencies(self) -> SqlDependencies:
+        """See `Store`."""
+        return self._dependencies
 
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""

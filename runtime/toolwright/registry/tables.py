@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """Revision of the newest migration. Revisions are numbers, so that a newer one can be told."""
 
 VERSION_TABLE = "toolwright_schema"
@@ -30,6 +30,7 @@ METADATA = MetaData(
         "pk": "pk_%(table_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
 
@@ -86,6 +87,15 @@ TOOL_VERSIONS = Table(
     Column("code", ANY_TEXT, nullable=False),
     Column("definition", JSON_TEXT, nullable=False),
     UniqueConstraint("name", "number"),
+)
+
+# --- tools made from tools: one row for each part of a version, parts of parts included ------------
+
+TOOL_DEPENDENCIES = Table(
+    "tool_dependencies",
+    METADATA,
+    Column("tool", NAME, ForeignKey("tool_versions.digest"), primary_key=True),
+    Column("part", NAME, ForeignKey("tool_versions.digest"), primary_key=True, index=True),
 )
 
 MAKINGS = Table(

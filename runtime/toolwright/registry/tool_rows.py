@@ -15,7 +15,7 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
-from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
+from toolwright.domain.tool import Demonstration, Dependency, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Heading
 from toolwright.registry.rows import Row, decoding, from_bytes, to_bytes
@@ -33,6 +33,7 @@ def task_row(task: Task) -> Row:
             "answer_kind": task.answer_kind.value,
             "training": [[e.id, e.question, e.answer] for e in task.training],
             "held_out": [[e.id, e.question, e.answer] for e in task.held_out],
+            **({"uses": list(task.uses)} if task.uses else {}),
         },
         "task",
     )
@@ -53,6 +54,7 @@ def task_from(row: Mapping[str, Any]) -> Task:
             training=tuple(Example(*example) for example in body["training"]),
             held_out=tuple(Example(*example) for example in body["held_out"]),
             answer_kind=AnswerKind(body["answer_kind"]),
+            uses=tuple(body.get("uses", ())),
         )
         _expect(task.name, row["name"])
         _expect(task.digest, row["digest"])
@@ -73,6 +75,11 @@ def version_row(version: ToolVersion) -> Row:
             "answer_kind": version.answer_kind.value,
             "task_description": version.task_description,
             "demonstrations": [[d.question, d.arguments_json, d.answer] for d in version.demonstrations],
+            **(
+                {"dependencies": [[part.name, part.digest] for part in version.dependencies]}
+                if version.dependencies
+                else {}
+            ),
         },
         "tool",
     )
@@ -102,6 +109,7 @@ def registered_from(row: Mapping[str, Any]) -> RegisteredTool:
             answer_kind=AnswerKind(definition["answer_kind"]),
             demonstrations=tuple(Demonstration(*demonstration) for demonstration in definition["demonstrations"]),
             task_description=definition["task_description"],
+            dependencies=tuple(Dependency(*part) for part in definition.get("dependencies", ())),
         )
         _expect(version.digest, row["digest"])
         _expect(str(row.get("verified_digest", version.digest)), version.digest)

@@ -30,6 +30,7 @@ from toolwright.sandbox.channel import Channel, ContainerLost, Interrupted
 from toolwright.sandbox.engine import ENGINE_FAULTS, Engine
 from toolwright.sandbox.frames import PROTOCOL_VERSION, Frame, FrameType, FramingBroken, pack
 from toolwright.sandbox.init_process import InitProcess
+from toolwright.sandbox.payload import call_payload
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.sandbox.transcript import Transcript, result_room
 from toolwright.sandbox.verdict import Stop, broken, judge, lost
@@ -44,7 +45,6 @@ The agent needs a few milliseconds. One that does not answer may be stopped, or 
 """
 _HELLO_RULES = JsonRules(max_bytes=4_096, max_depth=2, max_items=32, max_number_chars=32)
 _CALL_HEADER = struct.Struct(">I")
-_PAYLOAD = struct.Struct(">III")
 _DATA_FACTOR = 2
 """Address space for data over the memory limit: threads' stacks count although they are hardly touched."""
 
@@ -317,26 +317,7 @@ def _call_frame(call_id: int, call: ToolCall, policy: SandboxPolicy) -> bytes:
         "result_bytes": result_room(limits),
     }
     for_agent = json.dumps(header).encode()
-    source = call.source
-    for_call = (
-        json.dumps(
-            {
-                "operation": call.operation.value,
-                "function": source.function,
-                "module": f"tool_{source.digest[7:19]}",
-            }
-        ).encode(),
-        source.code.encode(),
-        call.arguments_json.encode(),
-    )
-    return pack(
-        FrameType.CALL,
-        call_id,
-        _CALL_HEADER.pack(len(for_agent)),
-        for_agent,
-        _PAYLOAD.pack(*map(len, for_call)),
-        *for_call,
-    )
+    return pack(FrameType.CALL, call_id, _CALL_HEADER.pack(len(for_agent)), for_agent, *call_payload(call))
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import grpc
 
+from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
 from toolwright.services.base import ToolMaking
@@ -13,6 +16,8 @@ from toolwright.services.convert.tools import task_from_wire, tool_to_wire, veri
 from toolwright.services.makings import MakingCalls
 from toolwright.services.paging import page_size, tools_after, tools_token
 from toolwright.v1 import tools_pb2, tools_pb2_grpc
+
+MAX_DEPENDANTS: Final = 1_000
 
 
 class ToolService(MakingCalls, tools_pb2_grpc.ToolServiceServicer):
@@ -40,11 +45,13 @@ class ToolService(MakingCalls, tools_pb2_grpc.ToolServiceServicer):
     def GetTool(self, request: tools_pb2.GetToolRequest, context: grpc.ServicerContext) -> tools_pb2.GetToolResponse:
         """Return one version with its source and verification record."""
         registered = self._store.get_tool(reference_from_wire(request.tool))
+        users = self._store.dependencies.dependants(registered.version.digest)
         return tools_pb2.GetToolResponse(
             tool=tool_to_wire(registered.info),
             source=source_to_wire(registered.version.source),
             verification=verification_to_wire(self._store.get_verification(registered.verification_id)),
             synonyms=self._store.synonyms.of(registered.version.name),
+            dependants=[user.reference for user in users if user.state is not ToolState.RETIRED][:MAX_DEPENDANTS],
         )
 
     def ListTools(

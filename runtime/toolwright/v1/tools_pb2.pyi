@@ -31,6 +31,7 @@ class Task(_message.Message):
     TRAINING_FIELD_NUMBER: _builtins.int
     HELD_OUT_FIELD_NUMBER: _builtins.int
     ANSWER_KIND_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the task and of its tool: 1 to 64 of a-z, 0-9 and _, starting with a letter."""
     description: _builtins.str
@@ -47,6 +48,13 @@ class Task(_message.Message):
         training question, white space and case aside.
         """
 
+    @_builtins.property
+    def uses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Admitted tools that the code may use, by `from tools import NAME`: references as of ExecuteTool, at most 8. Each is
+        resolved to its active version when making begins, together with what that is made from (at most 16 tools, 4
+        levels and 786,432 bytes of source in all). NOT_FOUND and FAILED_PRECONDITION name the reference. Default: none.
+        """
+
     def __init__(
         self,
         *,
@@ -55,10 +63,11 @@ class Task(_message.Message):
         training: _abc.Iterable[_types_pb2.Example] | None = ...,
         held_out: _abc.Iterable[_types_pb2.Example] | None = ...,
         answer_kind: _types_pb2.AnswerKind.ValueType = ...,
+        uses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_kind", b"answer_kind", "description", b"description", "held_out", b"held_out", "name", b"name", "training", b"training"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_kind", b"answer_kind", "description", b"description", "held_out", b"held_out", "name", b"name", "training", b"training", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -436,6 +445,7 @@ class Tool(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     FUNCTION_FIELD_NUMBER: _builtins.int
     VERIFICATION_ID_FIELD_NUMBER: _builtins.int
+    DEPENDENCIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, shared by all versions."""
     version: _builtins.int
@@ -464,6 +474,12 @@ class Tool(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was kept."""
 
+    @_builtins.property
+    def dependencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dependency]:
+        """Tools that it is made from, each at one version for ever. It is not run while one of them, or of those that they
+        are made from, is not active.
+        """
+
     def __init__(
         self,
         *,
@@ -479,14 +495,41 @@ class Tool(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         function: _builtins.str = ...,
         verification_id: _builtins.str = ...,
+        dependencies: _abc.Iterable[Global___Dependency] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_kind", b"answer_kind", "create_time", b"create_time", "demonstrations", b"demonstrations", "digest", b"digest", "function", b"function", "name", b"name", "parameters_json", b"parameters_json", "signature", b"signature", "state", b"state", "summary", b"summary", "verification_id", b"verification_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_kind", b"answer_kind", "create_time", b"create_time", "demonstrations", b"demonstrations", "dependencies", b"dependencies", "digest", b"digest", "function", b"function", "name", b"name", "parameters_json", b"parameters_json", "signature", b"signature", "state", b"state", "summary", b"summary", "verification_id", b"verification_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class Dependency(_message.Message):
+    """Dependency is a tool that another one is made from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, by which the code imports it."""
+    digest: _builtins.str
+    """`sha256:…` of the version."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dependency: _TypeAlias = Dependency  # noqa: Y015
 
 @_typing.final
 class Demonstration(_message.Message):
@@ -706,6 +749,7 @@ class GetToolResponse(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFICATION_FIELD_NUMBER: _builtins.int
     SYNONYMS_FIELD_NUMBER: _builtins.int
+    DEPENDANTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tool(self) -> Global___Tool:
         """The version."""
@@ -722,6 +766,12 @@ class GetToolResponse(_message.Message):
     def synonyms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of tasks whose own tool was the same as this one, and that stand for it."""
 
+    @_builtins.property
+    def dependants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Versions that are made from it, at any distance and not retired, as `name@version`, by name; the first 1,000. None
+        of them is run while this one is not active.
+        """
+
     def __init__(
         self,
         *,
@@ -729,10 +779,11 @@ class GetToolResponse(_message.Message):
         source: _types_pb2.ToolSource | None = ...,
         verification: Global___VerificationRecord | None = ...,
         synonyms: _abc.Iterable[_builtins.str] | None = ...,
+        dependants: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "synonyms", b"synonyms", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependants", b"dependants", "source", b"source", "synonyms", b"synonyms", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NoReturn
 
-from toolwright_agent import spelling
+from toolwright_agent import parts
 from toolwright_agent.spelling import NotLoaded
 
 PAYLOAD = struct.Struct(">III")
-"""Lengths of the JSON header, the source and the arguments that follow."""
+"""Lengths of the JSON header, the source and the arguments that follow. After those come the texts of the tools that
+the source is made from, if any; the header says how many bytes each has."""
 LOADED = b"L"
 """Written before the result once the source is loaded. A hint, for the text of a verdict and the limit of
 loading: a tool that writes it itself deceives nobody but its own caller about when it failed."""
@@ -32,6 +33,7 @@ RESULT = struct.Struct(">BI")
 """`Kind` and length of the body that follows."""
 
 FILE_NAME = "<tool>"
+parts.TITLES[FILE_NAME] = ""
 MAX_DEPTH = 64
 MAX_ITEMS = 100_000
 MAX_INTEGER_BITS = 1_328
@@ -87,11 +89,11 @@ class Speaker:
 
 def run(payload_fd: int, result_fd: int) -> NoReturn:
     """Read the payload, run it, send its result and end the process."""
-    header, code, arguments = _read_payload(payload_fd)
+    header, code, arguments, texts = _read_payload(payload_fd)
     sys.argv = [FILE_NAME]
     call = Speaker(result_fd, os.getpid())
     try:
-        function = _load(code, header)
+        function = _load(code, header, texts)
     except BaseException as fault:  # noqa: BLE001 - SystemExit at import is a failed load as well
         call.finish(Kind.NOT_LOADED, _explain(fault))
     call.say(LOADED)
@@ -113,7 +115,7 @@ def run(payload_fd: int, result_fd: int) -> NoReturn:
     call.finish(Kind.VALUE, body)
 
 
-def _read_payload(fd: int) -> tuple[dict[str, Any], str, str]:
+def _read_payload(fd: int) -> tuple[dict[str, Any], str, str, memoryview]:
     pieces = []
     while piece := os.read(fd, _READ_BYTES):
         pieces.append(piece)
@@ -122,23 +124,17 @@ def _read_payload(fd: int) -> tuple[dict[str, Any], str, str]:
     header, code, arguments = PAYLOAD.unpack_from(payload)
     code_at = PAYLOAD.size + header
     arguments_at = code_at + code
-    texts = payload[PAYLOAD.size : code_at], payload[code_at:arguments_at], payload[arguments_at:]
-    if len(texts[2]) != arguments:
+    end = arguments_at + arguments
+    said = json.loads(payload[PAYLOAD.size : code_at])
+    if len(payload) != end + sum(part["bytes"] for part in said.get("parts", ())):
         raise EOFError("the payload is not whole")
-    return json.loads(texts[0]), texts[1].decode(), texts[2].decode()
+    return said, payload[code_at:arguments_at].decode(), payload[arguments_at:end].decode(), memoryview(payload)[end:]
 
 
-def _load(code: str, header: dict[str, Any]) -> Callable[..., Any]:
-    module = types.ModuleType(header["module"])
-    sys.modules[module.__name__] = module  # dataclasses and typing look their module up there
-    # So that tracebacks and inspect.getsource see the text; there is no file.
-    linecache.cache[FILE_NAME] = (len(code), None, code.splitlines(keepends=True), FILE_NAME)
-    compiled = compile(code, FILE_NAME, "exec", dont_inherit=True)
-    if not code.isascii():
-        spelling.check(code)
-    exec(compiled, module.__dict__)  # noqa: S102 - this is what a sandbox is for
+def _load(code: str, header: dict[str, Any], texts: memoryview) -> Callable[..., Any]:
+    package = parts.Parts(header["parts"], texts).package(header["uses"]) if "parts" in header else None
     name = header["function"]
-    function = module.__dict__.get(name)
+    function = parts.load(code, header["module"], FILE_NAME, package).get(name)
     if function is None:
         raise NotLoaded(f"the source defines no function named {name!r}")
     if isinstance(function, type) or not callable(function):
@@ -238,9 +234,10 @@ def _tool_frames(trace: types.TracebackType | None) -> list[str]:
     frames: list[str] = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        if code.co_filename == FILE_NAME:
-            source = linecache.getline(FILE_NAME, trace.tb_lineno).strip()[:200]
-            frames.append(f"  line {trace.tb_lineno}, in {code.co_name[:100]}: {source}")
+        title = parts.TITLES.get(code.co_filename)
+        if title is not None:
+            source = linecache.getline(code.co_filename, trace.tb_lineno).strip()[:200]
+            frames.append(f"  {title}line {trace.tb_lineno}, in {code.co_name[:100]}: {source}")
             if len(frames) > 2 * _MAX_FRAMES:  # keep the outermost and the innermost
                 del frames[_MAX_FRAMES]
         trace = trace.tb_next

@@ -10,7 +10,7 @@ import toolwright_agent
 from toolwright.domain import json_rules
 from toolwright.domain.limits import Limits
 from toolwright.images.recipe import load_recipe
-from toolwright.sandbox import container, transcript
+from toolwright.sandbox import container, payload, transcript
 from toolwright.sandbox import frames as ours
 from toolwright_agent import call, child, frames, program, relay
 
@@ -33,7 +33,7 @@ def test_every_type_has_one_number() -> None:
 def test_the_forms_within_frames_are_the_same() -> None:
     """Call header, payload, result header, the byte that says "confined", and the kinds of results."""
     assert relay.CALL_HEADER.format == container._CALL_HEADER.format
-    assert program.PAYLOAD.format == container._PAYLOAD.format
+    assert program.PAYLOAD.format == payload.PAYLOAD.format
     assert program.RESULT.format == transcript.RESULT_HEADER.format
     assert child.CONFINED == transcript.CONFINED
     assert {kind.name: kind.value for kind in program.Kind} == {one.name: one.value for one in transcript.ResultKind}

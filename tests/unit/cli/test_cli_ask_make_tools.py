@@ -14,6 +14,7 @@ from toolwright.domain.events import Called, Checked, Dispatched, Failed, NotMad
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Stage
 from toolwright.domain.task import MAX_QUESTION_BYTES
+from toolwright.domain.tool import Dependency
 from toolwright.errors import ModelUnavailable
 
 pytestmark = pytest.mark.unit
@@ -193,3 +194,27 @@ def test_tools_show_of_an_unknown_tool_is_status_2(cli: RunCli) -> None:
     """The name is in the document."""
     ran = cli("tools", "show", "nope", "--json")
     assert (ran.status, ran.document["error"]["name"]) == (2, "nope")
+
+
+def test_make_with_tools_to_use(cli: RunCli, world: FakeWorld, task: Path) -> None:
+    """--uses, as often as wanted, goes with the task; a reference that cannot be one is bad usage."""
+    assert cli("make", task, "--uses", "half", "--uses", "third@2", "--json").status == 0
+    assert world.services_.made[-1].uses == ("half", "third@2")
+    assert cli("make", task, "--uses", "half", "--uses", "half", "--json").status == 2
+
+
+def test_tools_show_names_what_a_tool_is_made_from(cli: RunCli, world: FakeWorld) -> None:
+    """Each part with its digest, for people and for programs."""
+    dependency = Dependency("half", "sha256:" + "f" * 64)
+    world.services_.tools = [replace(tool_info(), dependencies=(dependency,))]
+    assert f"made from half  {dependency.digest}" in cli("tools", "show", "sort_words").out
+    ran = cli("tools", "show", "sort_words", "--json")
+    assert ran.document["dependencies"] == [{"name": "half", "digest": dependency.digest}]
+
+
+def test_tools_show_names_what_stops_with_it(cli: RunCli, world: FakeWorld) -> None:
+    """Whoever is about to hold a version back sees what is made from it."""
+    world.services_.tools = [tool_info()]
+    told = " ".join(cli("tools", "show", "sort_words").out.split())
+    assert "part of uses_it@1, uses_it@2: not run while this version is not active" in told
+    assert cli("tools", "show", "sort_words", "--json").document["dependants"] == ["uses_it@1", "uses_it@2"]

@@ -121,3 +121,15 @@ def test_deeply_nested_toml_is_refused(tmp_path: Path) -> None:
     path = _written(tmp_path / "t.toml", "a = " + "[" * 100_000)
     with pytest.raises(InvalidInput, match=r"t\.toml"):
         read_task(path)
+
+
+def test_tools_that_may_be_used(tmp_path: Path) -> None:
+    """A list of references; none by default; what is no such list is told with its field."""
+    record = {"examples": _examples(4), "uses": ["half", "third@2"]}
+    assert read_task(_written(tmp_path / "t.json", json.dumps(record))).uses == ("half", "third@2")
+    assert read_task(_written(tmp_path / "t.toml", TOML)).uses == ()
+    for wrong, problem in (("half", "is no list of texts"), ([1], "is no list of texts"), (["half", "half"], "again")):
+        path = _written(tmp_path / "t.json", json.dumps(record | {"uses": wrong}))
+        with pytest.raises(InvalidInput, match=problem) as refused:
+            read_task(path)
+        assert str(refused.value).startswith(f"{path}: uses")

@@ -57,7 +57,7 @@ def test_the_newest_migration_is_the_schema_version() -> None:
     assert all(revision.revision.isdecimal() for revision in script.walk_revisions())
 
 
-@pytest.mark.parametrize("version", ["9999", "0007", "from_the_future"])
+@pytest.mark.parametrize("version", ["9999", "0008", "from_the_future"])
 def test_a_newer_schema_is_refused_by_name(database: Path, version: str) -> None:
     """An older program touches nothing of a newer registry, and names both versions."""
     run_sql(database, f"UPDATE {VERSION_TABLE} SET version_num = '{version}'")
@@ -80,7 +80,7 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
         open_store(path)
 
 
-@pytest.mark.parametrize("change", ["DELETE FROM {}", "INSERT INTO {} VALUES ('0007')"])
+@pytest.mark.parametrize("change", ["DELETE FROM {}", "INSERT INTO {} VALUES ('0008')"])
 def test_a_schema_without_one_version_is_damaged(database: Path, change: str) -> None:
     """A registry that does not say what it is, is not used."""
     run_sql(database, change.format(VERSION_TABLE))

@@ -32,7 +32,7 @@ from toolwright.domain.outcome import Failure, Status
 from toolwright.domain.record import Role, Stage, TokenUse
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example
-from toolwright.domain.tool import RegisteredTool, ToolState
+from toolwright.domain.tool import Dependency, RegisteredTool, ToolState
 from toolwright.errors import InvalidInput
 from toolwright.registry.testing import sample_record, sample_task, sample_version
 from toolwright.services.convert.events import making_from_wire, making_to_wire, solve_from_wire, solve_to_wire
@@ -56,7 +56,8 @@ from toolwright.services.testing import sample_execution
 from toolwright.v1 import execution_pb2, tools_pb2, types_pb2
 
 USES = (TokenUse(Role.MAKER, "big", 3, 100, 20, 0.125), TokenUse(Role.USER, "small", 1, 7, 2, 0.0))
-TOOL = RegisteredTool(sample_version(), 3, ToolState.ACTIVE, "v-1", 1_700_000_000.25).info
+PARTS = (Dependency("half", "sha256:" + "f" * 64),)
+TOOL = RegisteredTool(sample_version(dependencies=PARTS), 3, ToolState.ACTIVE, "v-1", 1_700_000_000.25).info
 MAKING: list[MakingEvent] = [
     Proposed(1, "def add(a, b): ..."),
     Proposed(2, ""),
@@ -174,7 +175,7 @@ def test_times_survive_to_the_microsecond(microseconds: int) -> None:
 
 def test_task_survives() -> None:
     """A task comes back as it went."""
-    task = sample_task(answer_kind=AnswerKind.TEXT)
+    task = sample_task(answer_kind=AnswerKind.TEXT, uses=("half", "third@2"))
     assert task_from_wire(task_to_wire(task)) == task
 
 

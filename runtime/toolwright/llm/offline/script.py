@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolwright.llm.offline.request import ChatRequest, Function
-from toolwright.llm.offline.tasks import TASKS, TaskScript
+from toolwright.llm.offline.tasks import COMPOSED, TASKS, TaskScript
 
 NONE = "none"
 """What a dispatcher chooses where no tool fits."""
@@ -42,7 +42,7 @@ class ScriptedReply:
 class Script:
     """The replies for some kinds of question."""
 
-    tasks: Sequence[TaskScript] = TASKS
+    tasks: Sequence[TaskScript] = (*TASKS, *COMPOSED)
 
     def reply(self, request: ChatRequest) -> ScriptedReply:
         """Return the reply to `request`; the same each time.

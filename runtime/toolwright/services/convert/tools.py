@@ -10,7 +10,7 @@ from toolwright.domain.answers import infer_kind
 from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.domain.record import Check, Role, TokenUse, VerificationRecord
 from toolwright.domain.task import Example, Task
-from toolwright.domain.tool import Demonstration, ToolInfo
+from toolwright.domain.tool import Demonstration, Dependency, ToolInfo
 from toolwright.errors import InvalidInput
 from toolwright.services.convert.enums import ANSWER_KIND, STATUS, TOOL_STATE
 from toolwright.services.convert.text import time_from_wire, time_to_wire, wire_text
@@ -33,9 +33,12 @@ def task_to_wire(task: Task) -> tools_pb2.Task:
             training=map(_example_to_wire, task.training),
             held_out=map(_example_to_wire, task.held_out),
             answer_kind=ANSWER_KIND.to_wire(task.answer_kind),
+            uses=task.uses,
         )
     except UnicodeEncodeError:
-        raise InvalidInput("task", "a description or an id holds a lone surrogate", "valid Unicode") from None
+        raise InvalidInput(
+            "task", "a description, an id or a reference holds a lone surrogate", "valid Unicode"
+        ) from None
 
 
 def task_from_wire(message: tools_pb2.Task) -> Task:
@@ -50,7 +53,7 @@ def task_from_wire(message: tools_pb2.Task) -> Task:
         kind = infer_kind(training + held_out)
     else:
         kind = ANSWER_KIND.from_wire(message.answer_kind, "task.answer_kind")
-    return Task(message.name, message.description, training, held_out, kind)
+    return Task(message.name, message.description, training, held_out, kind, tuple(message.uses))
 
 
 def tool_to_wire(tool: ToolInfo) -> tools_pb2.Tool:
@@ -68,6 +71,7 @@ def tool_to_wire(tool: ToolInfo) -> tools_pb2.Tool:
         create_time=time_to_wire(tool.created_at),
         function=tool.function,
         verification_id=tool.verification_id,
+        dependencies=[tools_pb2.Dependency(name=part.name, digest=part.digest) for part in tool.dependencies],
     )
 
 
@@ -90,6 +94,7 @@ def tool_from_wire(message: tools_pb2.Tool) -> ToolInfo:
         demonstrations=tuple(Demonstration(d.question, d.arguments_json, d.answer) for d in message.demonstrations),
         verification_id=message.verification_id,
         created_at=time_from_wire(message.create_time),
+        dependencies=tuple(Dependency(part.name, part.digest) for part in message.dependencies),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolwright.llm.offline.tasks import brackets, meetings, orders, remainders, swaps, words
+from toolwright.llm.offline.tasks import brackets, meetings, orders, palindromes, remainders, swaps, words
 from toolwright.llm.offline.tasks.base import TaskScript
 
 TASKS: tuple[TaskScript, ...] = (
@@ -14,10 +14,15 @@ TASKS: tuple[TaskScript, ...] = (
     words.SCRIPT,
 )
 
+"""The kinds of the demo and of the paper."""
+
+COMPOSED: tuple[TaskScript, ...] = palindromes.SCRIPTS
+"""A kind whose tool is made from the tools of two smaller ones, `lower_word` and `reverse_word`, and these."""
+
 
 def script_for(question: str) -> TaskScript | None:
     """Return the script that recognises `question`, or None."""
     return next((script for script in TASKS if script.recognises(question)), None)
 
 
-__all__ = ["TASKS", "TaskScript", "script_for"]
+__all__ = ["COMPOSED", "TASKS", "TaskScript", "script_for"]
