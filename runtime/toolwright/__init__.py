@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from toolwright.client import AsyncClient, Client, NotAnswered, ToolDetails
     from toolwright.domain.batch import BatchAnswer, BatchCall
     from toolwright.domain.call import Operation
+    from toolwright.domain.cost_report import CostQuestion, CostReport
     from toolwright.domain.events import Answered, Declined, Failed, Made, NotMade
+    from toolwright.domain.ledger import CostFilter, CostKey
     from toolwright.domain.limits import LimitsRequest
     from toolwright.domain.outcome import Execution, Outcome, Status
     from toolwright.domain.source import ToolSource
@@ -25,7 +27,9 @@ _HOMES: Final = {
     "client": ("AsyncClient", "Client", "NotAnswered", "ToolDetails"),
     "domain.batch": ("BatchAnswer", "BatchCall"),
     "domain.call": ("Operation",),
+    "domain.cost_report": ("CostQuestion", "CostReport"),
     "domain.events": ("Answered", "Declined", "Failed", "Made", "NotMade"),
+    "domain.ledger": ("CostFilter", "CostKey"),
     "domain.limits": ("LimitsRequest",),
     "domain.outcome": ("Execution", "Outcome", "Status"),
     "domain.source": ("ToolSource",),
@@ -42,6 +46,10 @@ __all__ = [
     "BatchAnswer",
     "BatchCall",
     "Client",
+    "CostFilter",
+    "CostKey",
+    "CostQuestion",
+    "CostReport",
     "Declined",
     "Example",
     "Execution",

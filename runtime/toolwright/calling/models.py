@@ -23,8 +23,11 @@ class Models:
     dispatcher: ChatModel
     prices: PriceList
 
-    def metered(self, role: Role, purpose: str, meter: Meter) -> ChatModel:
-        """Return the model of `role` with every exchange told to `meter`."""
+    def metered(self, role: Role, purpose: str, meter: Meter, *, tool: str = "", task: str = "") -> ChatModel:
+        """Return the model of `role` with every exchange told to `meter`.
+
+        `tool` is `name@number`, if one is known; `task` is for exchanges that do not say theirs.
+        """
         base = {Role.MAKER: self.maker, Role.USER: self.user, Role.DISPATCHER: self.dispatcher}[role]
         # The ledger is innermost: a second try is a second exchange, and costs as one.
-        return SecondTry(LedgerModel(base, role, purpose, self.prices, meter.record))
+        return SecondTry(LedgerModel(base, role, purpose, self.prices, meter.record, tool, task))

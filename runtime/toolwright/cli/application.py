@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from toolwright.cli import ask, bench, call, demo, doctor, eval, images, make, makings, run, serve, tools  # noqa: A004 - named for its command
+from toolwright.cli import ask, bench, call, costs, demo, doctor, eval, images, make, makings, run, serve, tools  # noqa: A004 - named for its command
 from toolwright.cli.command import HERE, add_command, guarded
 from toolwright.cli.environment import Environment
 from toolwright.cli.exit import ExitStatus, error_document
@@ -40,6 +40,7 @@ def build_app() -> typer.Typer:
     add_command(app, "call", call.call)
     add_command(app, "run", run.run)
     add_command(app, "eval", eval.evaluate)
+    add_command(app, "costs", costs.costs)
     groups = {
         "tools": _group("What is in the registry."),
         "makings": _group("Tools being made, and that were."),

@@ -7,7 +7,7 @@ from html import escape
 
 from toolwright.cli.cost_curve import CostCurve, round_ticks
 from toolwright.cli.rendering import dollars
-from toolwright.cli.svg import FONTS, GRID, SOFT, dot, line, text
+from toolwright.cli.svg import FONTS, GRID, SOFT, dot, line, path, text
 
 _WIDTH, _HEIGHT = 880, 556
 _LEFT, _RIGHT, _TOP, _BOTTOM = 96, 848, 112, 428
@@ -18,13 +18,13 @@ _GREEN, _RED, _AMBER = "#0f8a5f", "#c8372d", "#b7791f"
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Turns requests and dollars into places on the picture."""
+    """Turns questions and dollars into places on the picture."""
 
     span: int
     highest: float
 
-    def x(self, requests: float) -> float:
-        return _LEFT + (_RIGHT - _LEFT) * requests / self.span
+    def x(self, questions: float) -> float:
+        return _LEFT + (_RIGHT - _LEFT) * questions / self.span
 
     def y(self, cost: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * cost / self.highest
@@ -56,11 +56,11 @@ def _axes(frame: _Frame) -> list[str]:
         y = frame.y(cost)
         parts.append(line(_LEFT, y, _RIGHT, y, GRID if cost else SOFT))
         parts.append(text(_LEFT - 10, y + 4, _tick_dollars(cost), size=12, fill=SOFT, anchor="end"))
-    for requests in round_ticks(frame.span, most=8):
-        x = frame.x(requests)
+    for questions in round_ticks(frame.span, most=8):
+        x = frame.x(questions)
         parts.append(line(x, _BOTTOM, x, _BOTTOM + 5, SOFT))
-        parts.append(text(x, _BOTTOM + 21, f"{requests:,.0f}", size=12, fill=SOFT, anchor="middle"))
-    parts.append(text((_LEFT + _RIGHT) / 2, _BOTTOM + 46, "requests", size=13, fill=SOFT, anchor="middle"))
+        parts.append(text(x, _BOTTOM + 21, f"{questions:,.0f}", size=12, fill=SOFT, anchor="middle"))
+    parts.append(text((_LEFT + _RIGHT) / 2, _BOTTOM + 46, "questions", size=13, fill=SOFT, anchor="middle"))
     middle = (_TOP + _BOTTOM) / 2
     parts.append(
         f'<text x="22" y="{middle:.1f}" transform="rotate(-90 22 {middle:.1f})" font-size="13" fill="{SOFT}" '
@@ -70,21 +70,21 @@ def _axes(frame: _Frame) -> list[str]:
 
 
 def _lines(curve: CostCurve, frame: _Frame) -> list[str]:
-    span = frame.span
-    strong, light = curve.strong_after(span), curve.light_after(span)
-    return [
-        *_saving(curve, frame),
-        line(frame.x(0), frame.y(0), frame.x(span), frame.y(strong), _RED, width=3),
-        line(frame.x(0), frame.y(curve.making_usd), frame.x(span), frame.y(light), _GREEN, width=3),
-        dot(frame.x(0), frame.y(curve.making_usd), _GREEN),
-        _making_label(curve, frame),
-    ]
+    parts = _saving(curve, frame)
+    for start, end in ((0, curve.measured), (curve.measured, frame.span)):
+        corners, dashed = list(curve.path(start, end)), start == curve.measured > 0
+        strong = [(frame.x(corner.questions), frame.y(corner.strong_usd)) for corner in corners]
+        light = [(frame.x(corner.questions), frame.y(corner.light_usd)) for corner in corners]
+        if start < end:
+            parts.append(path(strong, _RED, width=3, dashed=dashed))
+            parts.append(path(light, _GREEN, width=3, dashed=dashed))
+    return [*parts, dot(frame.x(0), frame.y(curve.light_after(0)), _GREEN), _making_label(curve, frame)]
 
 
 def _making_label(curve: CostCurve, frame: _Frame) -> str:
     """Return the label of the green line's start, high enough for the line to pass below its end."""
     end = frame.span * _LABEL_WIDTH / (_RIGHT - _LEFT)
-    y = frame.y(curve.making_usd + curve.light_usd * end) - 10
+    y = frame.y(curve.light_after(end)) - 10
     return text(frame.x(0) + 12, y, f"making: {dollars(curve.making_usd)}", size=12, fill=_GREEN)
 
 
@@ -92,14 +92,11 @@ def _saving(curve: CostCurve, frame: _Frame) -> list[str]:
     even = curve.break_even
     if even is None or even > frame.span:
         return []
-    right, top, bottom = (
-        frame.x(frame.span),
-        frame.y(curve.strong_after(frame.span)),
-        frame.y(curve.light_after(frame.span)),
-    )
-    points = (
-        f"{frame.x(even):.1f},{frame.y(curve.light_after(even)):.1f} {right:.1f},{top:.1f} {right:.1f},{bottom:.1f}"
-    )
+    corners = list(curve.path(even, frame.span))
+    upper = [(frame.x(corner.questions), frame.y(corner.strong_usd)) for corner in corners]
+    lower = [(frame.x(corner.questions), frame.y(corner.light_usd)) for corner in corners]
+    right, top, bottom = upper[-1][0], upper[-1][1], lower[-1][1]
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (*upper, *reversed(lower)))
     area = f'<polygon points="{points}" fill="{_GREEN}" fill-opacity="0.09"/>'
     if bottom - top < _ROOM_FOR_TEXT:
         return [area]
@@ -115,16 +112,19 @@ def _mark(curve: CostCurve, frame: _Frame) -> list[str]:
         f'<path d="M{x:.1f} {y:.1f}V{_BOTTOM}" stroke="{_AMBER}" stroke-width="1.5" stroke-dasharray="4 4"/>',
         dot(x, y, _AMBER),
         text(x + 12, (y + _BOTTOM) / 2, "break-even", size=13, fill=_AMBER, weight=600),
-        text(x + 12, (y + _BOTTOM) / 2 + 18, f"at {even:,} requests", size=13, fill=_AMBER, weight=600),
+        text(x + 12, (y + _BOTTOM) / 2 + 18, f"at {even:,} questions", size=13, fill=_AMBER, weight=600),
     ]
 
 
 def _legend(curve: CostCurve) -> list[str]:
     entries = (
-        (_GREEN, f"light model with tools: {dollars(curve.light_usd)} a request, after making them once"),
-        (_RED, f"strong model for all: {dollars(curve.strong_usd)} a request"),
+        (_GREEN, f"light model with tools: {dollars(curve.light_usd)} a question, after making them once"),
+        (_RED, f"strong model for all: {dollars(curve.strong_usd)} a question"),
     )
     parts = []
+    if curve.measured:
+        told = f"solid: the {curve.measured:,} questions asked; dotted: if it goes on so"
+        parts.append(text(_RIGHT, 84, told, size=12, fill=SOFT, anchor="end"))
     for index, (colour, meaning) in enumerate(entries):
         y = 64 + 20 * index
         parts.append(line(_LEFT, y - 4, _LEFT + 28, y - 4, colour, width=3))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +12,22 @@ import typer
 
 from toolwright.cli.ask import End, end_of
 from toolwright.cli.command import Session
-from toolwright.cli.cost_curve import CostCurve
+from toolwright.cli.cost_curve import CostCurve, curve_of
 from toolwright.cli.demo_report import DemoAnswer, DemoRun, TaskRun, report
 from toolwright.cli.demo_set import DemoSet, DemoTask, load_demo_set
 from toolwright.cli.environment import Services
 from toolwright.cli.exit import ExitStatus
 from toolwright.cli.make import making_end
+from toolwright.cli.picture import check_picture
 from toolwright.cli.rendering import code
 from toolwright.cli.safe_text import joined, literal
-from toolwright.cli.story import cost_of, event_text
+from toolwright.cli.story import event_text
 from toolwright.cli.tools import show_details
 from toolwright.domain.answers import same_answer
+from toolwright.domain.cost_report import CostQuestion
 from toolwright.domain.events import Answered, Checked, Declined, Made, MakingEvent, NotMade, Proposed
+from toolwright.domain.ledger import CostFilter
 from toolwright.domain.shown import shown_line
-from toolwright.errors import InvalidInput
 
 PICTURE = Path("toolwright-demo-cost.svg")
 _QUESTION_WIDTH = 96
@@ -56,8 +57,8 @@ def demo(
 
     Exit status: 0 all went as it should, 1 a tool was not made or an answer is wrong, 3 a fault of ours.
     """
-    _check_picture(curve)
-    started, scenes = time.monotonic(), load_demo_set()
+    check_picture(curve, "--curve")
+    started, began, scenes = time.monotonic(), time.time(), load_demo_set()
     with session.services({"models": {"offline": True}}, fresh_state=True) as services:
         stage = _Stage(session, services)
         _heading(session, "1. Making: a strong model writes each tool once; examples that it never saw decide")
@@ -67,7 +68,8 @@ def demo(
             if isinstance(run.making, Made):
                 run.answers = [_answered(stage, run.scene, index) for index in range(questions)]
         declined = [_declined(stage, question) for question in scenes.no_tool]
-    result = DemoRun(runs, declined, _curve(session, scenes, runs, declined), curve, time.monotonic() - started)
+        costs = _curve(stage, scenes, since=began)
+    result = DemoRun(runs, declined, costs, curve, time.monotonic() - started)
     _heading(session, "3. What it costs")
     report(session.screen, result)
     return ExitStatus.DONE if result.as_it_should else ExitStatus.FAILED
@@ -134,34 +136,18 @@ def _declined(stage: _Stage, question: str) -> tuple[str, End]:
     return question, end
 
 
-def _curve(
-    session: Session, scenes: DemoSet, runs: Sequence[TaskRun], declined: Sequence[tuple[str, End]]
-) -> CostCurve | None:
-    """Return the costs of this very run; None if nothing was answered."""
-    ends = [answer.end for run in runs for answer in run.answers]
-    if not ends:
-        return None
-    # The declined questions had to be dispatched too.
-    using = cost_of(chain.from_iterable(end.token_use for end in (*ends, *(end for _, end in declined))))
-    strong = session.environment.strong_use(
+def _curve(stage: _Stage, scenes: DemoSet, *, since: float) -> CostCurve | None:
+    """Return the costs of this very run, from the ledger; None if nothing was answered.
+
+    What the strong model takes is measured beside the run: nothing here is answered by it.
+    """
+    strong = stage.session.environment.strong_use(
         [(scene.task.training, scene.questions[0].question) for scene in scenes.tasks]
     )
-    return CostCurve(
-        making_usd=cost_of(chain.from_iterable(run.making.token_use for run in runs)),
-        light_usd=using / (len(ends) + len(declined)),
-        strong_usd=strong.cost_usd / strong.calls,
-    )
+    asked = CostQuestion(within=CostFilter(since=since), baseline_usd=strong.cost_usd / strong.calls)
+    return curve_of(stage.services.get_costs(asked))
 
 
 def _heading(session: Session, text: str) -> None:
     session.screen.say()
     session.screen.say(text, style="bold reverse")
-
-
-def _check_picture(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise InvalidInput(
-            "--curve", f"there is no directory {str(path.parent)!r}", "a file in a directory that exists"
-        )
-    if path.is_dir():
-        raise InvalidInput("--curve", f"{str(path)!r} is a directory", "a file")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from toolwright.cli.curve_text import curve_plot, curve_table
 from toolwright.cli.demo_set import DemoTask
 from toolwright.cli.documents import tool_document, use_document
 from toolwright.cli.offline import NOTE
+from toolwright.cli.picture import write_picture
 from toolwright.cli.rendering import dollars
 from toolwright.cli.screen import Screen
 from toolwright.domain.events import Answered, Declined, Made, NotMade
 from toolwright.domain.shown import shown
 from toolwright.domain.task import Example
-from toolwright.errors import InvalidInput
 
 _POINTS = (1, 10, 100, 1_000, 10_000)
 
@@ -75,7 +75,7 @@ def report(screen: Screen, run: DemoRun) -> None:
     if run.curve:
         screen.say(curve_plot(run.curve))
         screen.say(curve_table(run.curve))
-        _write(run.picture, curve_svg(run.curve, title=_title(run), note=f"{STRONG_NOTE} {NOTE}"))
+        write_picture(run.picture, curve_svg(run.curve, title=_title(run), note=f"{STRONG_NOTE} {NOTE}"), "--curve")
     screen.document(_document(run))
     answers = [answer for task in run.runs for answer in task.answers]
     made = [task.making for task in run.runs if isinstance(task.making, Made)]
@@ -94,26 +94,17 @@ def report(screen: Screen, run: DemoRun) -> None:
 
 def _title(run: DemoRun) -> str:
     made = sum(isinstance(task.making, Made) for task in run.runs)
-    return f"{made} tools made once, against a strong model for each request"
+    return f"{made} tools made once, against a strong model for each question"
 
 
 def _saving_words(curve: CostCurve) -> str:
     start = (
-        f"Making cost {dollars(curve.making_usd)} once; a request then costs {dollars(curve.light_usd)} with tools and "
-        f"{dollars(curve.strong_usd)} with the strong model alone"
+        f"Making cost {dollars(curve.making_usd)} once; a question then costs {dollars(curve.light_usd)} with tools "
+        f"and {dollars(curve.strong_usd)} with the strong model alone"
     )
     if curve.break_even is None:
         return f"{start}: at these prices tools never pay off."
-    return f"{start}: tools pay off from request {curve.break_even:,} on."
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as fault:
-        raise InvalidInput(
-            "--curve", f"{path} cannot be written: {fault.strerror}", "a file that can be written"
-        ) from None
+    return f"{start}: tools pay off from question {curve.break_even:,} on."
 
 
 def _document(run: DemoRun) -> dict[str, Any]:
@@ -137,7 +128,9 @@ def _document(run: DemoRun) -> dict[str, Any]:
 
 def _curve_document(curve: CostCurve) -> dict[str, Any]:
     return {
-        **asdict(curve),
+        "making_usd": curve.making_usd,
+        "light_usd": curve.light_usd,
+        "strong_usd": curve.strong_usd,
         "break_even_requests": curve.break_even,
         "curve": [
             {"requests": n, "with_tools_usd": curve.light_after(n), "strong_usd": curve.strong_after(n)}

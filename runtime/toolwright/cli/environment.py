@@ -13,6 +13,7 @@ from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
+from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.job import Budget
 from toolwright.domain.limits import LimitsRequest
@@ -97,6 +98,9 @@ class Services(Protocol):
 
     def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
         """Answer a question."""
+
+    def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
+        """Tell what models cost."""
 
 
 class Images(Protocol):

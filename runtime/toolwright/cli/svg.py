@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 INK = "#1f2933"
@@ -15,6 +16,16 @@ def line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: floa
     return (
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}" '
         'stroke-linecap="round"/>'
+    )
+
+
+def path(places: Iterable[tuple[float, float]], colour: str, *, width: float = 1, dashed: bool = False) -> str:
+    """Return straight lines from place to place."""
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    dashes = ' stroke-dasharray="2 7"' if dashed else ""
+    return (
+        f'<polyline points="{corners}" fill="none" stroke="{colour}" stroke-width="{width}"{dashes} '
+        'stroke-linecap="round" stroke-linejoin="round"/>'
     )
 
 

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from toolwright.attacks.case import Case
@@ -20,10 +22,12 @@ from toolwright.bench.testing import sample_document
 from toolwright.cli.options import Options
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
+from toolwright.domain.cost_report import CostQuestion, CostReport, HitRates
 from toolwright.domain.events import (
     Answered,
     Checked,
     Declined,
+    Failed,
     Made,
     MakingEvent,
     NotMade,
@@ -44,7 +48,7 @@ from toolwright.domain.outcome import (
     Timing,
     Usage,
 )
-from toolwright.domain.record import Check, Role, Stage, TokenUse, VerificationRecord
+from toolwright.domain.record import Check, ModelUse, Role, Stage, TokenUse, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, ToolInfo, ToolState
@@ -52,10 +56,13 @@ from toolwright.errors import NotFound, ToolwrightError
 from toolwright.images.catalog import ImageInfo
 from toolwright.images.lock import Package
 from toolwright.images.prune import Pruned
+from toolwright.llm.prices import PriceList, load_prices
+from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import EngineFacts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.sandbox.selfcheck.finding import compare
+from toolwright.services.costs import CostReports
 from toolwright.settings import Profile
 
 USER_USE = TokenUse(Role.USER, "offline-user", 1, 100, 10, 0.001)
@@ -166,6 +173,12 @@ class FakeServices:
     made: list[Task] = field(default_factory=list)
     budgets: list[tuple[Budget | None, int]] = field(default_factory=list)
     makings: list[MakingInfo] = field(default_factory=list)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    """Whose ledger has what making and solving said of their costs, and what a test adds."""
+    prices: PriceList = field(default_factory=load_prices)
+    hit_rates: HitRates | None = None
+    cost_question: CostQuestion | None = None
+    """What was asked of costs last."""
 
     def execute(
         self,
@@ -201,7 +214,9 @@ class FakeServices:
         """See `Services.make`."""
         self.made.append(task)
         self.budgets.append((budget, candidates))
-        return iter((self.making or made)(task))
+        events = (self.making or made)(task)
+        self._keep(events[-1], task.name, "making")
+        return iter(events)
 
     def follow_making(self, making_id: str) -> Iterator[MakingEvent]:
         """See `Services.follow_making`."""
@@ -238,7 +253,35 @@ class FakeServices:
     def solve(self, question: str, *, tool: str = "") -> Iterator[SolveEvent]:
         """See `Services.solve`."""
         self.asked.append(question)
-        return iter(self.solving(question) if self.solving else answered("a b"))
+        events = self.solving(question) if self.solving else answered("a b")
+        self._keep(events[-1], "" if isinstance(events[-1], Declined) else "sort_words", "using")
+        return iter(events)
+
+    def get_costs(self, asked: CostQuestion | None = None) -> CostReport:
+        """See `Services.get_costs`."""
+        self.cost_question = asked or CostQuestion()
+        reports = CostReports(self.store, self.prices, hit_rates=lambda: self.hit_rates, today=lambda: date(2026, 4, 1))
+        return reports.report(self.cost_question)
+
+    def _keep(self, event: SolveEvent, task: str, purpose: str) -> None:
+        """Keep what the event says of costs, as the server's ledger does."""
+        if not isinstance(event, Answered | Declined | Failed | Made | NotMade):
+            return
+        for use in event.token_use:
+            self.store.ledger.add(
+                ModelUse(
+                    use.role,
+                    use.model,
+                    use.prompt_tokens,
+                    use.completion_tokens,
+                    use.cost_usd,
+                    0.5,
+                    task,
+                    purpose,
+                    time.time(),
+                    request_id=f"question-{len(self.asked)}",
+                )
+            )
 
 
 def made(task: Task) -> list[MakingEvent]:

@@ -18,6 +18,7 @@ from toolwright.client.batch_aio import LoopFeed
 from toolwright.client.values import DEFAULT_TARGET, ToolDetails, answer_of
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
+from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
 from toolwright.domain.job import Budget
 from toolwright.domain.limits import LimitsRequest
@@ -27,12 +28,13 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import ToolInfo
 from toolwright.errors import CallCancelled, NotReady, ServerUnavailable, ToolwrightError
+from toolwright.services.convert.costs import question_to_wire, report_from_wire
 from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
 from toolwright.services.convert.makings import making_details_from_wire, making_info_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
-from toolwright.v1 import execution_pb2_grpc, makings_pb2, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
+from toolwright.v1 import execution_pb2_grpc, ledger_pb2_grpc, makings_pb2, solve_pb2_grpc, tools_pb2, tools_pb2_grpc
 
 Message = TypeVar("Message")
 
@@ -61,6 +63,7 @@ class AsyncClient:
         self._executions = execution_pb2_grpc.ExecutionServiceStub(self._channel)
         self._tools = tools_pb2_grpc.ToolServiceStub(self._channel)
         self._solving = solve_pb2_grpc.SolveServiceStub(self._channel)
+        self._ledger = ledger_pb2_grpc.LedgerServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -206,6 +209,13 @@ class AsyncClient:
         async for event in self.solve(question, tool=tool, timeout_s=timeout_s):
             last = event
         return answer_of(last)
+
+    async def get_costs(self, asked: CostQuestion | None = None, *, timeout_s: float | None = None) -> CostReport:
+        """Return what models cost, and which tools have paid for themselves; see `Client.get_costs`."""
+        question = asked or CostQuestion()
+        request = question_to_wire(question)
+        reply = await self._unary(lambda left: self._ledger.GetCosts(request, timeout=left), timeout_s)
+        return messages.read(lambda message: report_from_wire(message, question.by), reply)
 
     async def healthy(self, *, timeout_s: float = 5.0) -> bool:
         """Return whether a server answers and takes calls."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from toolwright.domain.record import TokenUse
+from toolwright.domain.record import DEFAULT_TENANT, TokenUse
 from toolwright.domain.task import Task
 
 MAX_CANDIDATES = 8
@@ -68,6 +68,8 @@ class Job:
     making_id: str
     task: Task
     kind: JobKind = JobKind.MAKE
+    tenant: str = DEFAULT_TENANT
+    """Whose it is, and who pays."""
     budget: Budget = Budget()
     candidates: int = 1
     """Proposals asked for at a time."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from toolwright.domain.outcome import Status
+
+DEFAULT_TENANT = "default"
+"""Whose requests they are, as long as callers are not authenticated."""
 
 
 class Role(StrEnum):
@@ -15,6 +18,8 @@ class Role(StrEnum):
     MAKER = "maker"
     USER = "user"
     DISPATCHER = "dispatcher"
+    STRONG = "strong"
+    """Answers questions that no tool fits."""
 
 
 class Stage(StrEnum):
@@ -41,6 +46,14 @@ class ModelUse:
     """`making` or `using`."""
     at: float = 0.0
     """Seconds since 1970, UTC."""
+    tenant: str = ""
+    """Whose request it was for."""
+    tool: str = ""
+    """`name@number` of the version that was used; empty while none is known."""
+    request_id: str = ""
+    """The same for all exchanges about one question, so that its dispatching can be told to its tool; may be empty."""
+    priced: bool = True
+    """False where no list names the model: `cost_usd` is 0 then, and the true cost is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +180,3 @@ class ExecutionEntry:
     stderr_bytes: int
     ended: bool = True
     """False while it runs; for ever, if its server was killed meanwhile: then its outcome is unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class CostRow:
-    """Sums over `ModelUse` for one role, purpose and task."""
-
-    role: Role
-    purpose: str
-    task: str
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float
-    models: tuple[str, ...] = field(default=())

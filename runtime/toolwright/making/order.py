@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toolwright.domain.job import MAX_ATTEMPTS, MAX_CANDIDATES, Budget, Job
-from toolwright.domain.record import Attempt, TokenUse
+from toolwright.domain.record import DEFAULT_TENANT, Attempt, TokenUse
 from toolwright.domain.task import Task
 from toolwright.errors import InvalidInput
 
@@ -19,6 +19,7 @@ class Order:
     task: Task
     budget: Budget
     candidates: int = 1
+    tenant: str = DEFAULT_TENANT
     making_id: str = field(default_factory=lambda: secrets.token_hex(16))
     begun: int = 0
     """Attempts that were begun before."""
@@ -37,6 +38,7 @@ class Order:
             task=job.task,
             budget=job.budget,
             candidates=job.candidates,
+            tenant=job.tenant,
             making_id=job.making_id,
             begun=max(job.begun, *(attempt.number for attempt in kept), 0),
             kept=tuple(kept),

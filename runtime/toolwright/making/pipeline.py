@@ -10,7 +10,7 @@ from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected, Resumed
 from toolwright.domain.job import Budget, JobKind
-from toolwright.domain.record import Role, Stage
+from toolwright.domain.record import DEFAULT_TENANT, Role, Stage
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -73,6 +73,7 @@ class Maker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Make a tool for `task`; the last event is `Made` or `NotMade`.
 
@@ -89,6 +90,7 @@ class Maker:
             cancellation: ends the making from another thread.
             deadline_s: seconds from now after which the caller has no use for the tool.
             record: is told of each exchange with a model; the store's ledger if None.
+            tenant: whose making it is; what it costs is kept as theirs, unless `record` sees to that.
 
         Raises:
             InvalidInput: `attempts`, an example's answer that is none of the task's kind, or a tool in `task.uses`.
@@ -98,7 +100,7 @@ class Maker:
         """
         wanted = budget or Budget()
         wanted = replace(wanted, attempts=attempts or wanted.attempts or self._attempts)
-        order = Order(task, wanted, candidates)
+        order = Order(task, wanted, candidates, tenant)
         return self.carry_out(order, cancellation=cancellation, deadline_s=deadline_s, record=record)
 
     def carry_out(
@@ -121,7 +123,7 @@ class Maker:
         check_budget(order.budget, order.candidates)
         check_expected(order.task.answer_kind, order.task.training + order.task.held_out)
         spending = Spending(
-            order.budget, self._meter(record), order.begun, order.token_use, seconds_before=order.seconds
+            order.budget, self._meter(order.tenant, record), order.begun, order.token_use, seconds_before=order.seconds
         )
         left = [seconds for seconds in (deadline_s, spending.seconds_left) if seconds is not None]
         patience = Patience.of(min(left, default=None), cancellation)
@@ -135,6 +137,7 @@ class Maker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> RegisteredTool:
         """Put a person's code through the same checks as a maker's, and keep it.
 
@@ -144,7 +147,7 @@ class Maker:
         """
         check_expected(task.answer_kind, task.training + task.held_out)
         patience = Patience.of(deadline_s, cancellation)
-        spending = Spending(Budget(attempts=1), self._meter(None))
+        spending = Spending(Budget(attempts=1), self._meter(tenant))
         work = Work(task, spending, patience, ingredients=gather(self._store, task))
         self._store.save_task(task)
         with open_journal(self._store, task.name, Order(task, Budget()).making_id, work.hold) as journal:
@@ -161,8 +164,8 @@ class Maker:
         failed = f" Failed examples: {', '.join(refusal.failed)}." if refusal.failed else ""
         raise NotReady(f"the code for {task.name!r} was not kept.{failed} {refusal.feedback}")
 
-    def _meter(self, record: Record | None) -> Meter:
-        return Meter(forward=record or self._store.add_model_use)
+    def _meter(self, tenant: str, record: Record | None = None) -> Meter:
+        return Meter(forward=record or self._store.ledger.add, tenant=tenant)
 
     def _make(self, order: Order, work: Work) -> Generator[MakingEvent, None, None]:
         """Propose, verify, wrap, admit, and keep on record what happens."""

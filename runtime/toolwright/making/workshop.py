@@ -16,6 +16,7 @@ from toolwright.calling.patience import Patience
 from toolwright.domain.answers import check_expected
 from toolwright.domain.events import Made, MakingEvent, NotMade, Proposed, Rejected, Started
 from toolwright.domain.job import Budget, Job, JobKind, JobState
+from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.task import Task
 from toolwright.errors import CallCancelled, InvalidInput, ToolwrightError
 from toolwright.llm.ledger import Record
@@ -97,6 +98,7 @@ class Workshop:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Have a tool made and yield the steps; the first is `Started`, the last `Made` or `NotMade`.
 
@@ -111,6 +113,7 @@ class Workshop:
             kind: why it is made. What is made `ONLINE` is not made again if it was just now.
             cancellation: ends the reading from another thread.
             deadline_s: seconds from now after which nobody reads any more.
+            tenant: whose making it is, if the job is a new one.
             record: is told of each exchange with a model, if the job begins here; the store's ledger if None.
 
         Raises:
@@ -124,6 +127,7 @@ class Workshop:
             making_id=secrets.token_hex(16),
             task=task,
             kind=kind,
+            tenant=tenant,
             budget=wanted,
             candidates=candidates or self._rules.candidates,
             created_at=time.time(),
@@ -312,7 +316,7 @@ class Workshop:
         return self._store.jobs.take(self._owner, lease_s=self._rules.lease_s, making_id=making_id)
 
     def _begin(self, job: Job, record: Record | None) -> None:
-        run = Run(job, self._owner, self._store.jobs, self._rules.lease_s, record or self._store.add_model_use)
+        run = Run(job, self._owner, self._store.jobs, self._rules.lease_s, record or self._store.ledger.add)
         if job.cancel_requested:
             run.cancellation.cancel()
         # A daemon: one that hangs in a model's endpoint must not keep the process from ending.

@@ -8,16 +8,15 @@ from typing import Protocol
 
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.registry.dependencies import Dependencies
 from toolwright.registry.jobs import Jobs
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.synonyms import Synonyms
 
 
@@ -162,11 +161,9 @@ class Store(Protocol):
     def count_executions(self, *, purpose: str = "") -> int:
         """Return how many executions are kept; of all purposes if empty."""
 
-    def add_model_use(self, use: ModelUse) -> None:
-        """Keep one exchange with a model."""
-
-    def costs(self) -> Sequence[CostRow]:
-        """Return sums of model use by role, purpose and task."""
+    @property
+    def ledger(self) -> Ledger:
+        """What models cost."""
 
     def close(self) -> None:
         """Let go of files and connections. A second time does nothing."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
+from toolwright.domain.ledger import CostFilter
 from toolwright.domain.outcome import Status
-from toolwright.domain.record import Attempt, CostRow, ExecutionEntry, Making, ModelUse, Role, Stage
+from toolwright.domain.record import Attempt, ExecutionEntry, Making, ModelUse, Stage
 from toolwright.registry.rows import Row, decoding, from_bytes, to_bytes
 from toolwright.registry.storable import check_storable
 
@@ -110,20 +111,17 @@ def model_use_row(use: ModelUse) -> Row:
     return row
 
 
-def cost_from(row: Mapping[str, Any]) -> CostRow:
-    """Return the sums in `row`, for one role, purpose, task and model.
+def label_row(label: str, task: str) -> Row:
+    """Return the row that counts what is spent on `label` as spent on `task`."""
+    row: Row = {"label": label, "task": task}
+    check_storable(row, "model_use_label")
+    return row
+
+
+def check_filter(within: CostFilter) -> None:
+    """Let a filter pass if each of its texts and numbers could be in a row.
 
     Raises:
-        DamagedRow: it cannot be read.
+        InvalidInput: names the field.
     """
-    with decoding(f"model use of {row['model']!r}"):
-        return CostRow(
-            role=Role(row["role"]),
-            purpose=row["purpose"],
-            task=row["task"],
-            calls=int(row["calls"]),
-            prompt_tokens=int(row["prompt_tokens"]),
-            completion_tokens=int(row["completion_tokens"]),
-            cost_usd=float(row["cost_usd"]),
-            models=(row["model"],),
-        )
+    check_storable(asdict(within), "costs")

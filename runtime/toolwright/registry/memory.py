@@ -9,10 +9,8 @@ from contextlib import contextmanager
 
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
@@ -21,9 +19,10 @@ from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
 from toolwright.registry.base import Heading
-from toolwright.registry.costs import join_models
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.memory_dependencies import MemoryDependencies
 from toolwright.registry.memory_jobs import MemoryJobs, MemorySynonyms
+from toolwright.registry.memory_ledger import MemoryLedger
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
 from toolwright.registry.storable import check_page
@@ -48,7 +47,7 @@ class MemoryStore:
         self._makings: dict[str, Row] = {}
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
-        self._model_uses: list[Row] = []
+        self._ledger = MemoryLedger(self._transaction)
         self._dependencies = MemoryDependencies(self._transaction, self._versions)
         self._jobs = MemoryJobs(self._transaction, clock)
         self._synonyms = MemorySynonyms(self._transaction, self._by_name.__contains__)
@@ -198,7 +197,7 @@ class MemoryStore:
         with self._transaction():
             return [log_rows.attempt_from(row) for _, row in sorted(self._attempts.get(making_id, {}).items())]
 
-    # --- executions and costs -------------------------------------------------------------------
+    # --- executions -------------------------------------------------------------------------------
 
     def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
@@ -229,16 +228,10 @@ class MemoryStore:
         with self._transaction():
             return sum(purpose in {"", row["purpose"]} for row in self._executions.values())
 
-    def add_model_use(self, use: ModelUse) -> None:
+    @property
+    def ledger(self) -> Ledger:
         """See `Store`."""
-        row = log_rows.model_use_row(use)
-        with self._transaction():
-            self._model_uses.append(row)
-
-    def costs(self) -> Sequence[CostRow]:
-        """See `Store`."""
-        with self._transaction():
-            return join_models(log_rows.cost_from({**row, "calls": 1}) for row in self._model_uses)
+        return self._ledger
 
     def close(self) -> None:
         """See `Store`."""

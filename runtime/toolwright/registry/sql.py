@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Double, Select, cast, func, insert, select, update
+from sqlalchemy import URL, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from toolwright.domain.record import (
     Attempt,
-    CostRow,
     ExecutionEntry,
     Making,
-    ModelUse,
     VerificationRecord,
 )
 from toolwright.domain.task import Task
@@ -25,13 +23,14 @@ from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admission import check_admissible
 from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
-from toolwright.registry.costs import join_models
 from toolwright.registry.database import Database
+from toolwright.registry.ledger import Ledger
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
 from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
 from toolwright.registry.sql_jobs import SqlJobs
+from toolwright.registry.sql_ledger import SqlLedger
 from toolwright.registry.sql_synonyms import SqlSynonyms, forget, target_of
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
@@ -40,7 +39,6 @@ from toolwright.registry.tables import (
     ATTEMPTS,
     EXECUTIONS,
     MAKINGS,
-    MODEL_USES,
     TASKS,
     TOOL_NAMES,
     TOOL_VERSIONS,
@@ -86,6 +84,7 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
+        self._ledger = SqlLedger(self._database)
         self._dependencies = SqlDependencies(self._database)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
         self._end_execution = self._database.prepare(
@@ -254,7 +253,7 @@ class SqlStore:
         with self._database.reading() as connection:
             return [log_rows.attempt_from(row) for row in fetch_all(connection, query)]
 
-    # --- executions and costs -------------------------------------------------------------------
+    # --- executions -------------------------------------------------------------------------------
 
     def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
@@ -287,26 +286,10 @@ class SqlStore:
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 
-    def add_model_use(self, use: ModelUse) -> None:
+    @property
+    def ledger(self) -> Ledger:
         """See `Store`."""
-        row = log_rows.model_use_row(use)
-        with self._database.writing() as connection:
-            connection.execute(insert(MODEL_USES), row)
-
-    def costs(self) -> Sequence[CostRow]:
-        """See `Store`."""
-        columns = MODEL_USES.c
-        key = (columns.role, columns.purpose, columns.task, columns.model)
-        query = select(
-            *key,
-            func.count().label("calls"),
-            # Sums of 64-bit integers may not fit 64 bits; as doubles they are exact up to 2**53.
-            func.sum(cast(columns.prompt_tokens, Double)).label("prompt_tokens"),
-            func.sum(cast(columns.completion_tokens, Double)).label("completion_tokens"),
-            func.sum(columns.cost_usd).label("cost_usd"),
-        ).group_by(*key)
-        with self._database.reading() as connection:
-            return join_models(log_rows.cost_from(row) for row in fetch_all(connection, query))
+        return self._ledger
 
     def close(self) -> None:
         """See `Store`."""

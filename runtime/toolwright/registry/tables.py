@@ -164,6 +164,18 @@ MODEL_USES = Table(
     _column("completion_tokens", BigInteger),
     _column("cost_usd", Double),
     _column("seconds", Double),
+    _column("tenant", Text),
+    _column("tool", Text),
+    _column("request_id", Text),
+    Column("priced", Boolean(), nullable=False),
+)
+
+# What was asked for questions whose kind had no name yet.
+MODEL_USE_LABELS = Table(
+    "model_use_labels",
+    METADATA,
+    Column("label", NAME, primary_key=True),
+    _column("task", Text),
 )
 
 # --- makings as jobs ------------------------------------------------------------------------------
@@ -177,6 +189,7 @@ JOBS = Table(
     _column("task_digest", Text),
     Column("task_body", JSON_TEXT, nullable=False),
     _column("kind", Text),
+    _column("tenant", Text),
     _column("max_attempts", BigInteger),
     _column("max_tokens", BigInteger),
     _column("max_cost_usd", Double),

@@ -26,6 +26,7 @@ from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
 from toolwright.services.batch import BatchBounds
+from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
@@ -204,6 +205,7 @@ def _parts(settings: Settings, pool: SandboxPool, *, adopt: bool = True) -> Iter
             store=store,
             maker=configured,
             solver=ConfiguredSolver(solver, models),
+            costs=CostReports(store, models.prices, price_max_age_days=settings.ledger.price_max_age_days),
             source_allowed=settings.source_allowed,
         )
 

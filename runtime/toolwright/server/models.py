@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.job import Budget, Job, JobKind
-from toolwright.domain.record import Role
+from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
@@ -114,7 +114,7 @@ def open_models(settings: Settings) -> Iterator[Models]:
     prices = load_prices(settings.prices_file)
     with ExitStack() as stack:
         of = _offline(stack) if settings.models.offline else settings.models.endpoint
-        roles = {role: RoleModel(role, of(role)) for role in Role}
+        roles = {role: RoleModel(role, of(role)) for role in (Role.MAKER, Role.USER, Role.DISPATCHER)}
         for model in roles.values():
             stack.callback(model.close)
         yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices)
@@ -152,6 +152,7 @@ class ConfiguredMaker:
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Have a tool made; see `making.workshop.Workshop.make`."""
         _require(self._models.maker, self._models.user)
@@ -165,6 +166,7 @@ class ConfiguredMaker:
                 cancellation=cancellation,
                 deadline_s=deadline_s,
                 record=record,
+                tenant=tenant,
             )
         except InvalidInput as fault:
             _log.warning("making refused", text=str(fault)[:_TOLD_CHARS])
@@ -192,10 +194,11 @@ class ConfiguredMaker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> RegisteredTool:
         """Take a person's code through the same checks; see `making.pipeline.Maker.register`."""
         _require(self._models.user)
-        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s)
+        return self._maker.register(task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)
 
 
 @contextmanager
@@ -255,7 +258,8 @@ class ConfiguredSolver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[SolveEvent, None, None]:
         """Answer a question; see `solving.solver.Solver.solve`."""
         _require(self._models.user, *(() if tool else (self._models.dispatcher,)))
-        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s)
+        return self._solver.solve(question, tool=tool, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant)

@@ -5,21 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.job import Budget, Job
+from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.sandbox.base import Cancellation
 
-TENANT: Final = "default"
+TENANT: Final = DEFAULT_TENANT
 """Whose calls they are. One tenant, as long as callers are not authenticated; never taken from a request."""
+
+
+class Accounting(Protocol):
+    """Tells what models cost."""
+
+    def report(self, asked: CostQuestion) -> CostReport:
+        """Return what the ledger holds.
+
+        Raises:
+            InvalidInput: a field is off.
+            StoreUnavailable, StoreCorrupt: the registry.
+        """
 
 
 class ToolMaking(Protocol):
     """Makes tools as jobs, and takes a person's code through the same checks."""
 
-    def make(
+    def make(  # noqa: PLR0913 - the fields of the request
         self,
         task: Task,
         *,
@@ -27,6 +41,7 @@ class ToolMaking(Protocol):
         budget: Budget | None,
         candidates: int,
         cancellation: Cancellation | None,
+        tenant: str,
     ) -> Iterator[MakingEvent]:
         """Have a tool made for `task`; the last event is `Made` or `NotMade`. To stop reading does not end the making.
 
@@ -36,6 +51,7 @@ class ToolMaking(Protocol):
             budget: what may be spent besides; 0 for the server's setting.
             candidates: proposals asked for at a time; 0 for the server's setting.
             cancellation: ends the reading from another thread.
+            tenant: whose making it is.
 
         Raises:
             NotReady: no models are configured.
@@ -69,8 +85,9 @@ class ToolMaking(Protocol):
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> RegisteredTool:
-        """Verify `source` by the examples of `task` and keep it.
+        """Verify `source` by the examples of `task` and keep it, at the cost of `tenant`.
 
         Raises:
             NotReady: a check failed, or no models are configured.
@@ -89,6 +106,7 @@ class Solving(Protocol):
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> Iterator[SolveEvent]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -97,6 +115,7 @@ class Solving(Protocol):
             tool: skips the dispatcher.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
+            tenant: whose question it is.
 
         Raises:
             NotReady: no models are configured.

@@ -21,12 +21,13 @@ from toolwright.errors import InvalidInput
 from toolwright.execution.base import Executor
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
-from toolwright.services.base import Solving, ToolMaking
+from toolwright.services.base import Accounting, Solving, ToolMaking
 from toolwright.services.batch import BatchBounds
 from toolwright.services.batch_stream import SHUTTING_DOWN
 from toolwright.services.execution import ExecutionService
 from toolwright.services.faults import Faults
 from toolwright.services.guard import FaultInterceptor, InFlight
+from toolwright.services.ledger import LedgerService
 from toolwright.services.log import service_log
 from toolwright.services.options import server_options
 from toolwright.services.solve import SolveService
@@ -37,6 +38,8 @@ from toolwright.v1 import (
     audit_pb2_grpc,
     execution_pb2,
     execution_pb2_grpc,
+    ledger_pb2,
+    ledger_pb2_grpc,
     solve_pb2,
     solve_pb2_grpc,
     tools_pb2,
@@ -49,6 +52,7 @@ SERVICES: Final = tuple(
         (execution_pb2, "ExecutionService"),
         (tools_pb2, "ToolService"),
         (solve_pb2, "SolveService"),
+        (ledger_pb2, "LedgerService"),
         (audit_pb2, "AuditService"),
     )
 )
@@ -70,6 +74,7 @@ class Parts:
     store: Store
     maker: ToolMaking
     solver: Solving
+    costs: Accounting
     source_allowed: bool = True
     """Whether bare source may be run."""
 
@@ -204,6 +209,7 @@ class Endpoint:
         execution_pb2_grpc.add_ExecutionServiceServicer_to_server(self._execution, self._server)
         tools_pb2_grpc.add_ToolServiceServicer_to_server(tools, self._server)
         solve_pb2_grpc.add_SolveServiceServicer_to_server(SolveService(parts.solver), self._server)
+        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerService(parts.costs), self._server)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:

@@ -30,6 +30,7 @@ _RUN_NOTHING: Final = frozenset(
         "ToolService/QuarantineTool",
         "ToolService/RetireTool",
         "ToolService/ReportOutcome",
+        "LedgerService/GetCosts",
         "AuditService/ListExecutions",
         "AuditService/GetExecution",
         "AuditService/GetImageReport",

@@ -9,7 +9,7 @@ import grpc
 from toolwright.domain.job import MAX_CANCEL_REASON_CHARS
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
-from toolwright.services.base import ToolMaking
+from toolwright.services.base import TENANT, ToolMaking
 from toolwright.services.calls import scope_of
 from toolwright.services.convert.events import making_to_wire
 from toolwright.services.convert.makings import attempt_to_wire, budget_from_wire, job_to_wire, making_id_from_wire
@@ -39,6 +39,7 @@ class MakingCalls:
                 budget=budget,
                 candidates=candidates,
                 cancellation=scope.cancellation,
+                tenant=TENANT,
             )
             for step in steps:
                 yield making_to_wire(step)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 
 from toolwright.domain.task import check_question
-from toolwright.services.base import Solving
+from toolwright.services.base import TENANT, Solving
 from toolwright.services.calls import scope_of
 from toolwright.services.convert.events import solve_to_wire
 from toolwright.services.convert.execution import reference_from_wire
@@ -29,7 +29,7 @@ class SolveService(solve_pb2_grpc.SolveServiceServicer):
         tool = reference_from_wire(request.tool) if request.tool else ""
         with scope_of(context) as scope:
             steps = self._solver.solve(
-                question, tool=tool, cancellation=scope.cancellation, deadline_s=scope.deadline_s
+                question, tool=tool, cancellation=scope.cancellation, deadline_s=scope.deadline_s, tenant=TENANT
             )
             for event in steps:
                 yield solve_to_wire(event)

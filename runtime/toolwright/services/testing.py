@@ -17,14 +17,17 @@ from toolwright.domain.events import MakingEvent, SolveEvent
 from toolwright.domain.job import Budget, Job
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, Status, Timing, Usage
+from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
+from toolwright.llm.prices import PriceList
 from toolwright.registry.base import Store
 from toolwright.registry.memory import MemoryStore
 from toolwright.sandbox.base import Cancellation, SandboxInfo
 from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
+from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
 from toolwright.settings import GrpcSettings
 
@@ -81,12 +84,13 @@ class ScriptedMaker:
     events: Callable[[Task], Iterator[MakingEvent]] = lambda _task: iter(())
     registered: Callable[[Task, ToolSource], RegisteredTool] | None = None
     asked: list[tuple[Task, int]] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
     wished: list[tuple[Budget, int]] = field(default_factory=list)
     """Budgets and numbers of candidates that came with them."""
     store: Store = field(default_factory=MemoryStore)
     """Where makings are followed and cancelled."""
 
-    def make(
+    def make(  # noqa: PLR0913 - as in `ToolMaking`
         self,
         task: Task,
         *,
@@ -94,9 +98,11 @@ class ScriptedMaker:
         budget: Budget | None = None,
         candidates: int = 0,
         cancellation: Cancellation | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
         """Give out the events."""
         self.asked.append((task, attempts))
+        self.tenants.append(tenant)
         self.wished.append((budget or Budget(), candidates))
         yield from self.events(task)
 
@@ -120,8 +126,10 @@ class ScriptedMaker:
         *,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> RegisteredTool:
         """Register as told."""
+        self.tenants.append(tenant)
         assert self.registered is not None, "the test did not expect this"  # noqa: S101 - a test's stand-in
         return self.registered(task, source)
 
@@ -132,6 +140,7 @@ class ScriptedSolver:
 
     events: Callable[[str, CallScope], Iterator[SolveEvent]] = lambda _question, _scope: iter(())
     asked: list[tuple[str, str]] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
 
     def solve(
         self,
@@ -140,9 +149,11 @@ class ScriptedSolver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str,
     ) -> Generator[SolveEvent, None, None]:
         """Give out the events."""
         self.asked.append((question, tool))
+        self.tenants.append(tenant)
         yield from self.events(question, CallScope(deadline_s, cancellation or Cancellation()))
 
 
@@ -153,8 +164,8 @@ def parts(**changes: Any) -> Parts:
         "store": MemoryStore(),
         "maker": ScriptedMaker(),
         "solver": ScriptedSolver(),
-    }
-    return Parts(**usual | changes)
+    } | changes
+    return Parts(**{"costs": CostReports(usual["store"], PriceList({}))} | usual)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import grpc
 from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
 from toolwright.registry.base import Store
-from toolwright.services.base import ToolMaking
+from toolwright.services.base import TENANT, ToolMaking
 from toolwright.services.calls import not_served, scope_of
 from toolwright.services.convert.execution import reference_from_wire, source_from_wire, source_to_wire
 from toolwright.services.convert.tools import task_from_wire, tool_to_wire, verification_to_wire
@@ -38,7 +38,7 @@ class ToolService(MakingCalls, tools_pb2_grpc.ToolServiceServicer):
         task, source = task_from_wire(request.task), source_from_wire(request.source)
         with scope_of(context) as scope:
             registered = self._maker.register(
-                task, source, cancellation=scope.cancellation, deadline_s=scope.deadline_s
+                task, source, cancellation=scope.cancellation, deadline_s=scope.deadline_s, tenant=TENANT
             )
         return tools_pb2.RegisterToolResponse(tool=tool_to_wire(registered.info))
 

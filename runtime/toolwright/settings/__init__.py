@@ -5,6 +5,7 @@ TOML file (`TOOLWRIGHT_CONFIG`, else `./toolwright.toml`, else `~/.config/toolwr
 `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the models ▸ defaults.
 """
 
+from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.loading import load_settings
 from toolwright.settings.root import Settings, check_listen
 from toolwright.settings.sections import (
@@ -26,6 +27,7 @@ __all__ = [
     "EndpointSettings",
     "GrpcSettings",
     "IsolationSettings",
+    "LedgerSettings",
     "LimitSettings",
     "MakingSettings",
     "ModelSettings",

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from toolwright.settings.ledger import LedgerSettings
 from toolwright.settings.sections import (
     BatchSettings,
     GrpcSettings,
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     making: MakingSettings = MakingSettings()
     batch: BatchSettings = BatchSettings()
+    ledger: LedgerSettings = LedgerSettings()
     grpc: GrpcSettings = GrpcSettings()
 
     @field_validator("listen")

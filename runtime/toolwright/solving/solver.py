@@ -10,12 +10,12 @@ from toolwright.calling.card import ToolCard
 from toolwright.calling.models import USING, Models
 from toolwright.calling.patience import Patience
 from toolwright.domain.events import Answered, Declined, Dispatched, Failed, SolveEvent
-from toolwright.domain.record import Role
+from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady
 from toolwright.execution.base import Executor
-from toolwright.llm.ledger import Meter
+from toolwright.llm.ledger import Meter, new_request_id
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 from toolwright.solving.choices import Choices
@@ -50,6 +50,7 @@ class Solver:
         tool: str = "",
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
     ) -> Generator[SolveEvent, None, None]:
         """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
 
@@ -60,6 +61,7 @@ class Solver:
             tool: a reference (`name`, `name@number`, `sha256:…`), which skips the dispatcher.
             cancellation: ends the work from another thread.
             deadline_s: seconds from now after which the caller has no use for the answer.
+            tenant: whose question it is; what it costs is kept as theirs.
 
         Raises:
             InvalidInput: the question or the reference.
@@ -69,8 +71,8 @@ class Solver:
         """
         check_question(question)
         named = self._named(tool) if tool else None
-        request = _Request(question, Meter(forward=self._store.add_model_use), Patience.of(deadline_s, cancellation))
-        return self._solve(request, named)
+        meter = Meter(forward=self._store.ledger.add, tenant=tenant, request_id=new_request_id())
+        return self._solve(_Request(question, meter, Patience.of(deadline_s, cancellation)), named)
 
     def _named(self, reference: str) -> RegisteredTool:
         tool = self._store.get_tool(reference)
@@ -86,7 +88,7 @@ class Solver:
             yield Dispatched(tool.reference, "", BY_CALLER)
         if tool is None:
             return
-        user = self._models.metered(Role.USER, USING, request.meter)
+        user = self._models.metered(Role.USER, USING, request.meter, tool=tool.reference)
         ending = yield from Caller(self._executor).ask(
             user, ToolCard.of_registered(tool), request.question, purpose=PURPOSE, patience=request.patience
         )

@@ -433,7 +433,7 @@ class TokenUse(_message.Message):
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     COST_USD_FIELD_NUMBER: _builtins.int
     role: _builtins.str
-    """`maker`, `user` or `dispatcher`."""
+    """`maker`, `user`, `dispatcher` or `strong`."""
     model: _builtins.str
     """Model name as the endpoint knows it."""
     calls: _builtins.int

@@ -1,4 +1,4 @@
-"""What every store promises about makings, attempts, executions and costs."""
+"""What every store promises about makings, attempts and executions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from toolwright.domain.ledger import Baseline
 from toolwright.domain.outcome import Status
-from toolwright.domain.record import Making, Role, Stage
+from toolwright.domain.record import Making, Stage
 from toolwright.errors import AlreadyExists, InvalidInput, NotFound, StoreUnavailable
 from toolwright.registry.base import Store
 from toolwright.registry.testing import (
@@ -183,51 +184,13 @@ def test_eight_threads_write_and_read(store: Store) -> None:
     def write(n: int) -> bool:
         entry = sample_execution(f"e-{n}", stdout_bytes=n)
         store.add_execution(entry)
-        store.add_model_use(sample_use())
+        store.ledger.add(sample_use())
         return store.get_execution(entry.execution_id) == entry and store.count_executions() > 0
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(write, range(200)))
     assert store.count_executions() == 200
-    assert store.costs()[0].calls == 200
-
-
-# --- costs ----------------------------------------------------------------------------------------
-
-
-def test_costs_are_summed_by_role_purpose_and_task(store: Store) -> None:
-    """Exact sums of tokens, a row for each role, purpose and task, with all its models."""
-    for use in [
-        sample_use(Role.USER),
-        sample_use(Role.USER, model="large", prompt_tokens=2**40 + 1, completion_tokens=5, cost_usd=0.25),
-        sample_use(Role.USER, task="sub"),
-        sample_use(Role.MAKER, purpose="making", cost_usd=2.0),
-        sample_use(Role.USER),
-    ]:
-        store.add_model_use(use)
-    costs = store.costs()
-
-    assert [(row.role, row.purpose, row.task, row.calls) for row in costs] == [
-        (Role.MAKER, "making", "add", 1),
-        (Role.USER, "using", "add", 3),
-        (Role.USER, "using", "sub", 1),
-    ]
-    both = costs[1]
-    assert (both.prompt_tokens, both.completion_tokens, both.cost_usd) == (2**40 + 201, 25, 1.25)
-    assert both.models == ("large", "small")
-
-
-def test_sums_beyond_64_bits_do_not_fail(store: Store) -> None:
-    """An endpoint that lies about its tokens cannot make the costs unreadable."""
-    for _ in range(3):
-        store.add_model_use(sample_use(prompt_tokens=2**63 - 1))
-
-    assert store.costs()[0].prompt_tokens == pytest.approx(3 * 2**63)
-
-
-def test_no_costs(store: Store) -> None:
-    """An empty store has no costs."""
-    assert list(store.costs()) == []
+    assert store.ledger.sums()[0].calls == 200
 
 
 # --- the end --------------------------------------------------------------------------------------
@@ -256,8 +219,10 @@ def test_a_closed_store_says_so(store: Store) -> None:
         lambda: store.add_execution(sample_execution()),
         lambda: store.get_execution("e-1"),
         store.count_executions,
-        lambda: store.add_model_use(sample_use()),
-        store.costs,
+        lambda: store.ledger.add(sample_use()),
+        store.ledger.sums,
+        store.ledger.by_task,
+        lambda: store.ledger.series(Baseline(), points=1),
     ):
         with pytest.raises(StoreUnavailable, match="closed"):
             use()

@@ -48,7 +48,7 @@ def loop(store: Store, prefix: str) -> None:
         report("version", key, number)
         store.start_making(sample_making(key))
         store.add_attempt(sample_attempt(key, reply="r" * 5_000))
-        store.add_model_use(sample_use())
+        store.ledger.add(sample_use())
         store.finish_making(key, at=1.0)
         report("making", key)
 

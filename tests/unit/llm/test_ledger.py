@@ -10,7 +10,7 @@ import pytest
 from toolwright.domain.record import ModelUse, Role, TokenUse
 from toolwright.errors import ModelUnavailable
 from toolwright.llm.base import Message, Reply
-from toolwright.llm.ledger import LedgerModel, Meter
+from toolwright.llm.ledger import LedgerModel, Meter, new_request_id
 from toolwright.llm.prices import Price, PriceList
 from toolwright.llm.testing import ScriptedModel
 
@@ -75,6 +75,44 @@ def test_meter_tells_on() -> None:
     LedgerModel(ScriptedModel("x"), Role.USER, "using", PRICES, meter.record).complete(ASK)
 
     assert tuple(kept) == meter.uses()
+
+
+def test_a_meter_says_whose_request_and_which_question_it_is() -> None:
+    """Once: what was said of an exchange before stays."""
+    outer, kept = Meter(tenant="acme", request_id="outer"), Meter()
+    inner = Meter(forward=outer.record, request_id="inner")
+    outer_only = Meter(forward=kept.record, tenant="acme")
+
+    LedgerModel(ScriptedModel("x"), Role.USER, "using", PRICES, inner.record, tool="add@1").complete(ASK)
+    LedgerModel(ScriptedModel("x"), Role.USER, "using", PRICES, outer_only.record).complete(ASK)
+
+    (use,) = outer.uses()
+    assert (use.tenant, use.request_id, use.tool) == ("acme", "inner", "add@1")
+    (other,) = kept.uses()
+    assert (other.tenant, other.request_id, other.tool) == ("acme", "", "")
+
+
+def test_an_exchange_that_says_no_task_has_that_of_its_model() -> None:
+    """Whoever asks need not know what it is counted for."""
+    meter = Meter()
+    model = LedgerModel(ScriptedModel("x", "y"), Role.STRONG, "using", PRICES, meter.record, task="group-7")
+    model.complete(ASK)
+    model.complete(ASK, task="add")
+    assert [use.task for use in meter.uses()] == ["group-7", "add"]
+
+
+def test_ids_of_requests_differ() -> None:
+    """Else two questions would count as one."""
+    assert len({new_request_id() for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(("name", "priced"), [("scripted", True), ("mystery", False)])
+def test_a_model_without_a_price_is_no_free_one(name: str, *, priced: bool) -> None:
+    """The ledger can tell it from one that costs nothing."""
+    meter = Meter()
+    LedgerModel(ScriptedModel(reply(10, 10), name=name), Role.USER, "using", PRICES, meter.record).complete(ASK)
+    (use,) = meter.uses()
+    assert (use.priced, use.cost_usd > 0) == (priced, priced)
 
 
 def test_requests_at_the_same_time_keep_their_own_sums() -> None:

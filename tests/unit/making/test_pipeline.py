@@ -23,6 +23,7 @@ from toolwright.calling.testing import (
     says,
 )
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected
+from toolwright.domain.ledger import CostKey
 from toolwright.domain.outcome import Outcome, Status, Usage
 from toolwright.domain.record import Attempt, Making, Role, Stage
 from toolwright.domain.source import ToolSource
@@ -178,8 +179,8 @@ def test_a_right_first_try_is_recorded() -> None:
     assert attempt.prompt_tokens == 100 + 5 * 50
     assert attempt.cost_usd == pytest.approx((100 * 10 + 10 * 20 + 5 * (50 * 1 + 5 * 2)) / 1e6)
     assert [(use.role, use.calls) for use in made.token_use] == [(Role.MAKER, 1), (Role.USER, 5)]
-    assert sum(row.calls for row in at.store.costs()) == 6
-    assert {row.purpose for row in at.store.costs()} == {"making"}
+    (kept,) = at.store.ledger.sums([CostKey.PURPOSE, CostKey.TENANT])
+    assert (kept.key, kept.calls) == (("making", "default"), 6)
 
 
 def test_every_run_is_one_for_verification_through_the_executor() -> None:

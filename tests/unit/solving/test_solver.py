@@ -36,6 +36,7 @@ from toolwright.domain.events import (
     SolveEvent,
     Started,
 )
+from toolwright.domain.ledger import CostKey
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, Making, Role, VerificationRecord
 from toolwright.domain.source import ToolSource
@@ -148,7 +149,11 @@ def test_the_chosen_tool_answers() -> None:
     assert (answered.answer, answered.result_json, answered.tool) == ("42", "42", "add_tool@1")
     assert answered.execution_id == ran.execution.execution_id
     assert [(use.role, use.calls) for use in answered.token_use] == [(Role.DISPATCHER, 1), (Role.USER, 1)]
-    assert {(row.purpose, row.task) for row in at.store.costs()} == {("using", ""), ("using", "add_tool")}
+    kept = at.store.ledger.sums([CostKey.PURPOSE, CostKey.ROLE, CostKey.TASK, CostKey.TOOL, CostKey.TENANT])
+    assert [row.key for row in kept] == [
+        ("using", "dispatcher", "add_tool", "add_tool@1", "default"),
+        ("using", "user", "add_tool", "add_tool@1", "default"),
+    ]
     assert at.executor.requests[0].purpose == "solve"
 
 
@@ -288,7 +293,7 @@ def test_a_task_without_a_tool_is_made_first() -> None:
     assert isinstance(end, Answered)
     assert (end.answer, end.tool) == ("42", "sums@1")
     assert {use.role: use.calls for use in end.token_use} == {Role.DISPATCHER: 1, Role.MAKER: 2, Role.USER: 3}
-    assert sum(row.calls for row in at.store.costs()) == 6
+    assert sum(row.calls for row in at.store.ledger.sums()) == 6
 
 
 def test_a_task_whose_making_fails_is_an_honest_failure() -> None:

@@ -8,11 +8,12 @@ from typing import Final, Generic, TypeVar
 
 from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.job import JobState
+from toolwright.domain.ledger import CostKey
 from toolwright.domain.outcome import Status
 from toolwright.domain.task import AnswerKind
 from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
-from toolwright.v1 import execution_pb2, makings_pb2, types_pb2
+from toolwright.v1 import execution_pb2, ledger_pb2, makings_pb2, types_pb2
 
 Ours = TypeVar("Ours", bound=Enum)
 Wire = TypeVar("Wire", bound=int)
@@ -93,6 +94,16 @@ ISOLATION: Final = EnumTable(
         Isolation.CALL: types_pb2.ISOLATION_CALL,
         Isolation.TOOL: types_pb2.ISOLATION_TOOL,
         Isolation.TENANT: types_pb2.ISOLATION_TENANT,
+    }
+)
+COST_KEY: Final = EnumTable(
+    {
+        CostKey.ROLE: ledger_pb2.COST_KEY_ROLE,
+        CostKey.MODEL: ledger_pb2.COST_KEY_MODEL,
+        CostKey.TASK: ledger_pb2.COST_KEY_TASK,
+        CostKey.TOOL: ledger_pb2.COST_KEY_TOOL,
+        CostKey.TENANT: ledger_pb2.COST_KEY_TENANT,
+        CostKey.PURPOSE: ledger_pb2.COST_KEY_PURPOSE,
     }
 )
 

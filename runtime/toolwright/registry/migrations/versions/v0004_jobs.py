@@ -36,6 +36,7 @@ def _create_jobs() -> None:
         sa.Column("task_digest", sa.Text(), nullable=False),
         sa.Column("task_body", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("max_attempts", sa.BigInteger(), nullable=False),
         sa.Column("max_tokens", sa.BigInteger(), nullable=False),
         sa.Column("max_cost_usd", sa.Double(), nullable=False),
