@@ -22,7 +22,7 @@ from toolwright.sandbox.testing import ScriptedPool
 from toolwright.services.endpoint import Endpoint
 from toolwright.services.status import DETAILS_KEY
 from toolwright.services.testing import ScriptedMaker, ScriptedSolver, parts
-from toolwright.settings import GrpcSettings, MakingSettings
+from toolwright.settings import GrpcSettings
 
 Handlers = dict[str, Any]
 _MAX_TRAILER_BYTES: Final = 8 * 1024
@@ -73,7 +73,7 @@ def handlers(executor: Executor | None = None) -> Handlers:
         ),
         solver=ScriptedSolver(lambda question, _scope: iter((Declined(question, ()),))),
     )
-    endpoint = Endpoint(given, grpc_settings=GrpcSettings(), making=MakingSettings(), reflect=False)
+    endpoint = Endpoint(given, grpc_settings=GrpcSettings(), reflect=False)
     server: Any = endpoint._server
     pipeline, registered = server._state.interceptor_pipeline, server._state.registered_method_handlers
     return {

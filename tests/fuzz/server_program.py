@@ -30,7 +30,7 @@ def main() -> None:
         parts.store.admit(
             version, signed_record(Signer.open(settings.signing_key), pool.info.image_digest, version), sample_task()
         )
-        endpoint = Endpoint(parts, grpc_settings=settings.grpc, making=settings.making, reflect=True)
+        endpoint = Endpoint(parts, grpc_settings=settings.grpc, reflect=True)
         address = endpoint.listen("127.0.0.1:0")
         endpoint.ready()
         sys.stdout.write(json.dumps({"address": address}) + "\n")

@@ -20,10 +20,11 @@ from toolwright.cli import (
     costs,
     demo,
     doctor,
-    eval,
+    eval,  # noqa: A004 - named for its command
     images,
     lives,
     make,
+    makings,
     misses,
     report,
     run,
@@ -70,6 +71,7 @@ def build_app() -> typer.Typer:
     add_command(app, "costs", costs.costs)
     groups = {
         "tools": _group("What is in the registry."),
+        "makings": _group("Tools being made, and that were."),
         "images": _group("The sandbox images in the engine."),
         "misses": _group("Questions that no tool fitted."),
         "audit": _group("The execution log. Not in this version."),
@@ -83,6 +85,10 @@ def build_app() -> typer.Typer:
     for command, body in _LIVES.items():
         add_command(groups["tools"], command, body)
     add_command(groups["tools"], "verify", verify.verify_tools)
+    add_command(groups["makings"], "list", makings.list_makings)
+    add_command(groups["makings"], "show", makings.show_making)
+    add_command(groups["makings"], "follow", makings.follow_making)
+    add_command(groups["makings"], "cancel", makings.cancel_making)
     add_command(groups["images"], "build", images.build_image, takes=HERE)
     add_command(groups["images"], "list", images.list_images, takes=HERE)
     add_command(groups["images"], "prune", images.prune_images, takes=HERE)

@@ -21,9 +21,12 @@ from toolwright.domain.events import (
     Proposed,
     Ran,
     Rejected,
+    Resumed,
     SolveEvent,
+    Started,
 )
 from toolwright.domain.json_rules import JsonRefused, JsonRules
+from toolwright.domain.making import MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution, Outcome
 from toolwright.domain.record import TokenUse, VerificationRecord
@@ -79,7 +82,12 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
 
 
 def details_document(
-    info: ToolInfo, source: ToolSource, record: VerificationRecord | None, dependants: Sequence[str] = ()
+    info: ToolInfo,
+    source: ToolSource,
+    record: VerificationRecord | None,
+    *,
+    dependants: Sequence[str] = (),
+    synonyms: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return a tool version with its source, the evidence behind it, and the versions that are made from it."""
     return {
@@ -87,7 +95,19 @@ def details_document(
         "source": {"code": source.code, "function": source.function},
         "verification": record and verification_document(record),
         "dependants": list(dependants),
+        "synonyms": list(synonyms),
     }
+
+
+def making_document(info: MakingInfo) -> dict[str, Any]:
+    """Return a making as `makings list --json` shows it."""
+    return {**asdict(info), "state": info.state.value, "token_use": use_document(info.token_use)}
+
+
+def making_details_document(details: MakingDetails) -> dict[str, Any]:
+    """Return a making with its attempts."""
+    attempts = [{**asdict(attempt), "stage": attempt.stage.value} for attempt in details.attempts]
+    return {**making_document(details.info), "attempt_records": attempts}
 
 
 def verification_document(record: VerificationRecord) -> dict[str, Any]:
@@ -122,8 +142,9 @@ def _event_fields(event: SolveEvent) -> dict[str, Any]:
     match event:
         case Ran(execution):
             return execution_document(execution)
-        case Made(tool, attempts, token_use):
-            return {"tool": tool_document(tool), "attempts": attempts, "token_use": use_document(token_use)}
+        case Made(tool, attempts, token_use, merged):
+            document = {"tool": tool_document(tool), "attempts": attempts, "token_use": use_document(token_use)}
+            return document | {"merged": merged}
         case Rejected(attempt, stage, feedback):
             return {"attempt": attempt, "stage": stage.value, "feedback": feedback}
         case Answered() | Declined() | Failed() | NotMade():
@@ -144,6 +165,8 @@ _EVENT_NAMES: dict[type, str] = {
     Judged: "judged",
     Made: "made",
     NotMade: "not_made",
+    Started: "started",
+    Resumed: "resumed",
     Dispatched: "dispatched",
     Missed: "missed",
     Called: "called",

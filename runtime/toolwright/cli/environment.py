@@ -16,8 +16,10 @@ from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.job import Budget
 from toolwright.domain.lifecycle import ToolEvent
 from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.making import MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.record import TokenUse, VerificationRecord
@@ -46,6 +48,10 @@ class ToolShown(Protocol):
     @property
     def verification(self) -> VerificationRecord | None:
         """The evidence on which it was admitted."""
+
+    @property
+    def synonyms(self) -> tuple[str, ...]:
+        """Names of tasks that it stands for besides its own."""
 
     @property
     def dependants(self) -> tuple[str, ...]:
@@ -103,8 +109,22 @@ class Services(Protocol):
     def execute_batch(self, calls: Iterable[BatchCall]) -> Iterator[BatchAnswer]:
         """Run many calls at once; answers come in any order, and `calls` is read as they do."""
 
-    def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
+    def make(
+        self, task: Task, *, attempts: int = 0, budget: Budget | None = None, candidates: int = 0
+    ) -> Iterator[MakingEvent]:
         """Make a tool."""
+
+    def follow_making(self, making_id: str) -> Iterator[MakingEvent]:
+        """Give the events of a making, from its start to its end."""
+
+    def list_makings(self, *, task: str = "", open_only: bool = False) -> Iterator[MakingInfo]:
+        """Yield makings, newest first."""
+
+    def get_making(self, making_id: str) -> MakingDetails:
+        """Return a making with its attempts."""
+
+    def cancel_making(self, making_id: str, *, reason: str = "") -> MakingInfo:
+        """End a making."""
 
     def get_tool(self, reference: str) -> ToolShown:
         """Return a version with its source and record."""

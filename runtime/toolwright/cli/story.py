@@ -22,7 +22,9 @@ from toolwright.domain.events import (
     Proposed,
     Ran,
     Rejected,
+    Resumed,
     SolveEvent,
+    Started,
 )
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import TokenUse
@@ -55,8 +57,14 @@ def event_text(event: SolveEvent, *, brief: bool = False) -> Text | None:
             told = feedback.strip()
             told = told.partition("\n")[0] if brief else told
             return joined(head, literal(told, style="yellow", limit=MAX_SHOWN))
-        case Made(tool, attempts, token_use):
-            head = literal(f"  made {tool.reference}", style="bold green")
+        case Started(making_id, shared):
+            return literal(f"  making {making_id}" + (", which was asked for before" if shared else ""), style="dim")
+        case Resumed(attempts, lost):
+            again = f", {_count(lost, 'attempt')} under way then is begun anew" if lost else ""
+            return literal(f"  goes on after {_count(attempts, 'attempt')}{again}", style="dim")
+        case Made(tool, attempts, token_use, merged):
+            words = "does what the new tool would do:" if merged else "made"
+            head = literal(f"  {words} {tool.reference}", style="bold green")
             return joined(head, Text(f" in {_count(attempts, 'attempt')}, {cost_words(token_use)}"))
         case NotMade(reason, attempts, _):
             text = f"  not made after {_count(attempts, 'attempt')}: {reason}"

@@ -34,10 +34,13 @@ from toolwright.domain.events import (
     NotMade,
     Proposed,
     SolveEvent,
+    Started,
 )
 from toolwright.domain.gates import GateName, GateVerdict
+from toolwright.domain.job import Budget, JobState
 from toolwright.domain.lifecycle import ToolEvent
 from toolwright.domain.limits import Limits, LimitsRequest
+from toolwright.domain.making import MakingAttempt, MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import (
     Execution,
@@ -49,7 +52,7 @@ from toolwright.domain.outcome import (
     Timing,
     Usage,
 )
-from toolwright.domain.record import Check, ModelUse, Role, TokenUse, VerificationRecord
+from toolwright.domain.record import Check, ModelUse, Role, Stage, TokenUse, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import Demonstration, ToolInfo, ToolState
@@ -106,6 +109,32 @@ def tool_info(name: str = "sort_words", number: int = 1) -> ToolInfo:
     )
 
 
+def making_info(making_id: str = "m1", task: str = "sort_words", **changes: Any) -> MakingInfo:
+    """Return a making that is under way."""
+    budget, spent = Budget(5, 0, 20.0, 7200.0), Budget(1, 12, 0.1, 3.0)
+    job = MakingInfo(
+        making_id=making_id,
+        task=task,
+        task_digest="sha256:" + "e" * 64,
+        kind="make",
+        state=JobState.RUNNING,
+        budget=budget,
+        spent=spent,
+        token_use=(MAKER_USE,),
+        candidates=1,
+        progress="attempt 2",
+        owner="host:1:ab",
+        starts=1,
+        cancel_requested=False,
+        reason="",
+        tool_digest="",
+        merged=False,
+        created_at=1.0,
+        finished_at=None,
+    )
+    return replace(job, **changes)
+
+
 @dataclass(frozen=True)
 class Shown:
     """What `get_tool` returns."""
@@ -114,6 +143,7 @@ class Shown:
     source: ToolSource
     verification: VerificationRecord | None
     dependants: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
 
 
 def shown(info: ToolInfo) -> Shown:
@@ -205,6 +235,8 @@ class FakeServices(FakeLives):
     """What the dispatcher was to be offered, and whether it alone was asked."""
     groups: list[MissGroup] = field(default_factory=list)
     questions: list[Miss] = field(default_factory=list)
+    budgets: list[tuple[Budget | None, int]] = field(default_factory=list)
+    makings: list[MakingInfo] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
     """Whose ledger has what making and solving said of their costs, and what a test adds."""
     prices: PriceList = field(default_factory=load_prices)
@@ -248,12 +280,36 @@ class FakeServices(FakeLives):
             except ToolwrightError as fault:
                 yield BatchAnswer(call.request_id, error=fault)
 
-    def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
+    def make(
+        self, task: Task, *, attempts: int = 0, budget: Budget | None = None, candidates: int = 0
+    ) -> Iterator[MakingEvent]:
         """See `Services.make`."""
         self.made.append(task)
+        self.budgets.append((budget, candidates))
         events = (self.making or made)(task)
         self._keep(events[-1], task.name, "making")
         return iter(events)
+
+    def follow_making(self, making_id: str) -> Iterator[MakingEvent]:
+        """See `Services.follow_making`."""
+        return iter([Started(making_id, shared=True), NotMade("enough", 1, (MAKER_USE,), "cancelled")])
+
+    def list_makings(self, *, task: str = "", open_only: bool = False) -> Iterator[MakingInfo]:
+        """See `Services.list_makings`."""
+        wanted = [making for making in self.makings if task in {"", making.task}]
+        return (making for making in wanted if not (open_only and making.state.ended))
+
+    def get_making(self, making_id: str) -> MakingDetails:
+        """See `Services.get_making`."""
+        for making in self.makings:
+            if making.making_id == making_id:
+                attempt = MakingAttempt(1, "def f(): ...", Stage.VERIFY, False, "no\x1b[31m", 10, 2, 0.1, 1.0)
+                return MakingDetails(making, (attempt,))
+        raise NotFound("making", making_id)
+
+    def cancel_making(self, making_id: str, *, reason: str = "") -> MakingInfo:
+        """See `Services.cancel_making`."""
+        return replace(self.get_making(making_id).info, cancel_requested=True, reason=reason)
 
     def get_tool(self, reference: str) -> Shown:
         """See `Services.get_tool`."""

@@ -61,7 +61,14 @@ def show_tool(
     """Show a tool: source, schema, demonstrations, and the verification behind it."""
     with session.services() as services:
         details = services.get_tool(tool)
-    session.screen.document(details_document(details.info, details.source, details.verification, details.dependants))
+    document = details_document(
+        details.info,
+        details.source,
+        details.verification,
+        dependants=details.dependants,
+        synonyms=details.synonyms,
+    )
+    session.screen.document(document)
     if not session.screen.as_json:
         show_details(session.screen, details)
     return ExitStatus.DONE
@@ -83,6 +90,8 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
         screen.say(joined(literal(f"  made from {dependency.name}  "), literal(dependency.digest, style="dim")))
     say_dependants(screen, details.dependants)
     screen.say(code(details.source.code))
+    if details.synonyms:
+        screen.say(literal(f"Also known as {', '.join(details.synonyms)}"))
     screen.say("Schema of the arguments:", style="bold")
     screen.say(json_block(dict(info.parameters)))
     for demonstration in info.demonstrations[:demonstrations]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,7 +21,9 @@ from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
+from toolwright.domain.job import Budget
 from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.making import MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
@@ -30,12 +33,14 @@ from toolwright.errors import CallCancelled, NotReady, ServerUnavailable, Toolwr
 from toolwright.services.convert.costs import question_to_wire, report_from_wire
 from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
+from toolwright.services.convert.makings import making_details_from_wire, making_info_from_wire
 from toolwright.services.convert.misses import group_from_wire, miss_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
 from toolwright.v1 import (
     execution_pb2_grpc,
     ledger_pb2_grpc,
+    makings_pb2,
     solve_pb2,
     solve_pb2_grpc,
     tools_pb2,
@@ -129,13 +134,57 @@ class AsyncClient(AsyncClientLives):
         clock = messages.Clock.start(LONGEST_S if timeout_s is None else timeout_s, self._connect_timeout_s)
         return self._batch(LoopFeed(calls, in_flight), clock)
 
-    def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> AsyncIterator[MakingEvent]:
+    def make(
+        self,
+        task: Task,
+        *,
+        attempts: int = 0,
+        budget: Budget | None = None,
+        candidates: int = 0,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[MakingEvent]:
         """Have a tool made; see `Client.make`."""
-        request = messages.make_request(task, attempts)
+        request = messages.make_request(task, attempts, budget, candidates)
         events = self._stream(
             lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s), messages.MAKING_GOES_ON
         )
         return (messages.read(making_from_wire, event) async for event in events)
+
+    def follow_making(self, making_id: str, *, timeout_s: float | None = None) -> AsyncIterator[MakingEvent]:
+        """Give the events of a making from its start to its end; see `Client.follow_making`."""
+        request = makings_pb2.FollowMakingRequest(making_id=making_id)
+        events = self._stream(
+            lambda left: self._tools.FollowMaking(request, timeout=left),
+            messages.long(timeout_s),
+            messages.MAKING_GOES_ON,
+        )
+        return (messages.read(making_from_wire, event.step) async for event in events)
+
+    async def list_makings(
+        self, *, task: str = "", open_only: bool = False, timeout_s: float | None = None
+    ) -> AsyncIterator[MakingInfo]:
+        """Give makings, newest first; see `Client.list_makings`."""
+        token = ""
+        while True:
+            request = makings_pb2.ListMakingsRequest(task=task, open_only=open_only, page_token=token)
+            page = await self._unary(partial(self._makings_page, request), timeout_s)
+            for making in page.makings:
+                yield messages.read(making_info_from_wire, making)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def get_making(self, making_id: str, *, timeout_s: float | None = None) -> MakingDetails:
+        """Return a making with its attempts; see `Client.get_making`."""
+        request = makings_pb2.GetMakingRequest(making_id=making_id)
+        reply = await self._unary(lambda left: self._tools.GetMaking(request, timeout=left), timeout_s)
+        return messages.read(making_details_from_wire, reply)
+
+    async def cancel_making(self, making_id: str, *, reason: str = "", timeout_s: float | None = None) -> MakingInfo:
+        """End a making; see `Client.cancel_making`."""
+        request = messages.cancel_request(making_id, reason)
+        reply = await self._unary(lambda left: self._tools.CancelMaking(request, timeout=left), timeout_s)
+        return messages.read(making_info_from_wire, reply.making)
 
     async def register(
         self, task: Task, source: ToolSource, *, actor: str = "", timeout_s: float | None = None
@@ -169,7 +218,7 @@ class AsyncClient(AsyncClientLives):
         reply = await self._unary(lambda left: self._tools.SearchTools(request, timeout=left), timeout_s)
         return [messages.read(tool_from_wire, tool) for tool in reply.tools]
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,
@@ -296,6 +345,11 @@ class AsyncClient(AsyncClientLives):
     async def _misses_page(self, group: str, token: str, timeout_s: float | None) -> solve_pb2.ListMissesResponse:
         request = messages.misses_request(group, token)
         return await self._unary(lambda left: self._solving.ListMisses(request, timeout=left), timeout_s)
+
+    def _makings_page(
+        self, request: makings_pb2.ListMakingsRequest, left: float
+    ) -> Awaitable[makings_pb2.ListMakingsResponse]:
+        return self._tools.ListMakings(request, timeout=left)
 
     async def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
         request = tools_pb2.ListToolsRequest(page_token=token)

@@ -13,6 +13,7 @@ import grpc
 from toolwright.client.values import Reverified, ToolDetails
 from toolwright.domain.call import MAX_ARGUMENTS_BYTES, ExecutionRequest, Isolation, Operation
 from toolwright.domain.feedback import OutcomeReport
+from toolwright.domain.job import Budget
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task, check_question
@@ -29,20 +30,21 @@ from toolwright.errors import (
 from toolwright.services.convert.execution import reference_from_wire, request_to_wire, source_from_wire, source_to_wire
 from toolwright.services.convert.tools import task_to_wire, tool_from_wire, verification_from_wire
 from toolwright.services.status import from_status, has_details
-from toolwright.v1 import execution_pb2, solve_pb2, tools_pb2
+from toolwright.v1 import execution_pb2, makings_pb2, solve_pb2, tools_pb2
 
 LONG_TIMEOUT_S: Final = 1800.0
 """Default for calls in which models are asked many times."""
 
 RETRY_PAUSE_S: Final = 0.1
 _INT32_MAX: Final = 2**31 - 1
+_INT64_MAX: Final = 2**63 - 1
 _NOT_CONNECTED: Final = ("failed to connect to all addresses", "errors resolving ", "DNS resolution failed")
 _REFUSED: Final = "Received RST_STREAM with error code 7"
 """REFUSED_STREAM: by RFC 9113, 8.7, nothing of the call was processed. How gRPC turns a burst away below our code."""
 _REFUSED_RETRY_S: Final = 1.0
 
 KILLED: Final = "the call was killed, or had not begun"
-MAKING_GOES_ON: Final = "nothing more is waited for, and the making goes on; list_tools will show the tool"
+MAKING_GOES_ON: Final = "nothing more is waited for, and the making goes on; follow_making shows it again"
 """What becomes of a call that takes longer than its caller waits."""
 
 Message = TypeVar("Message")
@@ -111,17 +113,39 @@ def _check_keys(value: object, path: str) -> None:
             _check_keys(item, f"{path}[{index}]")
 
 
-def make_request(task: Task, attempts: int) -> tools_pb2.MakeToolRequest:
+def make_request(task: Task, attempts: int, budget: Budget | None, candidates: int) -> tools_pb2.MakeToolRequest:
     """Return the message that asks for a tool.
 
     Raises:
         InvalidInput: a field is off. Nothing was sent.
     """
-    if not 0 <= attempts <= _INT32_MAX:
-        raise InvalidInput(
-            "attempts", f"{attempts} is outside the allowed range", "1 to 10; 0 for the server's setting"
-        )
-    return tools_pb2.MakeToolRequest(task=task_to_wire(task), attempts=attempts)
+    for field, number, most in (("attempts", attempts, 10), ("candidates", candidates, 8)):
+        if not 0 <= number <= _INT32_MAX:
+            allowed = f"1 to {most}; 0 for the server's setting"
+            raise InvalidInput(field, f"{number} is outside the allowed range", allowed)
+    budget = budget or Budget()
+    if not 0 <= budget.tokens <= _INT64_MAX:
+        raise InvalidInput("max_tokens", f"{budget.tokens} is outside the allowed range", "above 0")
+    return tools_pb2.MakeToolRequest(
+        task=task_to_wire(task),
+        attempts=attempts or budget.attempts,
+        max_tokens=budget.tokens,
+        max_cost_usd=budget.cost_usd,
+        max_seconds=budget.seconds,
+        candidates=candidates,
+    )
+
+
+def cancel_request(making_id: str, reason: str) -> makings_pb2.CancelMakingRequest:
+    """Return the message that ends a making.
+
+    Raises:
+        InvalidInput: a text holds a lone surrogate. Nothing was sent.
+    """
+    try:
+        return makings_pb2.CancelMakingRequest(making_id=making_id, reason=reason)
+    except UnicodeEncodeError:
+        raise InvalidInput("reason", "holds a lone surrogate", "valid Unicode") from None
 
 
 def register_request(task: Task, source: ToolSource, actor: str) -> tools_pb2.RegisterToolRequest:
@@ -231,6 +255,7 @@ def details_from_wire(message: tools_pb2.GetToolResponse) -> ToolDetails:
         info=tool_from_wire(message.tool),
         source=source_from_wire(message.source),
         verification=verification_from_wire(message.verification),
+        synonyms=tuple(message.synonyms),
         dependants=tuple(message.dependants),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -20,7 +21,9 @@ from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation, Operation
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
+from toolwright.domain.job import Budget
 from toolwright.domain.limits import LimitsRequest
+from toolwright.domain.making import MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
@@ -30,12 +33,14 @@ from toolwright.errors import NotReady, ServerUnavailable, ToolwrightError
 from toolwright.services.convert.costs import question_to_wire, report_from_wire
 from toolwright.services.convert.events import making_from_wire, solve_from_wire
 from toolwright.services.convert.execution import execution_from_wire
+from toolwright.services.convert.makings import making_details_from_wire, making_info_from_wire
 from toolwright.services.convert.misses import group_from_wire, miss_from_wire
 from toolwright.services.convert.tools import tool_from_wire
 from toolwright.services.options import client_options
 from toolwright.v1 import (
     execution_pb2_grpc,
     ledger_pb2_grpc,
+    makings_pb2,
     solve_pb2,
     solve_pb2_grpc,
     tools_pb2,
@@ -182,12 +187,24 @@ class Client(ClientLives):
         clock = messages.Clock.start(LONGEST_S if timeout_s is None else timeout_s, self._connect_timeout_s)
         return self._batch(ThreadFeed(calls, in_flight), clock)
 
-    def make(self, task: Task, *, attempts: int = 0, timeout_s: float | None = None) -> Iterator[MakingEvent]:
-        """Have a tool made; the last event is `Made` or `NotMade`. Leaving early does not stop the making.
+    def make(
+        self,
+        task: Task,
+        *,
+        attempts: int = 0,
+        budget: Budget | None = None,
+        candidates: int = 0,
+        timeout_s: float | None = None,
+    ) -> Iterator[MakingEvent]:
+        """Have a tool made; the first event is `Started`, the last `Made` or `NotMade`.
+
+        Leaving early does not stop the making: `follow_making` shows it again, `cancel_making` ends it.
 
         Args:
             task: what the tool is wanted for.
             attempts: proposals that the maker may make, 1 to 10; 0 for the server's setting.
+            budget: what may be spent besides; 0 for the server's setting.
+            candidates: proposals asked for at a time, of which the best is kept, 1 to 8; 0 for the server's setting.
             timeout_s: seconds to wait for the end; half an hour if not given.
 
         Raises:
@@ -195,11 +212,73 @@ class Client(ClientLives):
             NotReady: the server has no models. ModelError: a model does not answer.
             Overloaded, EngineUnavailable, SandboxUnavailable, StoreUnavailable, ServerUnavailable: as they say.
         """
-        request = messages.make_request(task, attempts)
+        request = messages.make_request(task, attempts, budget, candidates)
         events = self._stream(
             lambda left: self._tools.MakeTool(request, timeout=left), messages.long(timeout_s), messages.MAKING_GOES_ON
         )
         return (messages.read(making_from_wire, event) for event in events)
+
+    def follow_making(self, making_id: str, *, timeout_s: float | None = None) -> Iterator[MakingEvent]:
+        """Give the events of a making from its start to its end, as `make` does.
+
+        Raises:
+            NotFound: there is none of that id. ModelError, …: as for `make`.
+        """
+        request = makings_pb2.FollowMakingRequest(making_id=making_id)
+        events = self._stream(
+            lambda left: self._tools.FollowMaking(request, timeout=left),
+            messages.long(timeout_s),
+            messages.MAKING_GOES_ON,
+        )
+        return (messages.read(making_from_wire, event.step) for event in events)
+
+    def list_makings(
+        self, *, task: str = "", open_only: bool = False, timeout_s: float | None = None
+    ) -> Iterator[MakingInfo]:
+        """Give makings, newest first. Pages are asked for as they are needed.
+
+        Args:
+            task: only those of this task; all if empty.
+            open_only: only those that have not ended.
+            timeout_s: seconds for each page.
+
+        Raises:
+            StoreUnavailable, StoreCorrupt, ServerUnavailable: as they say.
+        """
+        token = ""
+        while True:
+            request = makings_pb2.ListMakingsRequest(task=task, open_only=open_only, page_token=token)
+            page = self._unary(partial(self._makings_page, request), timeout_s)
+            for making in page.makings:
+                yield messages.read(making_info_from_wire, making)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def get_making(self, making_id: str, *, timeout_s: float | None = None) -> MakingDetails:
+        """Return a making with its attempts.
+
+        Raises:
+            NotFound, InvalidInput, StoreUnavailable, StoreCorrupt, ServerUnavailable: as they say.
+        """
+        request = makings_pb2.GetMakingRequest(making_id=making_id)
+        reply = self._unary(lambda left: self._tools.GetMaking(request, timeout=left), timeout_s)
+        return messages.read(making_details_from_wire, reply)
+
+    def cancel_making(self, making_id: str, *, reason: str = "", timeout_s: float | None = None) -> MakingInfo:
+        """End a making, and return it as it is now: one that runs ends with its exchange or call that is under way.
+
+        Args:
+            making_id: as `Started` and `list_makings` give it.
+            reason: why; kept with it. At most 1,000 characters.
+            timeout_s: seconds to wait for the reply.
+
+        Raises:
+            NotFound, InvalidInput, StoreUnavailable, ServerUnavailable: as they say.
+        """
+        request = messages.cancel_request(making_id, reason)
+        reply = self._unary(lambda left: self._tools.CancelMaking(request, timeout=left), timeout_s)
+        return messages.read(making_info_from_wire, reply.making)
 
     def register(self, task: Task, source: ToolSource, *, actor: str = "", timeout_s: float | None = None) -> ToolInfo:
         """Take a person's code through the same checks, and keep it as the tool of `task`.
@@ -248,7 +327,7 @@ class Client(ClientLives):
         reply = self._unary(lambda left: self._tools.SearchTools(request, timeout=left), timeout_s)
         return [messages.read(tool_from_wire, tool) for tool in reply.tools]
 
-    def solve(
+    def solve(  # noqa: PLR0913 - the fields of the request
         self,
         question: str,
         *,
@@ -435,6 +514,9 @@ class Client(ClientLives):
     def _misses_page(self, group: str, token: str, timeout_s: float | None) -> solve_pb2.ListMissesResponse:
         request = messages.misses_request(group, token)
         return self._unary(lambda left: self._solving.ListMisses(request, timeout=left), timeout_s)
+
+    def _makings_page(self, request: makings_pb2.ListMakingsRequest, left: float) -> makings_pb2.ListMakingsResponse:
+        return self._tools.ListMakings(request, timeout=left)
 
     def _page(self, token: str, timeout_s: float | None) -> tools_pb2.ListToolsResponse:
         request = tools_pb2.ListToolsRequest(page_token=token)

@@ -22,6 +22,8 @@ class ToolDetails:
     source: ToolSource
     """Untrusted text."""
     verification: VerificationRecord
+    synonyms: tuple[str, ...] = ()
+    """Names of tasks that the tool stands for besides its own."""
     dependants: tuple[str, ...] = ()
     """Versions made from it, as `name@number`; none of them runs while this one is not active."""
 

@@ -13,6 +13,25 @@ from toolwright.domain.tool import ToolInfo
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """The making is kept as a job, which can be followed and cancelled by its id."""
+
+    making_id: str
+    shared: bool = False
+    """Whether it was there before: another request's, for the same task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The making goes on where a server that ended had left it."""
+
+    attempts: int
+    """Attempts that were begun before."""
+    lost: int
+    """Of these, attempts that were under way; they count, and are begun anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proposed:
     """A reply of the maker arrived; `code` is empty if it held none."""
 
@@ -57,6 +76,8 @@ class Made:
     tool: ToolInfo
     attempts: int
     token_use: tuple[TokenUse, ...]
+    merged: bool = False
+    """Whether it was there before under another name, of which the task's name is a synonym now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +87,11 @@ class NotMade:
     reason: str
     attempts: int
     token_use: tuple[TokenUse, ...]
+    ended_by: str = ""
+    """The budget that was spent: `attempts`, `tokens`, `money`, `seconds`; or `cancelled`, or `fault`."""
 
 
-MakingEvent = Proposed | Rejected | Checked | Judged | Made | NotMade
+MakingEvent = Started | Resumed | Proposed | Rejected | Checked | Judged | Made | NotMade
 
 BY_TOOL = "tool"
 BY_STRONG_MODEL = "strong model"

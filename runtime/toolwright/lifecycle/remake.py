@@ -11,6 +11,7 @@ import structlog
 
 from toolwright.domain.events import Made, MakingEvent, NotMade
 from toolwright.domain.feedback_policy import FeedbackPolicy
+from toolwright.domain.job import JobKind
 from toolwright.domain.task import Task
 from toolwright.domain.tool import ToolState
 from toolwright.errors import ToolwrightError
@@ -26,7 +27,7 @@ log = structlog.get_logger(__name__)
 class ToolMaker(Protocol):
     """Makes tools: `server.models.ConfiguredMaker`."""
 
-    def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
+    def make(self, task: Task, *, kind: JobKind) -> Iterator[MakingEvent]:
         """Make a tool for `task`; the last event is `Made` or `NotMade`."""
 
 
@@ -81,7 +82,7 @@ class Remaker:
         widened = task_with(task, failures)
         added = len(widened.training) + len(widened.held_out) - len(task.training) - len(task.held_out)
         log.warning("making anew", tool=name, failures=added)
-        for event in self._maker.make(widened):
+        for event in self._maker.make(widened, kind=JobKind.REMAKE):
             match event:
                 case Made(tool=tool) if tool.state is ToolState.QUARANTINED:
                     log.warning("made the same again", tool=tool.reference, state=tool.state.value)

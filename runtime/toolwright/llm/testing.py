@@ -67,7 +67,15 @@ class FromScript:
     script: Script = field(default_factory=Script)
 
 
-Step = Respond | Hang | Trickle | Reset | FromScript
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do `step`, but only after so many seconds; not at all if the endpoint stops before."""
+
+    seconds: float
+    step: Respond | FromScript = field(default_factory=FromScript)
+
+
+Step = Respond | Hang | Trickle | Reset | FromScript | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +205,9 @@ class _Handler(ChatHandler):
         raw = self.read_body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         step = self._endpoint.take(Received(self.path, headers, json.loads(raw)))
+        if isinstance(step, Wait):
+            self._endpoint.stopping.wait(step.seconds)
+            step = step.step
         match step:
             case Respond():
                 self._respond(step)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from toolwright.domain.record import Attempt, Making, ModelUse, Stage
-from toolwright.errors import StoreUnavailable
-from toolwright.llm.ledger import Meter
+from toolwright.domain.record import Attempt, Making, Stage
+from toolwright.errors import AlreadyExists, StoreUnavailable
+from toolwright.making.conversation import LOST, NOTHING_SENT
+from toolwright.making.hold import Hold
+from toolwright.making.tried import Tried
 from toolwright.registry.base import Store
 
 MAX_VERDICT_CHARS = 16_384
@@ -18,65 +19,85 @@ _REFUSED = "none of "
 
 
 @dataclass(slots=True)
-class AttemptNotes:
-    """What is known of an attempt so far; kept when it ends, however that comes about."""
-
-    prompt: str = "[]"
-    reply: str = ""
-    source: str = ""
-    stage: Stage = Stage.PROPOSE
-    accepted: bool = False
-    verdict: str = ""
-
-
-@dataclass(slots=True)
 class Journal:
-    """The record of one making. Open it with `open_journal`."""
+    """The record of one making. Open it with `open_journal`. Keeps nothing of a making that was let go."""
 
     store: Store
-    meter: Meter
     making_id: str
+    hold: Hold
     tool_digest: str = ""
     """Set when a tool was admitted."""
     failure: str = ""
     """Set when the making ended without one."""
 
-    def refuse(self, attempts: int, feedback: str) -> str:
-        """Note that none of so many `attempts` passed, and return how that reads."""
-        self.failure = f"{_REFUSED}{attempts} attempts passed; the last: {feedback}"
+    def refuse(self, attempts: int, report: str, feedback: str) -> str:
+        """Note that none of so many `attempts` passed and which budget that was, and return how that reads."""
+        last = f"; the last: {feedback}" if feedback else ""
+        self.failure = f"{_REFUSED}{attempts} attempts passed: {report}{last}"
         return self.failure
 
     @contextmanager
-    def attempt(self, number: int) -> Iterator[AttemptNotes]:
-        """Keep the attempt when the block ends, by an exception too.
+    def attempt(self, tried: Tried) -> Iterator[None]:
+        """Keep the attempt when the block ends, by an exception too. One that passed is for a `choice` to keep."""
+        with self.choice([tried]):
+            yield
+        if tried.verified is None:
+            self.keep(tried)
 
-        Tokens and cost are those of all its exchanges: the maker's, and the light model's that try it.
-        """
-        notes, before = AttemptNotes(), len(self.meter.uses())
+    @contextmanager
+    def choice(self, tried: Sequence[Tried]) -> Iterator[None]:
+        """Keep all of `tried` if the block, which decides between them, ends by an exception."""
         try:
-            yield notes
+            yield
         except BaseException as fault:
-            notes.verdict = notes.verdict or _ended_by(fault)
-            with _keeping(fault):
-                self.store.add_attempt(self._attempt(number, notes, self.meter.uses()[before:]))
+            for one in tried:
+                one.notes.verdict = one.notes.verdict or ended_by(fault)
+                with _keeping(fault):
+                    self.keep(one)
             raise
-        self.store.add_attempt(self._attempt(number, notes, self.meter.uses()[before:]))
 
-    def _attempt(self, number: int, notes: AttemptNotes, uses: tuple[ModelUse, ...]) -> Attempt:
-        return Attempt(
-            making_id=self.making_id,
-            number=number,
-            prompt=notes.prompt,
-            reply=notes.reply,
-            source=notes.source,
-            stage=notes.stage,
-            accepted=notes.accepted,
-            verdict=notes.verdict[:MAX_VERDICT_CHARS],
-            prompt_tokens=sum(use.prompt_tokens for use in uses),
-            completion_tokens=sum(use.completion_tokens for use in uses),
-            cost_usd=sum(use.cost_usd for use in uses),
-            at=time.time(),
+    def keep(self, tried: Tried) -> None:
+        """Keep an attempt. Tokens and cost are those of its exchanges: the maker's, and the light model's that try it.
+
+        Raises:
+            StoreUnavailable: it is not kept.
+        """
+        notes, uses = tried.notes, tried.meter.uses()
+        self._add(
+            Attempt(
+                making_id=self.making_id,
+                number=tried.number,
+                prompt=notes.prompt,
+                reply=notes.reply,
+                source=notes.source,
+                stage=notes.stage,
+                accepted=notes.accepted,
+                verdict=notes.verdict[:MAX_VERDICT_CHARS],
+                prompt_tokens=sum(use.prompt_tokens for use in uses),
+                completion_tokens=sum(use.completion_tokens for use in uses),
+                cost_usd=sum(use.cost_usd for use in uses),
+                at=time.time(),
+            )
         )
+
+    def keep_lost(self, number: int) -> None:
+        """Keep that an attempt was begun, and that its server ended before it did."""
+        stage = Stage.PROPOSE
+        self._add(
+            Attempt(self.making_id, number, NOTHING_SENT, "", "", stage, False, LOST, 0, 0, 0.0, time.time())  # noqa: FBT003
+        )
+
+    def finish(self, failure: str) -> None:
+        """Keep the end of the making, by `failure` unless there is a tool."""
+        if not self.hold.let_go:
+            failure = "" if self.tool_digest else failure
+            self.store.finish_making(
+                self.making_id, at=time.time(), tool_digest=self.tool_digest, failure=failure[:MAX_VERDICT_CHARS]
+            )
+
+    def _add(self, attempt: Attempt) -> None:
+        if not self.hold.let_go:
+            self.store.add_attempt(attempt)
 
 
 def was_refused(making: Making) -> bool:
@@ -85,27 +106,21 @@ def was_refused(making: Making) -> bool:
 
 
 @contextmanager
-def open_journal(store: Store, task: str, meter: Meter) -> Iterator[Journal]:
-    """Keep the start of a making now and its end when the block ends, by an exception or an abandoned stream too."""
-    journal = Journal(store, meter, secrets.token_hex(16))
-    store.start_making(Making(journal.making_id, task, time.time()))
+def open_journal(store: Store, task: str, making_id: str, hold: Hold) -> Iterator[Journal]:
+    """Keep the start of a making now and its end when the block ends, by an exception or an abandoned stream too.
+
+    One that was started before is gone on with.
+    """
+    journal = Journal(store, making_id, hold)
+    with suppress(AlreadyExists):  # by a server that ended before the making did
+        store.start_making(Making(making_id, task, time.time()))
     try:
         yield journal
     except BaseException as fault:
         with _keeping(fault):
-            store.finish_making(
-                journal.making_id,
-                at=time.time(),
-                tool_digest=journal.tool_digest,
-                failure="" if journal.tool_digest else _ended_by(fault),
-            )
+            journal.finish(ended_by(fault))
         raise
-    store.finish_making(
-        journal.making_id,
-        at=time.time(),
-        tool_digest=journal.tool_digest,
-        failure="" if journal.tool_digest else journal.failure,
-    )
+    journal.finish(journal.failure)
 
 
 @contextmanager
@@ -117,7 +132,8 @@ def _keeping(fault: BaseException) -> Iterator[None]:
         fault.add_note(f"This is not in the registry: {unrecorded}")
 
 
-def _ended_by(fault: BaseException) -> str:
+def ended_by(fault: BaseException) -> str:
+    """Return in words what ended an attempt or a making."""
     if isinstance(fault, GeneratorExit):
         return "stopped: the caller went away"
     return f"{type(fault).__name__}: {fault}"[:MAX_VERDICT_CHARS]

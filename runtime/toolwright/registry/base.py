@@ -17,10 +17,12 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState, ToolVersion
 from toolwright.registry.dependencies import Dependencies
 from toolwright.registry.feedback import FeedbackStore
+from toolwright.registry.jobs import Jobs
 from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.misses import MissStore
 from toolwright.registry.search import SearchIndex
+from toolwright.registry.synonyms import Synonyms
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ class Store(Protocol):
     def lifecycle(self) -> Lifecycle:
         """States of versions, who changed them and why, approvals, aliases."""
 
+    @property
+    def jobs(self) -> Jobs:
+        """Makings as jobs."""
+
+    @property
+    def synonyms(self) -> Synonyms:
+        """Names that stand for tools of other names."""
+
     def save_task(self, task: Task) -> None:
         """Keep `task`, replacing one of the same name that has no version yet.
 
@@ -83,8 +93,8 @@ class Store(Protocol):
         """Keep a verified version as the newest of its name, with its record and task, in one transaction.
 
         The same digest again returns what is there and keeps nothing new. Earlier versions of the
-        name stay as they are, callable by `name@number`. What a version is made from is kept as digests; what is
-        returned carries no modules.
+        name stay as they are, callable by `name@number`. The name stands for no other tool any more. What a version is
+        made from is kept as digests; what is returned carries no modules.
 
         Args:
             version: what is kept.
@@ -108,6 +118,8 @@ class Store(Protocol):
         Args:
             reference: of a tool.
             lot: 0 to 1, drawn for this call; 1 never draws the canary.
+
+        A name without an active version of its own may stand for a tool of another name; see `synonyms`.
 
         Raises:
             NotFound: nothing is referred to.

@@ -27,6 +27,7 @@ from toolwright.registry.ledger import Ledger
 from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.memory_dependencies import MemoryDependencies
 from toolwright.registry.memory_feedback import MemoryFeedback
+from toolwright.registry.memory_jobs import MemoryJobs, MemorySynonyms
 from toolwright.registry.memory_ledger import MemoryLedger
 from toolwright.registry.memory_lifecycle import MemoryLifecycle, ToolShelf, add_event
 from toolwright.registry.memory_misses import MemoryMisses
@@ -61,6 +62,8 @@ class MemoryStore:
         self._search, self._misses = MemorySearch(self._listed), MemoryMisses(self._transaction)
         self._ledger = MemoryLedger(self._transaction)
         self._dependencies = MemoryDependencies(self._transaction, self._versions)
+        self._jobs = MemoryJobs(self._transaction, clock)
+        self._synonyms = MemorySynonyms(self._transaction, self._by_name.__contains__)
         self._feedback = MemoryFeedback(self._transaction, self._versions, self._verifications, self._executions)
 
     @property
@@ -72,6 +75,16 @@ class MemoryStore:
     def lifecycle(self) -> Lifecycle:
         """See `Store`."""
         return self._lifecycle
+
+    @property
+    def jobs(self) -> MemoryJobs:
+        """See `Store`."""
+        return self._jobs
+
+    @property
+    def synonyms(self) -> MemorySynonyms:
+        """See `Store`."""
+        return self._synonyms
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -128,6 +141,7 @@ class MemoryStore:
             self._by_name.setdefault(version.name, []).append(version_row)
             self._tasks[task.name] = task_row
             add_event(self._shelf, event)
+            self._synonyms.targets.pop(version.name, None)
             return tool_rows.registered_from(version_row)
 
     def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
@@ -142,7 +156,9 @@ class MemoryStore:
             elif wanted.number is not None:
                 found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == wanted.number]
             else:
-                found = self._by_name_alone(wanted.name, lot)
+                found = self._by_name_alone(wanted.name, lot) or self._by_name_alone(
+                    self._synonyms.targets.get(wanted.name, ""), lot
+                )
             if not found:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(found[-1])
@@ -151,6 +167,9 @@ class MemoryStore:
         aliases = {alias: row for (tool, alias), row in self._shelf.aliases.items() if tool == name}
         meant = meant_by_plain_name(self._by_name.get(name, ()), aliases, lot)
         return [] if meant is None else [meant]
+
+    def _active(self, name: str) -> list[Row]:
+        return [row for row in self._by_name.get(name, ()) if row["state"] == ToolState.ACTIVE.value]
 
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
         """See `Store`."""

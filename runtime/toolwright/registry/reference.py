@@ -23,6 +23,11 @@ class ToolReference:
     digest: str = ""
     alias: str = ""
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a name alone."""
+        return not self.digest and self.number is None
+
 
 def parse_reference(text: str) -> ToolReference:
     """Return what `text` refers to.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import URL, func, insert, select, update
+from sqlalchemy import URL, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
@@ -43,10 +44,12 @@ from toolwright.registry.schema import upgrade_schema
 from toolwright.registry.search import SearchIndex
 from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
 from toolwright.registry.sql_feedback import SqlFeedback
+from toolwright.registry.sql_jobs import SqlJobs
 from toolwright.registry.sql_ledger import SqlLedger
 from toolwright.registry.sql_lifecycle import SqlLifecycle
 from toolwright.registry.sql_misses import SqlMisses
 from toolwright.registry.sql_search import SqlSearch
+from toolwright.registry.sql_synonyms import SqlSynonyms, forget, target_of
 from toolwright.registry.sqlite import Durability
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
@@ -112,6 +115,8 @@ class SqlStore:
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
         )
+        self._jobs = SqlJobs(self._database, clock)
+        self._synonyms = SqlSynonyms(self._database)
         self._feedback = SqlFeedback(self._database)
 
     @property
@@ -123,6 +128,16 @@ class SqlStore:
     def lifecycle(self) -> Lifecycle:
         """See `Store`."""
         return self._lifecycle
+
+    @property
+    def jobs(self) -> SqlJobs:
+        """See `Store`."""
+        return self._jobs
+
+    @property
+    def synonyms(self) -> SqlSynonyms:
+        """See `Store`."""
+        return self._synonyms
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -177,6 +192,7 @@ class SqlStore:
             keep_dependencies(connection, version)
             put(connection, TASKS, TASKS.c.name, task_row)
             connection.execute(insert(TOOL_EVENTS), admitted_row(version_row, self._clock(), origin))
+            forget(connection, version.name)
             connection.execute(update(TOOL_NAMES).where(TOOL_NAMES.c.name == version.name).values(last_number=number))
             return tool_rows.registered_from(version_row)
 
@@ -197,6 +213,8 @@ class SqlStore:
         values = {"plain": wanted.name, "lot": lot} if query is _BY_PLAIN_NAME else {}
         with self._database.reading() as connection:
             row = fetch_first(connection, query, values)
+            if row is None and wanted.is_bare and (target := target_of(connection, wanted.name)):
+                row = fetch_first(connection, query, {"plain": target, "lot": lot})
             if row is None:
                 raise NotFound("tool", reference)
             return tool_rows.registered_from(row)
@@ -339,6 +357,12 @@ class SqlStore:
     def close(self) -> None:
         """See `Store`."""
         self._database.close()
+
+
+def _active(name: str) -> Select[Any]:
+    columns = TOOL_VERSIONS.c
+    query = _VERSIONS.where(columns.name == name, columns.state == ToolState.ACTIVE.value)
+    return query.order_by(columns.number.desc()).limit(1)
 
 
 @contextmanager

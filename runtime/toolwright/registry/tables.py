@@ -335,3 +335,47 @@ TOOL_EVENTS = Table(
     Column("from_number", Integer(), nullable=False),
     _column("share", Double),
 )
+
+# --- makings as jobs ------------------------------------------------------------------------------
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("making_id", NAME, nullable=False, unique=True),
+    _column("task", Text),
+    _column("task_digest", Text),
+    Column("task_body", JSON_TEXT, nullable=False),
+    _column("kind", Text),
+    _column("tenant", Text),
+    _column("max_attempts", BigInteger),
+    _column("max_tokens", BigInteger),
+    _column("max_cost_usd", Double),
+    _column("max_seconds", Double),
+    _column("candidates", BigInteger),
+    _column("state", Text),
+    _column("created_at", Double),
+    _column("owner", Text),
+    _column("lease_until", Double),
+    _column("starts", BigInteger),
+    Column("cancel_requested", Boolean(), nullable=False),
+    Column("finished_at", Double(), nullable=True),
+    _column("begun", BigInteger),
+    Column("token_use", JSON_TEXT, nullable=False),
+    _column("seconds", Double),
+    Column("progress", ANY_TEXT, nullable=False),
+    Column("reason", ANY_TEXT, nullable=False),
+    _column("tool_digest", Text),
+    Column("merged", Boolean(), nullable=False),
+    Index("ix_jobs_state", "state"),
+)
+
+# One row: whoever updates it is the only one to open, take or cancel a job until the transaction ends.
+JOB_TURN = Table("job_turn", METADATA, _column("turn", BigInteger))
+
+SYNONYMS = Table(
+    "synonyms",
+    METADATA,
+    Column("name", NAME, primary_key=True),
+    Column("tool", NAME, ForeignKey("tool_names.name"), nullable=False),
+)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from toolwright.domain.gates import GateName, GateVerdict
+from toolwright.domain.job import Job
 from toolwright.domain.outcome import Status
 from toolwright.domain.record import (
     Attempt,
@@ -155,3 +156,8 @@ def sample_use(role: Role = Role.USER, **changes: Any) -> ModelUse:
         at=3.5,
     )
     return replace(use, **changes)
+
+
+def sample_job(making_id: str = "m-1", **changes: Any) -> Job:
+    """Return a job that waits, for the `sample_task`."""
+    return replace(Job(making_id=making_id, task=sample_task(), created_at=1.5), **changes)

@@ -33,7 +33,14 @@ from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.server.feedback import open_cache, verifying_again, watching
-from toolwright.server.models import ConfiguredMaker, ConfiguredReverifier, ConfiguredSolver, open_embedder, open_models
+from toolwright.server.models import (
+    ConfiguredMaker,
+    ConfiguredReverifier,
+    ConfiguredSolver,
+    open_embedder,
+    open_models,
+    open_workshop,
+)
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
@@ -141,11 +148,12 @@ def open_server(
         sandboxes = stack.enter_context(
             open_sandboxes(settings, attack=address is not None, policy_of=policy_of, facts_of=facts_of)
         )
-        parts = stack.enter_context(_parts(settings, sandboxes.pool))
+        # Where no code may be run, no making that was left is taken up either.
+        adopt = address is not None and not sandboxes.refusal
+        parts = stack.enter_context(_parts(settings, sandboxes.pool, adopt=adopt))
         endpoint = Endpoint(
             parts,
             grpc_settings=settings.grpc,
-            making=settings.making,
             batch_bounds=BatchBounds(settings.batch.max_streams, settings.batch_in_flight),
             reflect=settings.profile is not Profile.PRODUCTION,
             refusal=sandboxes.refusal,
@@ -195,7 +203,7 @@ def _prove(sandboxes: Sandboxes, settings: Settings) -> None:
 
 
 @contextmanager
-def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
+def _parts(settings: Settings, pool: SandboxPool, *, adopt: bool = True) -> Iterator[Parts]:
     """Put together what the services stand on."""
     with ExitStack() as stack:
         # The pool is filling meanwhile.
@@ -219,15 +227,18 @@ def _parts(settings: Settings, pool: SandboxPool) -> Iterator[Parts]:
             cache=open_cache(settings.cache),
             evidence=Evidence(store, keyring),
         )
+        making = settings.making
         pipeline = Maker(
             models=models,
             executor=executor,
             store=store,
-            verify_s=settings.making.verify_s,
+            verify_s=making.verify_s,
             admission=admission,
-            gates=settings.making.gates.policy,
+            gates=making.gates.policy,
+            merge=making.merge,
         )
-        maker = ConfiguredMaker(pipeline, models, attempts=settings.making.attempts)
+        workshop = stack.enter_context(open_workshop(pipeline, store, making, models, adopt=adopt))
+        maker = ConfiguredMaker(workshop, pipeline, models)
         group_maker = stack.enter_context(
             GroupMaker(models=models, store=store, maker=maker, settings=settings.dispatch)
         )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from toolwright.calling.models import Models
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.job import Budget, Job, JobKind
 from toolwright.domain.lifecycle import NO_ORIGIN, UNKNOWN_ACTOR, Origin
 from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
-from toolwright.errors import NotReady
+from toolwright.errors import InvalidInput, NotReady
 from toolwright.lifecycle.reverify import ON_DEMAND, Reverdict, Reverifier
 from toolwright.lifecycle.solves import Solving
 from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
@@ -24,9 +25,12 @@ from toolwright.llm.prices import load_prices
 from toolwright.llm.recording import Recorder
 from toolwright.llm.replay import Recording
 from toolwright.making.pipeline import Maker
+from toolwright.making.workshop import Rules, Workshop
+from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 from toolwright.server.shared import Shared
-from toolwright.settings import EmbeddingSettings, EndpointSettings, ModelSettings, Settings
+from toolwright.services.log import service_log
+from toolwright.settings import EmbeddingSettings, EndpointSettings, MakingSettings, ModelSettings, Settings
 
 if TYPE_CHECKING:
     from toolwright.llm.embeddings import Embedder
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from toolwright.server.model_stack import Stack
 
 _OPENAI_HOST: Final = "api.openai.com"
+_TOLD_CHARS: Final = 500
+_log: Final = service_log("toolwright.services")
 
 
 class RoleModel:
@@ -156,32 +162,57 @@ def _require(*models: ChatModel) -> None:
 
 
 class ConfiguredMaker:
-    """The maker with the setting's number of attempts; refuses at once where a model is missing."""
+    """The workshop and its maker; refuses at once where a model is missing."""
 
-    def __init__(self, maker: Maker, models: Models, *, attempts: int) -> None:
-        """Use `attempts` where a request does not say."""
-        self._maker, self._models, self._attempts = maker, models, attempts
+    def __init__(self, workshop: Workshop, maker: Maker, models: Models) -> None:
+        """Let `workshop` make tools, and `maker` take a person's code."""
+        self._workshop, self._maker, self._models = workshop, maker, models
 
-    def make(  # noqa: PLR0913 - what a request says
+    def make(  # noqa: PLR0913 - the fields of the request
         self,
         task: Task,
         *,
         attempts: int = 0,
+        budget: Budget | None = None,
+        candidates: int = 0,
+        kind: JobKind = JobKind.MAKE,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
         record: Record | None = None,
         tenant: str = DEFAULT_TENANT,
     ) -> Generator[MakingEvent, None, None]:
-        """Make a tool; see `making.pipeline.Maker.make`. No attempts given: as the settings say."""
+        """Have a tool made; see `making.workshop.Workshop.make`."""
         _require(self._models.maker, self._models.user)
-        return self._maker.make(
-            task,
-            attempts=attempts or self._attempts,
-            cancellation=cancellation,
-            deadline_s=deadline_s,
-            record=record,
-            tenant=tenant,
-        )
+        try:
+            return self._workshop.make(
+                task,
+                attempts=attempts,
+                budget=budget,
+                candidates=candidates,
+                kind=kind,
+                cancellation=cancellation,
+                deadline_s=deadline_s,
+                record=record,
+                tenant=tenant,
+            )
+        except InvalidInput as fault:
+            _log.warning("making refused", text=str(fault)[:_TOLD_CHARS])
+            raise
+
+    def follow(
+        self, making_id: str, *, cancellation: Cancellation | None = None, deadline_s: float | None = None
+    ) -> Generator[MakingEvent, None, None]:
+        """Yield the steps of a making; see `making.workshop.Workshop.follow`."""
+        return self._workshop.follow(making_id, cancellation=cancellation, deadline_s=deadline_s)
+
+    def cancel(self, making_id: str, reason: str = "") -> Job:
+        """End a making; see `making.workshop.Workshop.cancel`."""
+        return self._workshop.cancel(making_id, reason)
+
+    @property
+    def running(self) -> int:
+        """How many makings are being worked on."""
+        return self._workshop.running
 
     def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
@@ -198,6 +229,49 @@ class ConfiguredMaker:
         return self._maker.register(
             task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant, origin=origin
         )
+
+
+@contextmanager
+def open_workshop(
+    maker: Maker, store: Store, making: MakingSettings, models: Models, *, adopt: bool
+) -> Iterator[Workshop]:
+    """Return the workshop of the settings, at work until the end.
+
+    Args:
+        maker: does the work.
+        store: holds the jobs.
+        making: bounds.
+        models: without a maker and a user among them nothing is taken up.
+        adopt: take up any job of the registry, as a server for all does; a process of its own only what it asked for.
+    """
+    rules = Rules(
+        budget=Budget(making.attempts, making.max_tokens, making.max_cost_usd, making.max_seconds),
+        candidates=making.candidates,
+        max_running=making.max_running,
+        max_queue=making.max_queue,
+        lease_s=making.lease_s,
+        adopt=adopt,
+    )
+    workshop = Workshop(maker, store, rules=rules, on_fault=_tell)
+    if adopt and _configured(models.maker, models.user):
+        workshop.start()
+    try:
+        yield workshop
+    finally:
+        workshop.close()
+
+
+def _tell(job: Job, fault: Exception) -> None:
+    text = str(fault)[:_TOLD_CHARS]
+    _log.warning("making ended early", making=job.making_id, reason=type(fault).__name__, text=text)
+
+
+def _configured(*models: ChatModel) -> bool:
+    try:
+        _require(*models)
+    except NotReady:
+        return False
+    return True
 
 
 class ConfiguredSolver:

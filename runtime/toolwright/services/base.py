@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from toolwright.domain.cost_report import CostQuestion, CostReport
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.job import Budget, Job
 from toolwright.domain.lifecycle import NO_ORIGIN, UNKNOWN_ACTOR, Origin
 from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
@@ -32,20 +33,52 @@ class Accounting(Protocol):
 
 
 class ToolMaking(Protocol):
-    """Makes tools, and takes a person's code through the same checks."""
+    """Makes tools as jobs, and takes a person's code through the same checks."""
 
-    def make(self, task: Task, *, attempts: int, tenant: str) -> Iterator[MakingEvent]:
-        """Make a tool for `task`; the last event is `Made` or `NotMade`. The work is done as events are asked for.
+    def make(  # noqa: PLR0913 - the fields of the request
+        self,
+        task: Task,
+        *,
+        attempts: int,
+        budget: Budget | None,
+        candidates: int,
+        cancellation: Cancellation | None,
+        tenant: str,
+    ) -> Iterator[MakingEvent]:
+        """Have a tool made for `task`; the last event is `Made` or `NotMade`. To stop reading does not end the making.
 
         Args:
             task: what the tool is wanted for.
             attempts: proposals that the maker may make; 0 for the server's setting.
+            budget: what may be spent besides; 0 for the server's setting.
+            candidates: proposals asked for at a time; 0 for the server's setting.
+            cancellation: ends the reading from another thread.
             tenant: whose making it is.
 
         Raises:
             NotReady: no models are configured.
+            InvalidInput: a bound beyond the server's.
+            Overloaded: too many makings wait.
             ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
         """
+
+    def follow(self, making_id: str, *, cancellation: Cancellation | None) -> Iterator[MakingEvent]:
+        """Give the events of a making, from its start to its end.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+
+    def cancel(self, making_id: str, reason: str) -> Job:
+        """Ask for the end of a making, and return it as it is now.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+
+    @property
+    def running(self) -> int:
+        """How many makings are being worked on."""
 
     def register(  # noqa: PLR0913 - what is asked, and by whom
         self,

@@ -32,11 +32,10 @@ from toolwright.services.faults import Faults
 from toolwright.services.guard import FaultInterceptor, InFlight
 from toolwright.services.ledger import LedgerService
 from toolwright.services.log import service_log
-from toolwright.services.makings import Makings
 from toolwright.services.options import server_options
 from toolwright.services.solve import SolveService
 from toolwright.services.tools import ToolService
-from toolwright.settings import DispatchSettings, GrpcSettings, MakingSettings
+from toolwright.settings import DispatchSettings, GrpcSettings
 from toolwright.solving.misses import MissDesk
 from toolwright.v1 import (
     audit_pb2,
@@ -102,7 +101,6 @@ class Endpoint:
         parts: Parts,
         *,
         grpc_settings: GrpcSettings,
-        making: MakingSettings,
         batch_bounds: BatchBounds | None = None,
         reflect: bool,
         refusal: str = "",
@@ -113,7 +111,6 @@ class Endpoint:
         Args:
             parts: what the services stand on.
             grpc_settings: bounds.
-            making: of making.
             batch_bounds: of batches.
             reflect: show the protocol to any caller.
             refusal: why no code may be run; empty if it may. Given, calls that would run code are answered with
@@ -122,7 +119,7 @@ class Endpoint:
         """
         self._refusal = refusal
         self._in_flight = InFlight()
-        self._makings = Makings(max_running=making.max_running)
+        self._making = parts.maker
         faults = Faults(plain=frozenset({refusal, SHUTTING_DOWN}), candid=candid)
         self._health = health.HealthServicer()
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -188,7 +185,7 @@ class Endpoint:
         quiet = 0
         while quiet < _QUIET_POLLS and time.monotonic() < end and not self._hurry.is_set() and not stopped.is_set():
             # More than one look: a call may have arrived that no thread has begun with.
-            quiet = 0 if self._in_flight.count or self._makings.running else quiet + 1
+            quiet = 0 if self._in_flight.count or self._making.running else quiet + 1
             time.sleep(_POLL_S)
         self._server.stop(0).wait()
         # Handlers have been cancelled, and have this long to write their records. One that waits for a model's
@@ -226,7 +223,6 @@ class Endpoint:
         tools = ToolService(
             parts.store,
             parts.maker,
-            self._makings,
             steward=parts.steward,
             porter=parts.porter,
             reporting=parts.reporting,

@@ -22,6 +22,9 @@ _RUN_NOTHING: Final = frozenset(
     for call in (
         "ToolService/GetTool",
         "ToolService/ListTools",
+        "ToolService/ListMakings",
+        "ToolService/GetMaking",
+        "ToolService/CancelMaking",
         "ToolService/SearchTools",
         "ToolService/SetAlias",
         "ToolService/QuarantineTool",

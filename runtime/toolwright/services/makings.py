@@ -1,91 +1,84 @@
-"""Makings that run to their end even if the client goes away: each in a thread of its own."""
+"""The part of ToolService that is about makings as jobs."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-from toolwright.domain.events import MakingEvent
-from toolwright.errors import Overloaded
-from toolwright.services.log import service_log
+import grpc
 
-_RETRY_AFTER_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """The making is over, or its reader left; `fault` is what it raised."""
-
-    fault: Exception | None = None
+from toolwright.domain.job import MAX_CANCEL_REASON_CHARS
+from toolwright.errors import InvalidInput
+from toolwright.registry.base import Store
+from toolwright.services.base import TENANT, ToolMaking
+from toolwright.services.calls import scope_of
+from toolwright.services.convert.events import making_to_wire
+from toolwright.services.convert.makings import attempt_to_wire, budget_from_wire, job_to_wire, making_id_from_wire
+from toolwright.services.convert.tools import task_from_wire
+from toolwright.services.paging import makings_after, makings_token, page_size
+from toolwright.v1 import makings_pb2, tools_pb2
 
 
-@dataclass(slots=True)
-class MakingReader:
-    """The events of one making for the client that asked for it."""
+class MakingCalls:
+    """Handlers of the calls about makings; `ToolService` has them."""
 
-    _events: queue.SimpleQueue[MakingEvent | _End] = field(default_factory=queue.SimpleQueue)
-    _left: threading.Event = field(default_factory=threading.Event)
+    _store: Store
+    _maker: ToolMaking
 
-    def leave(self) -> None:
-        """Stop reading: the client went away. The making goes on."""
-        self._left.set()
-        self._events.put(_End())
+    def MakeTool(
+        self, request: tools_pb2.MakeToolRequest, context: grpc.ServicerContext
+    ) -> Iterator[tools_pb2.MakeToolResponse]:
+        """Send each step of making."""
+        budget, candidates = budget_from_wire(request)
+        if not request.HasField("task"):
+            raise InvalidInput("task", "is not set", "a task with examples")
+        task = task_from_wire(request.task)
+        with scope_of(context) as scope:
+            steps = self._maker.make(
+                task,
+                attempts=budget.attempts,
+                budget=budget,
+                candidates=candidates,
+                cancellation=scope.cancellation,
+                tenant=TENANT,
+            )
+            for step in steps:
+                yield making_to_wire(step)
 
-    def __iter__(self) -> Iterator[MakingEvent]:
-        """Give the events as they come; raises what the making raised."""
-        while not isinstance(event := self._events.get(), _End):
-            yield event
-        if event.fault is not None:
-            raise event.fault
+    def FollowMaking(
+        self, request: makings_pb2.FollowMakingRequest, context: grpc.ServicerContext
+    ) -> Iterator[tools_pb2.FollowMakingResponse]:
+        """Send each step of a making that was asked for before."""
+        making_id = making_id_from_wire(request.making_id)
+        with scope_of(context) as scope:
+            for step in self._maker.follow(making_id, cancellation=scope.cancellation):
+                yield tools_pb2.FollowMakingResponse(step=making_to_wire(step))
 
-    def put(self, event: MakingEvent | _End) -> None:
-        """Hand an event to the reader; dropped if it has left, so that nothing piles up."""
-        if not self._left.is_set():
-            self._events.put(event)
+    def ListMakings(
+        self, request: makings_pb2.ListMakingsRequest, context: grpc.ServicerContext
+    ) -> makings_pb2.ListMakingsResponse:
+        """Return makings, newest first, a page at a time."""
+        size, after = page_size(request.page_size), makings_after(request.page_token)
+        found = self._store.jobs.list(task=request.task, open_only=request.open_only, after=after, limit=size + 1)
+        page = found[:size]
+        return makings_pb2.ListMakingsResponse(
+            makings=map(job_to_wire, page),
+            next_page_token=makings_token(page[-1].making_id) if len(found) > size else "",
+        )
 
+    def GetMaking(
+        self, request: makings_pb2.GetMakingRequest, context: grpc.ServicerContext
+    ) -> makings_pb2.GetMakingResponse:
+        """Return one making with its attempts."""
+        job = self._store.jobs.get(making_id_from_wire(request.making_id))
+        attempts = self._store.list_attempts(job.making_id)
+        return makings_pb2.GetMakingResponse(making=job_to_wire(job), attempts=map(attempt_to_wire, attempts))
 
-class Makings:
-    """The makings that are running, a bounded number."""
-
-    def __init__(self, *, max_running: int) -> None:
-        """Run at most `max_running` at a time."""
-        self._max_running = max_running
-        self._lock = threading.Lock()
-        self._threads: set[threading.Thread] = set()
-        self._log = service_log("toolwright.services")
-
-    def start(self, make: Callable[[], Iterator[MakingEvent]]) -> MakingReader:
-        """Start a making and return its events.
-
-        Raises:
-            Overloaded: too many are running. Nothing was started.
-        """
-        reader = MakingReader()
-        # A daemon: one that hangs in a model's endpoint must not keep the process from ending.
-        thread = threading.Thread(target=self._run, args=(make, reader), name="making", daemon=True)
-        with self._lock:
-            if len(self._threads) >= self._max_running:
-                raise Overloaded(f"{self._max_running} tools are being made; no more at a time", _RETRY_AFTER_S)
-            self._threads.add(thread)
-        thread.start()
-        return reader
-
-    @property
-    def running(self) -> int:
-        """How many are running."""
-        return len(self._threads)
-
-    def _run(self, make: Callable[[], Iterator[MakingEvent]], reader: MakingReader) -> None:
-        fault: Exception | None = None
-        try:
-            for event in make():
-                reader.put(event)
-        except Exception as raised:  # noqa: BLE001 - handed to the reader, or logged if there is none
-            fault = raised
-            self._log.warning("making ended early", reason=type(raised).__name__, text=str(raised)[:500])
-        finally:
-            with self._lock:
-                self._threads.discard(threading.current_thread())
-            reader.put(_End(fault))
+    def CancelMaking(
+        self, request: makings_pb2.CancelMakingRequest, context: grpc.ServicerContext
+    ) -> makings_pb2.CancelMakingResponse:
+        """End one making."""
+        if len(request.reason) > MAX_CANCEL_REASON_CHARS:
+            problem = f"has {len(request.reason)} characters"
+            raise InvalidInput("reason", problem, f"at most {MAX_CANCEL_REASON_CHARS}")
+        job = self._maker.cancel(making_id_from_wire(request.making_id), request.reason)
+        return makings_pb2.CancelMakingResponse(making=job_to_wire(job))

@@ -18,6 +18,8 @@ _IDS: Final = b"ids.1:"
 _ID: Final = re.compile(rb"[0-9a-f]{1,64}\Z")
 _EVENTS: Final = "events.1:"
 _EVENT_ID: Final = re.compile(r"[1-9][0-9]{0,17}\Z", re.ASCII)
+_MAKINGS: Final = b"makings.1:"
+_MAKING_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z", re.ASCII)
 _MAX_TOKEN_CHARS: Final = 200
 
 
@@ -34,7 +36,7 @@ def page_size(asked: int) -> int:
 
 def tools_token(last_name: str) -> str:
     """Return the token of the page that follows the tool `last_name`."""
-    return base64.urlsafe_b64encode(_TOOLS + last_name.encode()).decode()
+    return _token(_TOOLS, last_name)
 
 
 def tools_after(token: str) -> str:
@@ -43,14 +45,41 @@ def tools_after(token: str) -> str:
     Raises:
         InvalidInput: the token is not one of ours.
     """
+    try:
+        return token and check_tool_name(_last(_TOOLS, token))
+    except InvalidInput:
+        raise _not_ours() from None
+
+
+def makings_token(last_id: str) -> str:
+    """Return the token of the page that follows the making `last_id`."""
+    return _token(_MAKINGS, last_id)
+
+
+def makings_after(token: str) -> str:
+    """Return the id of the making after which the page of `token` begins; empty for the first page.
+
+    Raises:
+        InvalidInput: the token is not one of ours.
+    """
     if not token:
         return ""
+    last = _last(_MAKINGS, token)
+    if not _MAKING_ID.match(last):
+        raise _not_ours()
+    return last
+
+
+def _token(kind: bytes, last: str) -> str:
+    return base64.urlsafe_b64encode(kind + last.encode()).decode()
+
+
+def _last(kind: bytes, token: str) -> str:
     try:
         raw = base64.b64decode(token[: _MAX_TOKEN_CHARS + 1], altchars=b"-_", validate=True)
-        name = raw.removeprefix(_TOOLS).decode()
-        if raw.startswith(_TOOLS) and len(token) <= _MAX_TOKEN_CHARS:
-            return check_tool_name(name)
-    except (binascii.Error, ValueError, InvalidInput):
+        if raw.startswith(kind) and len(token) <= _MAX_TOKEN_CHARS:
+            return raw.removeprefix(kind).decode()
+    except (binascii.Error, ValueError):
         pass  # one answer for every way in which it is not ours
     raise _not_ours()
 

@@ -14,15 +14,18 @@ from typing import Any
 
 from toolwright.domain.call import ExecutionRequest, Isolation
 from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.job import Budget, Job
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Output, Provenance, Status, Timing, Usage
+from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.lifecycle.porter import Porter
 from toolwright.lifecycle.steward import Steward
 from toolwright.llm.prices import PriceList
+from toolwright.registry.base import Store
 from toolwright.registry.memory import MemoryStore
 from toolwright.registry.signing import Keyring
 from toolwright.sandbox.base import Cancellation, SandboxInfo
@@ -30,7 +33,7 @@ from toolwright.services.batch import BatchBounds
 from toolwright.services.calls import CallScope
 from toolwright.services.costs import CostReports
 from toolwright.services.endpoint import Endpoint, Parts
-from toolwright.settings import GrpcSettings, MakingSettings
+from toolwright.settings import GrpcSettings
 
 
 def sample_execution(**changes: Any) -> Execution:
@@ -88,12 +91,39 @@ class ScriptedMaker:
     registered: Callable[[Task, ToolSource], RegisteredTool] | None = None
     asked: list[tuple[Task, int]] = field(default_factory=list)
     tenants: list[str] = field(default_factory=list)
+    wished: list[tuple[Budget, int]] = field(default_factory=list)
+    """Budgets and numbers of candidates that came with them."""
+    store: Store = field(default_factory=MemoryStore)
+    """Where makings are followed and cancelled."""
 
-    def make(self, task: Task, *, attempts: int, tenant: str) -> Generator[MakingEvent, None, None]:
+    def make(  # noqa: PLR0913 - as in `ToolMaking`
+        self,
+        task: Task,
+        *,
+        attempts: int,
+        budget: Budget | None = None,
+        candidates: int = 0,
+        cancellation: Cancellation | None = None,
+        tenant: str = DEFAULT_TENANT,
+    ) -> Generator[MakingEvent, None, None]:
         """Give out the events."""
         self.asked.append((task, attempts))
         self.tenants.append(tenant)
+        self.wished.append((budget or Budget(), candidates))
         yield from self.events(task)
+
+    def follow(self, making_id: str, *, cancellation: Cancellation | None) -> Generator[MakingEvent, None, None]:
+        """Give out the events of the making that was kept."""
+        yield from self.events(self.store.jobs.get(making_id).task)
+
+    def cancel(self, making_id: str, reason: str) -> Job:
+        """Cancel in the store."""
+        return self.store.jobs.cancel(making_id, reason)
+
+    @property
+    def running(self) -> int:
+        """Nothing goes on by itself."""
+        return 0
 
     def register(  # noqa: PLR0913 - what is asked, and by whom
         self,
@@ -172,7 +202,6 @@ def endpoint(
         served = Endpoint(
             given,
             grpc_settings=GrpcSettings(**bounds),
-            making=MakingSettings(max_running=2),
             batch_bounds=batch_bounds,
             reflect=reflect,
             candid=candid,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -17,59 +16,40 @@ from toolwright.lifecycle.steward import Steward, named_actor
 from toolwright.registry.base import Store
 from toolwright.services.base import TENANT, Reporting, Reverifying, ToolMaking
 from toolwright.services.calls import not_served, scope_of
-from toolwright.services.convert.events import making_to_wire
 from toolwright.services.convert.execution import reference_from_wire, source_from_wire, source_to_wire
 from toolwright.services.convert.text import wire_text
 from toolwright.services.convert.tools import task_from_wire, tool_to_wire, verification_to_wire
-from toolwright.services.makings import Makings
+from toolwright.services.makings import MakingCalls
 from toolwright.services.paging import page_size, tools_after, tools_token
 from toolwright.services.tool_lives import ToolLives
 from toolwright.v1 import tools_pb2
 
-MAX_ATTEMPTS: Final = 10
 DEFAULT_FOUND: Final = 5
 MAX_FOUND: Final = 100
 MAX_DEPENDANTS: Final = 1_000
 
 
-class ToolService(ToolLives):
+class ToolService(MakingCalls, ToolLives):
     """Converts, calls maker or store, converts back."""
 
     def __init__(  # noqa: PLR0913 - what the calls stand on, each by name
         self,
         store: Store,
         maker: ToolMaking,
-        makings: Makings,
         *,
         steward: Steward,
         porter: Porter,
         reporting: Reporting | None = None,
         reverifying: Reverifying | None = None,
     ) -> None:
-        """Serve `store` and `maker`; `makings` holds what is being made, `steward` and `porter` what is there.
+        """Serve `store` and `maker`, `steward` and `porter`.
 
         Without `reporting` or `reverifying`, the calls that need them are not served.
         """
         self._reporting, self._reverifying = reporting, reverifying
         self._store = store
         self._maker = maker
-        self._makings = makings
         self._steward, self._porter = steward, porter
-
-    def MakeTool(
-        self, request: tools_pb2.MakeToolRequest, context: grpc.ServicerContext
-    ) -> Iterator[tools_pb2.MakeToolResponse]:
-        """Send each step of making."""
-        if not 0 <= request.attempts <= MAX_ATTEMPTS:
-            raise InvalidInput("attempts", f"{request.attempts} is outside the allowed range", f"1 to {MAX_ATTEMPTS}")
-        if not request.HasField("task"):
-            raise InvalidInput("task", "is not set", "a task with examples")
-        task, attempts = task_from_wire(request.task), request.attempts
-        events = self._makings.start(lambda: self._maker.make(task, attempts=attempts, tenant=TENANT))
-        if not context.add_callback(events.leave):
-            return
-        for event in events:
-            yield making_to_wire(event)
 
     def RegisterTool(
         self, request: tools_pb2.RegisterToolRequest, context: grpc.ServicerContext
@@ -99,6 +79,7 @@ class ToolService(ToolLives):
             tool=self._with_aliases(registered)[0],
             source=source_to_wire(registered.version.source),
             verification=verification_to_wire(self._store.get_verification(registered.verification_id)),
+            synonyms=self._store.synonyms.of(registered.version.name),
             dependants=[user.reference for user in users if user.state is not ToolState.RETIRED][:MAX_DEPENDANTS],
         )
 

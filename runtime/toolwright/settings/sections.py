@@ -157,8 +157,25 @@ class MakingSettings(Section):
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 5
     """Proposals that the maker may make where a request does not say: 1 to 10."""
+    candidates: Annotated[int, Field(ge=1, le=8)] = 1
+    """Proposals asked for at a time, of which the best that passes is kept, where a request does not say: 1 to 8. Each
+    counts as an attempt."""
+    max_tokens: Annotated[int, Field(ge=0, le=10**12)] = 0
+    """Tokens, sent and received, that all exchanges of one making may take. A request may ask for less. 0: no bound."""
+    max_cost_usd: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 20.0
+    """US dollars by the price list that they may cost. A request may ask for less. 0: no bound."""
+    max_seconds: Annotated[float, Field(ge=0, le=7 * 86_400, allow_inf_nan=False)] = 7200.0
+    """Seconds that one making may be worked on. A request may ask for less. 0: no bound."""
     max_running: Annotated[int, Field(ge=1, le=64)] = 4
-    """Makings at one time; one more is refused: 1 to 64."""
+    """Makings that one server works on at one time; others wait: 1 to 64."""
+    max_queue: Annotated[int, Field(ge=0, le=10_000)] = 16
+    """Makings that may wait; one more is refused: 0 to 10,000."""
+    lease_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 30.0
+    """Seconds after which another server takes up what a killed one had been making: 1 to 3,600. Has to be longer than
+    the clocks of servers that share a registry differ."""
+    merge: bool = True
+    """Whether a tool that does the same as one that is there under another name is merged with that: nothing new is
+    kept, and the task's name becomes a synonym."""
     verify_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 300.0
     """Seconds that the calls of one attempt may run in all, before it is refused: 1 to 3,600."""
     gates: GateSettings = GateSettings()

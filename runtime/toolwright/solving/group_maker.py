@@ -19,6 +19,7 @@ from typing import Self
 from toolwright.calling.models import MAKING, Models
 from toolwright.domain.answers import infer_kind
 from toolwright.domain.events import Made, MakingEvent, NotMade
+from toolwright.domain.job import JobKind
 from toolwright.domain.miss import GroupState, Miss, MissGroup
 from toolwright.domain.record import Role, TokenUse
 from toolwright.domain.task import Example, Task
@@ -127,7 +128,11 @@ class GroupMaker:
             pass
         try:
             steps = self._maker.make(
-                _task(named, members), cancellation=self._cancellation, deadline_s=None, record=meter.record
+                _task(named, members),
+                kind=JobKind.ONLINE,
+                cancellation=self._cancellation,
+                deadline_s=None,
+                record=meter.record,
             )
             return _end(steps)
         except InvalidInput as fault:

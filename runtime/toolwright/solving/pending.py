@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from typing import Protocol
 
 from toolwright.calling.patience import Patience
 from toolwright.calling.quoting import shorten
 from toolwright.domain.events import Declined, Failed, Made, MakingEvent, NotMade
+from toolwright.domain.job import JobKind
 from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotFound
@@ -24,16 +24,16 @@ COOL_DOWN_S = 600.0
 again and most likely end the same. Whoever asks for the making itself need not wait."""
 MAX_REASON_CHARS = 500
 WAITS = "waits until a person approves it (`toolwright tools approve`); ask again then"
-_CHECK_EVERY_S = 0.1
 
 
 class ToolMaker(Protocol):
-    """Makes a tool where the dispatcher finds a task without one: `making.pipeline.Maker`."""
+    """Makes a tool where the dispatcher finds a task without one: `making.workshop.Workshop`, by its jobs."""
 
     def make(
         self,
         task: Task,
         *,
+        kind: JobKind,
         cancellation: Cancellation | None,
         deadline_s: float | None,
         record: Record | None,
@@ -47,40 +47,27 @@ class PendingTasks:
     def __init__(self, store: Store, maker: ToolMaker) -> None:
         """Let `maker` make what is missing in `store`."""
         self._store, self._maker = store, maker
-        # One for each task of which a tool was ever wanted: few, and as many as the registry has tasks.
-        self._turns: dict[str, threading.Lock] = {}
 
     def tool_for(
         self, name: str, meter: Meter, patience: Patience
     ) -> Generator[MakingEvent | Declined | Failed, None, RegisteredTool | None]:
         """Return the tool of the task `name`, made if need be; None once it is said that there is none.
 
-        A second caller in this process waits for the first one's making, and has its tool. The first one's
-        turn lasts until its steps are at an end or closed.
+        A second caller, on whichever server, has the first one's making: it gets the steps so far and then the rest.
+        To go away does not end a making that was begun.
 
         Raises:
             NotFound: no such task.
             ToolwrightError: what `ToolMaker.make`, `Patience.check` and the store raise.
         """
-        with self._turn(name, patience):
-            tool = self._there(name)
-            if tool is not None:
-                return tool
-            resting = self._resting(name)
-            if resting:
-                yield Declined(resting, meter.tokens())
-                return None
-            return (yield from self._made(self._store.get_task(name), meter, patience))
-
-    @contextmanager
-    def _turn(self, name: str, patience: Patience) -> Iterator[None]:
-        turn = self._turns.setdefault(name, threading.Lock())
-        while not turn.acquire(timeout=_CHECK_EVERY_S):
-            patience.check()
-        try:
-            yield
-        finally:
-            turn.release()
+        tool = self._there(name)
+        if tool is not None:
+            return tool
+        resting = self._resting(name)
+        if resting:
+            yield Declined(resting, meter.tokens())
+            return None
+        return (yield from self._made(self._store.get_task(name), meter, patience))
 
     def _there(self, name: str) -> RegisteredTool | None:
         try:
@@ -108,9 +95,13 @@ class PendingTasks:
     ) -> Generator[MakingEvent | Failed, None, RegisteredTool | None]:
         reason = "the making ended early"
         making = self._maker.make(
-            task, cancellation=patience.cancellation, deadline_s=patience.remaining_s, record=meter.record
+            task,
+            kind=JobKind.ONLINE,
+            cancellation=patience.cancellation,
+            deadline_s=patience.remaining_s,
+            record=meter.record,
         )
-        with closing(making):  # so that a caller who goes away is recorded at once
+        with closing(making):
             for event in making:
                 yield event
                 if isinstance(event, Made) and event.tool.state is ToolState.ACTIVE:

@@ -122,8 +122,22 @@ class MakeToolRequest(_message.Message):
 
     TASK_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    MAX_COST_USD_FIELD_NUMBER: _builtins.int
+    MAX_SECONDS_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
     attempts: _builtins.int
     """Proposals that the maker may make, 1 to 10. Default: the server's setting (5)."""
+    max_tokens: _builtins.int
+    """Tokens that all exchanges with models may take, sent and received. Default, and ceiling: the server's setting."""
+    max_cost_usd: _builtins.float
+    """US dollars by the server's price list that they may cost. Default, and ceiling: the server's setting."""
+    max_seconds: _builtins.float
+    """Seconds that the making may run. Default, and ceiling: the server's setting."""
+    candidates: _builtins.int
+    """Proposals asked for at a time, of which the best that passes is kept: 1 to 8. Each counts as an attempt.
+    Default: the server's setting (1).
+    """
     @_builtins.property
     def task(self) -> Global___Task:
         """The task."""
@@ -133,10 +147,14 @@ class MakeToolRequest(_message.Message):
         *,
         task: Global___Task | None = ...,
         attempts: _builtins.int = ...,
+        max_tokens: _builtins.int = ...,
+        max_cost_usd: _builtins.float = ...,
+        max_seconds: _builtins.float = ...,
+        candidates: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "candidates", b"candidates", "max_cost_usd", b"max_cost_usd", "max_seconds", b"max_seconds", "max_tokens", b"max_tokens", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,6 +172,8 @@ class MakeToolResponse(_message.Message):
     MADE_FIELD_NUMBER: _builtins.int
     NOT_MADE_FIELD_NUMBER: _builtins.int
     JUDGED_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    RESUMED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def proposed(self) -> Global___Proposed:
         """A proposal arrived, or the reply had none."""
@@ -178,6 +198,14 @@ class MakeToolResponse(_message.Message):
     def judged(self) -> Global___Judged:
         """One gate gave its verdict."""
 
+    @_builtins.property
+    def started(self) -> Global___Started:
+        """The making is kept as a job. First message."""
+
+    @_builtins.property
+    def resumed(self) -> Global___Resumed:
+        """The making goes on where a server that ended had left it."""
+
     def __init__(
         self,
         *,
@@ -187,12 +215,14 @@ class MakeToolResponse(_message.Message):
         made: Global___Made | None = ...,
         not_made: Global___NotMade | None = ...,
         judged: Global___Judged | None = ...,
+        started: Global___Started | None = ...,
+        resumed: Global___Resumed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "judged", b"judged", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "judged", b"judged", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected", "resumed", b"resumed", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "judged", b"judged", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "event", b"event", "judged", b"judged", "made", b"made", "not_made", b"not_made", "proposed", b"proposed", "rejected", b"rejected", "resumed", b"resumed", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["proposed", "rejected", "checked", "made", "not_made", "judged"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["proposed", "rejected", "checked", "made", "not_made", "judged", "started", "resumed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -329,6 +359,82 @@ class Judged(_message.Message):
 Global___Judged: _TypeAlias = Judged  # noqa: Y015
 
 @_typing.final
+class FollowMakingResponse(_message.Message):
+    """FollowMakingResponse is one step of making."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def step(self) -> Global___MakeToolResponse:
+        """The step."""
+
+    def __init__(
+        self,
+        *,
+        step: Global___MakeToolResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowMakingResponse: _TypeAlias = FollowMakingResponse  # noqa: Y015
+
+@_typing.final
+class Started(_message.Message):
+    """Started names the making, so that it can be followed and cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAKING_ID_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
+    making_id: _builtins.str
+    """Id."""
+    shared: _builtins.bool
+    """Whether it was there before: another request's, for the same task."""
+    def __init__(
+        self,
+        *,
+        making_id: _builtins.str = ...,
+        shared: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["making_id", b"making_id", "shared", b"shared"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Started: _TypeAlias = Started  # noqa: Y015
+
+@_typing.final
+class Resumed(_message.Message):
+    """Resumed says how far the making had come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    attempts: _builtins.int
+    """Attempts that were begun. No reply that was kept is asked for again."""
+    lost: _builtins.int
+    """Of these, attempts that were under way when the server ended. They count, and are begun anew."""
+    def __init__(
+        self,
+        *,
+        attempts: _builtins.int = ...,
+        lost: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "lost", b"lost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Resumed: _TypeAlias = Resumed  # noqa: Y015
+
+@_typing.final
 class Made(_message.Message):
     """Made is the tool that was kept."""
 
@@ -337,8 +443,13 @@ class Made(_message.Message):
     TOOL_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     TOKEN_USE_FIELD_NUMBER: _builtins.int
+    MERGED_FIELD_NUMBER: _builtins.int
     attempts: _builtins.int
     """Attempts that were needed."""
+    merged: _builtins.bool
+    """Nothing new was kept: `tool` was there under another name, takes the same arguments and gave the same results.
+    The task's name is a synonym of it from now on.
+    """
     @_builtins.property
     def tool(self) -> Global___Tool:
         """The tool."""
@@ -353,10 +464,11 @@ class Made(_message.Message):
         tool: Global___Tool | None = ...,
         attempts: _builtins.int = ...,
         token_use: _abc.Iterable[_types_pb2.TokenUse] | None = ...,
+        merged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "token_use", b"token_use", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "merged", b"merged", "token_use", b"token_use", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -371,10 +483,13 @@ class NotMade(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     TOKEN_USE_FIELD_NUMBER: _builtins.int
+    ENDED_BY_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """For people."""
     attempts: _builtins.int
     """Attempts that were made."""
+    ended_by: _builtins.str
+    """Which budget was spent: `attempts`, `tokens`, `money`, `seconds`; or `cancelled`, or `fault`."""
     @_builtins.property
     def token_use(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.TokenUse]:
         """What they cost."""
@@ -385,10 +500,11 @@ class NotMade(_message.Message):
         reason: _builtins.str = ...,
         attempts: _builtins.int = ...,
         token_use: _abc.Iterable[_types_pb2.TokenUse] | None = ...,
+        ended_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "reason", b"reason", "token_use", b"token_use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "ended_by", b"ended_by", "reason", b"reason", "token_use", b"token_use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -833,6 +949,7 @@ class GetToolResponse(_message.Message):
     TOOL_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFICATION_FIELD_NUMBER: _builtins.int
+    SYNONYMS_FIELD_NUMBER: _builtins.int
     DEPENDANTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tool(self) -> Global___Tool:
@@ -847,6 +964,10 @@ class GetToolResponse(_message.Message):
         """Its verification record."""
 
     @_builtins.property
+    def synonyms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of tasks whose own tool was the same as this one, and that stand for it."""
+
+    @_builtins.property
     def dependants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Versions that are made from it, at any distance and not retired, as `name@version`, by name; the first 1,000. None
         of them is run while this one is not active.
@@ -858,11 +979,12 @@ class GetToolResponse(_message.Message):
         tool: Global___Tool | None = ...,
         source: _types_pb2.ToolSource | None = ...,
         verification: Global___VerificationRecord | None = ...,
+        synonyms: _abc.Iterable[_builtins.str] | None = ...,
         dependants: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependants", b"dependants", "source", b"source", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependants", b"dependants", "source", b"source", "synonyms", b"synonyms", "tool", b"tool", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

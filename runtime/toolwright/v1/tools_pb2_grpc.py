@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from toolwright.v1 import makings_pb2 as toolwright_dot_v1_dot_makings__pb2
 from toolwright.v1 import tools_pb2 as toolwright_dot_v1_dot_tools__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -43,6 +44,26 @@ class ToolServiceStub:
                 '/toolwright.v1.ToolService/MakeTool',
                 request_serializer=toolwright_dot_v1_dot_tools__pb2.MakeToolRequest.SerializeToString,
                 response_deserializer=toolwright_dot_v1_dot_tools__pb2.MakeToolResponse.FromString,
+                _registered_method=True)
+        self.FollowMaking = channel.unary_stream(
+                '/toolwright.v1.ToolService/FollowMaking',
+                request_serializer=toolwright_dot_v1_dot_makings__pb2.FollowMakingRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_tools__pb2.FollowMakingResponse.FromString,
+                _registered_method=True)
+        self.ListMakings = channel.unary_unary(
+                '/toolwright.v1.ToolService/ListMakings',
+                request_serializer=toolwright_dot_v1_dot_makings__pb2.ListMakingsRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_makings__pb2.ListMakingsResponse.FromString,
+                _registered_method=True)
+        self.GetMaking = channel.unary_unary(
+                '/toolwright.v1.ToolService/GetMaking',
+                request_serializer=toolwright_dot_v1_dot_makings__pb2.GetMakingRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_makings__pb2.GetMakingResponse.FromString,
+                _registered_method=True)
+        self.CancelMaking = channel.unary_unary(
+                '/toolwright.v1.ToolService/CancelMaking',
+                request_serializer=toolwright_dot_v1_dot_makings__pb2.CancelMakingRequest.SerializeToString,
+                response_deserializer=toolwright_dot_v1_dot_makings__pb2.CancelMakingResponse.FromString,
                 _registered_method=True)
         self.RegisterTool = channel.unary_unary(
                 '/toolwright.v1.ToolService/RegisterTool',
@@ -126,9 +147,42 @@ class ToolServiceServicer:
 
     def MakeTool(self, request, context):
         """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
-        never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
-        tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
-        FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
+        never saw, wraps it and keeps it. The first message is `started`, the last is `made` or `not_made`; a task
+        for which no tool passes is `not_made`, not an error. A making is a durable job: it goes on to its end even if
+        the client goes away or the server is killed, and FollowMaking shows it again. Requests for the same task at the
+        same time share one making, if its budget is no lower: a newcomer gets its messages so far, then the rest.
+        FAILED_PRECONDITION when no model is configured, or its endpoint refused the request. RESOURCE_EXHAUSTED with
+        RetryInfo when `making.max_queue` makings wait already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowMaking(self, request, context):
+        """FollowMaking shows a making from its start to its end, as MakeTool does; one that has ended too. Of what another
+        server did, or did before a restart, it shows proposals and refusals, and no single checks. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMakings(self, request, context):
+        """ListMakings returns makings, newest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMaking(self, request, context):
+        """GetMaking returns one making with its attempts. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelMaking(self, request, context):
+        """CancelMaking ends a making: one that waits at once, one that runs when its exchange with a model or its call of a
+        tool has ended. One that has ended stays as it is. NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,6 +310,26 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     request_deserializer=toolwright_dot_v1_dot_tools__pb2.MakeToolRequest.FromString,
                     response_serializer=toolwright_dot_v1_dot_tools__pb2.MakeToolResponse.SerializeToString,
             ),
+            'FollowMaking': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowMaking,
+                    request_deserializer=toolwright_dot_v1_dot_makings__pb2.FollowMakingRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_tools__pb2.FollowMakingResponse.SerializeToString,
+            ),
+            'ListMakings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMakings,
+                    request_deserializer=toolwright_dot_v1_dot_makings__pb2.ListMakingsRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_makings__pb2.ListMakingsResponse.SerializeToString,
+            ),
+            'GetMaking': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMaking,
+                    request_deserializer=toolwright_dot_v1_dot_makings__pb2.GetMakingRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_makings__pb2.GetMakingResponse.SerializeToString,
+            ),
+            'CancelMaking': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelMaking,
+                    request_deserializer=toolwright_dot_v1_dot_makings__pb2.CancelMakingRequest.FromString,
+                    response_serializer=toolwright_dot_v1_dot_makings__pb2.CancelMakingResponse.SerializeToString,
+            ),
             'RegisterTool': grpc.unary_unary_rpc_method_handler(
                     servicer.RegisterTool,
                     request_deserializer=toolwright_dot_v1_dot_tools__pb2.RegisterToolRequest.FromString,
@@ -359,6 +433,114 @@ class ToolService:
             '/toolwright.v1.ToolService/MakeTool',
             toolwright_dot_v1_dot_tools__pb2.MakeToolRequest.SerializeToString,
             toolwright_dot_v1_dot_tools__pb2.MakeToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowMaking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/toolwright.v1.ToolService/FollowMaking',
+            toolwright_dot_v1_dot_makings__pb2.FollowMakingRequest.SerializeToString,
+            toolwright_dot_v1_dot_tools__pb2.FollowMakingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMakings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/ListMakings',
+            toolwright_dot_v1_dot_makings__pb2.ListMakingsRequest.SerializeToString,
+            toolwright_dot_v1_dot_makings__pb2.ListMakingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMaking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/GetMaking',
+            toolwright_dot_v1_dot_makings__pb2.GetMakingRequest.SerializeToString,
+            toolwright_dot_v1_dot_makings__pb2.GetMakingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelMaking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolwright.v1.ToolService/CancelMaking',
+            toolwright_dot_v1_dot_makings__pb2.CancelMakingRequest.SerializeToString,
+            toolwright_dot_v1_dot_makings__pb2.CancelMakingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from toolwright.v1 import makings_pb2 as _makings_pb2
 from toolwright.v1 import tools_pb2 as _tools_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -40,9 +41,24 @@ class ToolServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ToolServiceAsyncStub: ...
     MakeTool: _grpc.UnaryStreamMultiCallable[_tools_pb2.MakeToolRequest, _tools_pb2.MakeToolResponse]
     """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
-    never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
-    tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
-    FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
+    never saw, wraps it and keeps it. The first message is `started`, the last is `made` or `not_made`; a task
+    for which no tool passes is `not_made`, not an error. A making is a durable job: it goes on to its end even if
+    the client goes away or the server is killed, and FollowMaking shows it again. Requests for the same task at the
+    same time share one making, if its budget is no lower: a newcomer gets its messages so far, then the rest.
+    FAILED_PRECONDITION when no model is configured, or its endpoint refused the request. RESOURCE_EXHAUSTED with
+    RetryInfo when `making.max_queue` makings wait already.
+    """
+    FollowMaking: _grpc.UnaryStreamMultiCallable[_makings_pb2.FollowMakingRequest, _tools_pb2.FollowMakingResponse]
+    """FollowMaking shows a making from its start to its end, as MakeTool does; one that has ended too. Of what another
+    server did, or did before a restart, it shows proposals and refusals, and no single checks. NOT_FOUND.
+    """
+    ListMakings: _grpc.UnaryUnaryMultiCallable[_makings_pb2.ListMakingsRequest, _makings_pb2.ListMakingsResponse]
+    """ListMakings returns makings, newest first, a page at a time."""
+    GetMaking: _grpc.UnaryUnaryMultiCallable[_makings_pb2.GetMakingRequest, _makings_pb2.GetMakingResponse]
+    """GetMaking returns one making with its attempts. NOT_FOUND."""
+    CancelMaking: _grpc.UnaryUnaryMultiCallable[_makings_pb2.CancelMakingRequest, _makings_pb2.CancelMakingResponse]
+    """CancelMaking ends a making: one that waits at once, one that runs when its exchange with a model or its call of a
+    tool has ended. One that has ended stays as it is. NOT_FOUND.
     """
     RegisterTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.RegisterToolRequest, _tools_pb2.RegisterToolResponse]
     """RegisterTool takes a person's code through the same checks. FAILED_PRECONDITION with the
@@ -109,9 +125,24 @@ class ToolServiceAsyncStub(ToolServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     MakeTool: _aio.UnaryStreamMultiCallable[_tools_pb2.MakeToolRequest, _tools_pb2.MakeToolResponse]  # type: ignore[assignment]
     """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
-    never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
-    tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
-    FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
+    never saw, wraps it and keeps it. The first message is `started`, the last is `made` or `not_made`; a task
+    for which no tool passes is `not_made`, not an error. A making is a durable job: it goes on to its end even if
+    the client goes away or the server is killed, and FollowMaking shows it again. Requests for the same task at the
+    same time share one making, if its budget is no lower: a newcomer gets its messages so far, then the rest.
+    FAILED_PRECONDITION when no model is configured, or its endpoint refused the request. RESOURCE_EXHAUSTED with
+    RetryInfo when `making.max_queue` makings wait already.
+    """
+    FollowMaking: _aio.UnaryStreamMultiCallable[_makings_pb2.FollowMakingRequest, _tools_pb2.FollowMakingResponse]  # type: ignore[assignment]
+    """FollowMaking shows a making from its start to its end, as MakeTool does; one that has ended too. Of what another
+    server did, or did before a restart, it shows proposals and refusals, and no single checks. NOT_FOUND.
+    """
+    ListMakings: _aio.UnaryUnaryMultiCallable[_makings_pb2.ListMakingsRequest, _makings_pb2.ListMakingsResponse]  # type: ignore[assignment]
+    """ListMakings returns makings, newest first, a page at a time."""
+    GetMaking: _aio.UnaryUnaryMultiCallable[_makings_pb2.GetMakingRequest, _makings_pb2.GetMakingResponse]  # type: ignore[assignment]
+    """GetMaking returns one making with its attempts. NOT_FOUND."""
+    CancelMaking: _aio.UnaryUnaryMultiCallable[_makings_pb2.CancelMakingRequest, _makings_pb2.CancelMakingResponse]  # type: ignore[assignment]
+    """CancelMaking ends a making: one that waits at once, one that runs when its exchange with a model or its call of a
+    tool has ended. One that has ended stays as it is. NOT_FOUND.
     """
     RegisterTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.RegisterToolRequest, _tools_pb2.RegisterToolResponse]  # type: ignore[assignment]
     """RegisterTool takes a person's code through the same checks. FAILED_PRECONDITION with the
@@ -181,9 +212,48 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tools_pb2.MakeToolResponse], _abc.AsyncIterator[_tools_pb2.MakeToolResponse]]:
         """MakeTool lets the maker model write a tool for a task, verifies it on examples that the model
-        never saw, wraps it and keeps it. The last message is `made` or `not_made`; a task for which no
-        tool passes is `not_made`, not an error. Making goes on to its end even if the client goes away.
-        FAILED_PRECONDITION when no model is configured, or its endpoint refused the request.
+        never saw, wraps it and keeps it. The first message is `started`, the last is `made` or `not_made`; a task
+        for which no tool passes is `not_made`, not an error. A making is a durable job: it goes on to its end even if
+        the client goes away or the server is killed, and FollowMaking shows it again. Requests for the same task at the
+        same time share one making, if its budget is no lower: a newcomer gets its messages so far, then the rest.
+        FAILED_PRECONDITION when no model is configured, or its endpoint refused the request. RESOURCE_EXHAUSTED with
+        RetryInfo when `making.max_queue` makings wait already.
+        """
+
+    @_abc_1.abstractmethod
+    def FollowMaking(
+        self,
+        request: _makings_pb2.FollowMakingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tools_pb2.FollowMakingResponse], _abc.AsyncIterator[_tools_pb2.FollowMakingResponse]]:
+        """FollowMaking shows a making from its start to its end, as MakeTool does; one that has ended too. Of what another
+        server did, or did before a restart, it shows proposals and refusals, and no single checks. NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMakings(
+        self,
+        request: _makings_pb2.ListMakingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_makings_pb2.ListMakingsResponse, _abc.Awaitable[_makings_pb2.ListMakingsResponse]]:
+        """ListMakings returns makings, newest first, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def GetMaking(
+        self,
+        request: _makings_pb2.GetMakingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_makings_pb2.GetMakingResponse, _abc.Awaitable[_makings_pb2.GetMakingResponse]]:
+        """GetMaking returns one making with its attempts. NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def CancelMaking(
+        self,
+        request: _makings_pb2.CancelMakingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_makings_pb2.CancelMakingResponse, _abc.Awaitable[_makings_pb2.CancelMakingResponse]]:
+        """CancelMaking ends a making: one that waits at once, one that runs when its exchange with a model or its call of a
+        tool has ended. One that has ended stays as it is. NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

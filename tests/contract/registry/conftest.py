@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from toolwright.registry.base import Store
 from toolwright.registry.memory import MemoryStore
 from toolwright.registry.sql import SqlStore
 
+Clock = Callable[[], float]
+Open = Callable[[Clock], Store]
 POSTGRES = "TOOLWRIGHT_TEST_POSTGRES"
 
 
@@ -33,6 +36,42 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
                 pytest.skip(f"NOT PROVEN for PostgreSQL: {POSTGRES} names no database")
             with _postgres_schema() as url, closing(SqlStore(url)) as opened:
                 yield opened
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def opens(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """How to open one registry, as two servers would; the one in memory is one process's, so it is the same store."""
+    with ExitStack() as stack:
+        match request.param:
+            case "memory":
+                stores: dict[Clock, MemoryStore] = {}
+                yield lambda clock: stores.setdefault(clock, MemoryStore(clock=clock))
+            case "sqlite":
+                yield lambda clock: stack.enter_context(
+                    closing(SqlStore(f"sqlite:///{tmp_path}/registry.db", clock=clock))
+                )
+            case _:
+                if POSTGRES not in os.environ:
+                    pytest.skip(f"NOT PROVEN for PostgreSQL: {POSTGRES} names no database")
+                url = stack.enter_context(_postgres_schema())
+                yield lambda clock: stack.enter_context(closing(SqlStore(url, clock=clock)))
+
+
+@pytest.fixture
+def stores(opens: Open) -> tuple[Store, Store]:
+    """Give two servers' view of one empty registry."""
+    return opens(time.time), opens(time.time)
+
+
+@pytest.fixture
+def clocked(opens: Open) -> tuple[Store, Store, list[float]]:
+    """Give two servers' view of one empty registry, and the one clock of both: a list that holds the time."""
+    now = [100.0]
+
+    def clock() -> float:
+        return now[0]
+
+    return opens(clock), opens(clock), now
 
 
 @contextmanager

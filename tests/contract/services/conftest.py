@@ -14,11 +14,21 @@ from toolwright.client import AsyncClient, Client, Reverified, ToolDetails
 from toolwright.domain.batch import BatchAnswer
 from toolwright.domain.cost_report import CostReport
 from toolwright.domain.events import Answered, MakingEvent, SolveEvent
+from toolwright.domain.making import MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
 from toolwright.domain.tool import ToolInfo
 
-STREAMS = {"execute_batch", "make", "list_tools", "list_tool_events", "solve", "miss_groups"}
+STREAMS = {
+    "execute_batch",
+    "make",
+    "follow_making",
+    "list_makings",
+    "list_tools",
+    "list_tool_events",
+    "solve",
+    "miss_groups",
+}
 
 
 class AnyClient(Protocol):
@@ -27,6 +37,10 @@ class AnyClient(Protocol):
     def execute(self, *args: Any, **kwargs: Any) -> Execution: ...
     def execute_batch(self, *args: Any, **kwargs: Any) -> list[BatchAnswer]: ...
     def make(self, *args: Any, **kwargs: Any) -> list[MakingEvent]: ...
+    def follow_making(self, making_id: str) -> list[MakingEvent]: ...
+    def list_makings(self, **kwargs: Any) -> list[MakingInfo]: ...
+    def get_making(self, making_id: str) -> MakingDetails: ...
+    def cancel_making(self, making_id: str, **kwargs: Any) -> MakingInfo: ...
     def register(self, *args: Any, **kwargs: Any) -> ToolInfo: ...
     def get_tool(self, reference: str) -> ToolDetails: ...
     def list_tools(self) -> list[ToolInfo]: ...

@@ -29,10 +29,12 @@ from toolwright.domain.events import (
     Failed,
     Made,
     MakingEvent,
+    NotMade,
     Proposed,
     Ran,
     SolveEvent,
 )
+from toolwright.domain.job import Budget, JobState
 from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.outcome import Execution, Failure, Status
 from toolwright.domain.source import ToolSource
@@ -51,8 +53,16 @@ from toolwright.errors import (
     ServiceFault,
     ToolwrightError,
 )
+from toolwright.registry.jobs import Progress
 from toolwright.registry.memory import MemoryStore
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.testing import (
+    sample_attempt,
+    sample_job,
+    sample_making,
+    sample_record,
+    sample_task,
+    sample_version,
+)
 from toolwright.services.calls import CallScope
 from toolwright.services.testing import (
     ScriptedExecutor,
@@ -425,6 +435,47 @@ def test_making_is_streamed(connect: Connect) -> None:
         assert client.make(sample_task(), attempts=3) == [*events, made]
         assert client.make(sample_task())[-1] == made
     assert maker.asked == [(sample_task(), 3), (sample_task(), 0)]
+
+
+def test_a_budget_arrives(connect: Connect) -> None:
+    """Each bound as it was given; none is the server's."""
+    maker = ScriptedMaker(lambda task: iter([NotMade("enough", 0, (), "tokens")]))
+    budget = Budget(2, 2**62, 0.25, 1.5)
+    with serving(parts(maker=maker)) as address, connect(address) as client:
+        client.make(sample_task(), budget=budget, candidates=3)
+        client.make(sample_task())
+        with pytest.raises(InvalidInput, match="max_tokens"):
+            client.make(sample_task(), budget=Budget(tokens=2**63))
+    assert maker.wished == [(budget, 3), (Budget(), 0)]
+    assert maker.asked[0] == (sample_task(), 2)
+
+
+def test_makings_are_listed_shown_followed_and_cancelled(connect: Connect) -> None:
+    """Newest first and by the page, each with its attempts; texts of any kind arrive as text."""
+    store = MemoryStore()
+    maker = ScriptedMaker(lambda task: iter([Proposed(1, task.name)]), store=store)
+    for number in range(150):
+        job = sample_job(f"m-{number}", task=sample_task(f"task{number}"), budget=Budget(5, 100, 0.5, 60.0))
+        store.jobs.open(job, most_queued=1000)
+    store.start_making(sample_making("m-0"))
+    store.add_attempt(sample_attempt("m-0", verdict="no\x00\ud800"))
+    store.jobs.take("one", lease_s=60, making_id="m-0")
+    store.jobs.note("m-0", "one", Progress(1, (), 2.5, "at it"))
+    with serving(parts(store=store, maker=maker)) as address, connect(address) as client:
+        listed = client.list_makings()
+        assert [making.making_id for making in listed] == [f"m-{number}" for number in reversed(range(150))]
+        assert [making.making_id for making in client.list_makings(task="task7")] == ["m-7"]
+        info, attempts = client.get_making("m-0").info, client.get_making("m-0").attempts
+        assert (info.state, info.owner, info.progress, info.starts) == (JobState.RUNNING, "one", "at it", 1)
+        assert (info.budget, info.spent) == (Budget(5, 100, 0.5, 60.0), Budget(1, 0, 0.0, 2.5))
+        assert [attempt.verdict for attempt in attempts] == ["no\x00\ufffd"]
+        assert client.follow_making("m-3") == [Proposed(1, "task3")]
+        assert client.cancel_making("m-0", reason="enough").cancel_requested
+        assert client.cancel_making("m-1", reason="enough").state is JobState.CANCELLED
+        assert len(client.list_makings(open_only=True)) == 149
+        for call in (client.get_making, client.follow_making, client.cancel_making):
+            with pytest.raises(NotFound):
+                call("none")
 
 
 def test_attempts_are_bounded(connect: Connect) -> None:

@@ -23,6 +23,7 @@ from toolwright.v1 import (
     audit_pb2,
     execution_pb2,
     execution_pb2_grpc,
+    makings_pb2,
     solve_pb2,
     tools_pb2,
     types_pb2,
@@ -54,6 +55,11 @@ SERVED = {
     "ListToolEvents",
     "ExportTool",
     "ImportTool",
+    # Makings.
+    "FollowMaking",
+    "ListMakings",
+    "GetMaking",
+    "CancelMaking",
 }
 
 
@@ -115,6 +121,16 @@ def test_a_request_that_is_no_message_is_the_callers_fault(channel: grpc.Channel
         ("MakeTool", tools_pb2.MakeToolRequest(task=tools_pb2.Task()), "name"),
         ("MakeTool", tools_pb2.MakeToolRequest(task=tools_pb2.Task(name="add")), "examples.training"),
         ("MakeTool", tools_pb2.MakeToolRequest(attempts=-1), "attempts"),
+        ("MakeTool", tools_pb2.MakeToolRequest(max_tokens=-1), "max_tokens"),
+        ("MakeTool", tools_pb2.MakeToolRequest(max_cost_usd=float("nan")), "max_cost_usd"),
+        ("MakeTool", tools_pb2.MakeToolRequest(max_seconds=float("inf")), "max_seconds"),
+        ("MakeTool", tools_pb2.MakeToolRequest(candidates=9), "candidates"),
+        ("FollowMaking", makings_pb2.FollowMakingRequest(), "making_id"),
+        ("GetMaking", makings_pb2.GetMakingRequest(making_id="no id"), "making_id"),
+        ("CancelMaking", makings_pb2.CancelMakingRequest(making_id="\n"), "making_id"),
+        ("CancelMaking", makings_pb2.CancelMakingRequest(making_id="m", reason="x" * 1001), "reason"),
+        ("ListMakings", makings_pb2.ListMakingsRequest(page_size=-1), "page_size"),
+        ("ListMakings", makings_pb2.ListMakingsRequest(page_token="junk"), "page_token"),
         ("RegisterTool", tools_pb2.RegisterToolRequest(), "task"),
         ("RegisterTool", tools_pb2.RegisterToolRequest(task=tools_pb2.Task(name="add")), "source"),
         ("GetTool", tools_pb2.GetToolRequest(), "tool"),

@@ -12,6 +12,7 @@ import pytest
 from toolwright.domain.events import Made, MakingEvent, NotMade
 from toolwright.domain.feedback import KeptAnswer, OutcomeReport
 from toolwright.domain.feedback_policy import FeedbackPolicy
+from toolwright.domain.job import JobKind
 from toolwright.domain.task import Task
 from toolwright.errors import ModelUnavailable, ToolwrightError
 from toolwright.lifecycle.remake import Remaker
@@ -30,7 +31,7 @@ class FakeMaker:
     tasks: list[Task] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
-    def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
+    def make(self, task: Task, *, kind: JobKind) -> Iterator[MakingEvent]:
         self.tasks.append(task)
         self.done.set()
         if self.fault:
@@ -110,7 +111,7 @@ def test_the_same_version_again_is_no_new_one() -> None:
     tool = store.get_tool("add")
 
     class SameMaker(FakeMaker):
-        def make(self, task: Task, *, attempts: int = 0) -> Iterator[MakingEvent]:
+        def make(self, task: Task, *, kind: JobKind) -> Iterator[MakingEvent]:
             self.tasks.append(task)
             yield Made(replace(tool.info, state=store.get_tool("add@1").state), 1, ())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from toolwright.domain.events import Answered, Declined, Dispatched, Failed, Made, Ran, SolveEvent
 from toolwright.domain.feedback import SolveEnding
 from toolwright.domain.outcome import Execution
+from toolwright.domain.record import DEFAULT_TENANT
 from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import NotFound
 from toolwright.lifecycle.solves import KeepingSolver
@@ -35,8 +36,11 @@ class Scripted:
         question: str,
         *,
         tool: str = "",
+        among: Sequence[str] = (),
+        dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
+        tenant: str = DEFAULT_TENANT,
         bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         try:

@@ -134,7 +134,7 @@ def make(store: Store, executor: StandInExecutor) -> Maker:
     user = ScriptedModel(lambda request: calls("total", dict(zip("ab", _numbers(request.question), strict=True))), "u")
     maker = ScriptedModel([says(f"```python\n{CODE}```")], "m")
     models = Models(maker, user, ScriptedModel([]), PriceList({}))
-    return Maker(models=models, executor=executor, store=store, gates=GatePolicy(again_after_s=0.0))
+    return Maker(models=models, executor=executor, store=store, gates=GatePolicy(again_after_s=0.0), merge=False)
 
 
 def _numbers(question: str) -> list[int]:

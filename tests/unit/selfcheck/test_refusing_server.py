@@ -13,7 +13,7 @@ from toolwright.errors import SandboxUnavailable
 from toolwright.services.endpoint import SERVICES, Endpoint
 from toolwright.services.status import from_status
 from toolwright.services.testing import ScriptedExecutor, ScriptedMaker, ScriptedSolver, parts
-from toolwright.settings import GrpcSettings, MakingSettings
+from toolwright.settings import GrpcSettings
 from toolwright.v1 import audit_pb2, execution_pb2, solve_pb2, tools_pb2
 
 pytestmark = pytest.mark.unit
@@ -35,9 +35,7 @@ METHODS = [
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel]:
     """A channel to a server that runs no code."""
     given = parts(executor=ScriptedExecutor(), maker=ScriptedMaker(), solver=ScriptedSolver())
-    endpoint = Endpoint(
-        given, grpc_settings=GrpcSettings(), making=MakingSettings(max_running=2), reflect=True, refusal=REASON
-    )
+    endpoint = Endpoint(given, grpc_settings=GrpcSettings(), reflect=True, refusal=REASON)
     address = endpoint.listen(f"unix:{tmp_path_factory.mktemp('s')}/server.sock")
     endpoint.ready()
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from toolwright.domain.call import Operation
+from toolwright.domain.job import JobState
 from toolwright.domain.ledger import CostKey
 from toolwright.domain.outcome import Status
 from toolwright.domain.task import AnswerKind
@@ -16,6 +17,7 @@ from toolwright.errors import InvalidInput
 from toolwright.services.convert.enums import (
     ANSWER_KIND,
     COST_KEY,
+    MAKING_STATE,
     OPERATION,
     STATUS,
     TOOL_STATE,
@@ -23,12 +25,13 @@ from toolwright.services.convert.enums import (
     status_from_wire,
     status_to_wire,
 )
-from toolwright.v1 import execution_pb2, ledger_pb2, types_pb2
+from toolwright.v1 import execution_pb2, ledger_pb2, makings_pb2, types_pb2
 
 TABLES = [
     (STATUS, Status, types_pb2.Status),
     (ANSWER_KIND, AnswerKind, types_pb2.AnswerKind),
     (TOOL_STATE, ToolState, types_pb2.ToolState),
+    (MAKING_STATE, JobState, makings_pb2.MakingState),
     (COST_KEY, CostKey, ledger_pb2.CostKey),
     (OPERATION, Operation, execution_pb2.Operation),
 ]

@@ -25,7 +25,9 @@ from toolwright.domain.events import (
     Proposed,
     Ran,
     Rejected,
+    Resumed,
     SolveEvent,
+    Started,
 )
 from toolwright.domain.gates import GateName
 from toolwright.domain.limits import LimitsRequest
@@ -68,7 +70,11 @@ MAKING: list[MakingEvent] = [
     Judged(1, GateName.SCHEMA, passed=True, summary="descriptions: 3, differed: 0"),
     Judged(1, GateName.HELD_OUT, passed=False, summary=""),
     Made(TOOL, 2, USES),
+    Made(TOOL, 2, USES, merged=True),
     NotMade("no attempt passed", 5, ()),
+    NotMade("no attempt passed", 5, USES, "tokens"),
+    Started("m-1", shared=True),
+    Resumed(3, 1),
 ]
 SOLVING: list[SolveEvent] = [
     Dispatched("add@3", "", "fits"),

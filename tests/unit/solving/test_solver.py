@@ -35,6 +35,7 @@ from toolwright.domain.events import (
     NotMade,
     Ran,
     SolveEvent,
+    Started,
 )
 from toolwright.domain.gates import GatePolicy
 from toolwright.domain.ledger import CostKey
@@ -54,6 +55,7 @@ from toolwright.errors import (
 )
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
+from toolwright.making.workshop import Rules, Workshop
 from toolwright.registry.memory import MemoryStore
 from toolwright.registry.memory_search import Listed
 from toolwright.sandbox.base import Cancellation
@@ -116,7 +118,8 @@ class Bench:
         parts = {"models": models, "executor": self.executor, "store": self.store}
         at_once = GatePolicy(again_after_s=0.0)
         self.making = Maker(**parts, gates=at_once)  # type: ignore[arg-type]  # one dict for both
-        self.solver = Solver(**parts, maker=self.making)  # type: ignore[arg-type]  # one dict for both
+        self.workshop = Workshop(self.making, self.store, rules=Rules(lease_s=0.3))
+        self.solver = Solver(**parts, maker=self.workshop)  # type: ignore[arg-type]  # one dict for both
 
     def keep(self, version: ToolVersion) -> RegisteredTool:
         checks = tuple(Check(f"{held}", held, Status.SUCCESS, passed=True, execution_id="x") for held in (False, True))
@@ -288,6 +291,7 @@ def test_a_task_without_a_tool_is_made_first() -> None:
     at.maker.replies = [says("Sorry."), says("```python\n# add\n```")]
     events = at.solve("What is 20 plus 22?")
     assert events[0] == Dispatched("", "sums", "It fits.", named="sums")
+    assert isinstance(events[1], Started)
     made = next(event for event in events if isinstance(event, Made))
     assert {use.role for use in made.token_use} == {Role.MAKER, Role.USER}
     end = events[-1]
@@ -405,42 +409,55 @@ def test_two_questions_at_once_make_one_tool() -> None:
 
 
 def test_two_questions_at_once_are_refused_one_tool() -> None:
-    """When the first one's making comes to nothing, the second does not start another."""
+    """When their one making comes to nothing, both are told so, and another is not started."""
     at = Bench(ScriptedModel(lambda _: chooses("sums"), "router"))
     at.store.save_task(task("sums"))
     ends = both_at_once(at, slow_maker(at, "Sorry."))
-    assert [type(end) for end in ends] == [Failed, Declined]
+    assert [type(end) for end in ends] == [Failed, Failed]
+    assert len(at.maker.requests) == 5
     assert len(at.store.list_makings()) == 1
 
 
+def waiting_maker(at: Bench) -> threading.Event:
+    """Let the maker wait before it replies; return what lets it go on."""
+    go_on = threading.Event()
+
+    def replies(_: ModelRequest) -> Scripted:
+        assert go_on.wait(20)
+        return says("```python\n# add\n```")
+
+    at.maker.replies = replies
+    return go_on
+
+
 def test_waiting_for_a_making_ends_with_the_patience() -> None:
-    """A question does not wait for another one's making beyond its own deadline, nor when nobody wants it."""
+    """A question does not wait for a making beyond its own deadline, nor when nobody wants it; the making goes on."""
     at = Bench(ScriptedModel(lambda _: chooses("sums"), "router"))
     at.store.save_task(task("sums"))
-    at.maker.replies = lambda _: says("```python\n# add\n```")
-    busy, cancellation = at.solver.solve("What is 20 plus 22?"), Cancellation()
-    next(busy), next(busy)
+    go_on, cancellation = waiting_maker(at), Cancellation()
     with pytest.raises(DeadlineExceeded):
-        at.solve("What is 1 plus 2?", deadline_s=0.2)
+        at.solve("What is 1 plus 2?", deadline_s=0.3)
     waiting = at.solver.solve("What is 1 plus 2?", cancellation=cancellation)
-    next(waiting)
+    next(waiting), next(waiting)
     cancellation.cancel()
     with pytest.raises(CallCancelled):
         next(waiting)
-    busy.close()
+    go_on.set()
     assert isinstance(at.solve("What is 1 plus 2?", deadline_s=30)[-1], Answered)
+    assert len(at.maker.requests) == 1
 
 
-def test_closing_the_stream_ends_a_making_too() -> None:
-    """A caller who goes away while a tool is made leaves a finished record."""
-    at = bench(chooses("sums"), tools=())
+def test_a_making_goes_on_when_its_question_goes_away() -> None:
+    """The tool is there for the next one, and nothing was paid for nothing."""
+    at = bench(chooses("sums"), chooses("sums"), tools=())
     at.store.save_task(task("sums"))
-    at.maker.replies = [says("```python\n# add\n```")]
+    go_on = waiting_maker(at)
     events = at.solver.solve("What is 20 plus 22?")
     next(events), next(events)
     events.close()
-    (making,) = at.store.list_makings()
-    assert making.failure == "stopped: the caller went away"
+    go_on.set()
+    assert isinstance(at.solve("What is 20 plus 22?")[-1], Answered)
+    assert len(at.maker.requests) == len(at.store.list_makings()) == 1
 
 
 def test_a_bad_call_and_a_tool_error_are_repaired() -> None:

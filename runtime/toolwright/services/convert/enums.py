@@ -7,12 +7,13 @@ from enum import Enum
 from typing import Final, Generic, TypeVar
 
 from toolwright.domain.call import Isolation, Operation
+from toolwright.domain.job import JobState
 from toolwright.domain.ledger import CostKey
 from toolwright.domain.outcome import Status
 from toolwright.domain.task import AnswerKind
 from toolwright.domain.tool import ToolState
 from toolwright.errors import InvalidInput
-from toolwright.v1 import execution_pb2, ledger_pb2, types_pb2
+from toolwright.v1 import execution_pb2, ledger_pb2, makings_pb2, types_pb2
 
 Ours = TypeVar("Ours", bound=Enum)
 Wire = TypeVar("Wire", bound=int)
@@ -71,6 +72,15 @@ TOOL_STATE: Final = EnumTable(
         ToolState.ACTIVE: types_pb2.TOOL_STATE_ACTIVE,
         ToolState.QUARANTINED: types_pb2.TOOL_STATE_QUARANTINED,
         ToolState.RETIRED: types_pb2.TOOL_STATE_RETIRED,
+    }
+)
+MAKING_STATE: Final = EnumTable(
+    {
+        JobState.QUEUED: makings_pb2.MAKING_STATE_QUEUED,
+        JobState.RUNNING: makings_pb2.MAKING_STATE_RUNNING,
+        JobState.DONE: makings_pb2.MAKING_STATE_DONE,
+        JobState.FAILED: makings_pb2.MAKING_STATE_FAILED,
+        JobState.CANCELLED: makings_pb2.MAKING_STATE_CANCELLED,
     }
 )
 OPERATION: Final = EnumTable(

@@ -21,7 +21,9 @@ from toolwright.domain.events import (
     Proposed,
     Ran,
     Rejected,
+    Resumed,
     SolveEvent,
+    Started,
 )
 from toolwright.domain.record import Stage
 from toolwright.errors import InvalidInput
@@ -36,6 +38,10 @@ from toolwright.v1 import solve_pb2, tools_pb2
 def making_to_wire(event: MakingEvent) -> tools_pb2.MakeToolResponse:
     """Return a step of making as a message."""
     match event:
+        case Started():
+            return tools_pb2.MakeToolResponse(started=tools_pb2.Started(making_id=event.making_id, shared=event.shared))
+        case Resumed():
+            return tools_pb2.MakeToolResponse(resumed=tools_pb2.Resumed(attempts=event.attempts, lost=event.lost))
         case Proposed():
             return tools_pb2.MakeToolResponse(
                 proposed=tools_pb2.Proposed(attempt=event.attempt, code=wire_text(event.code))
@@ -71,6 +77,7 @@ def making_to_wire(event: MakingEvent) -> tools_pb2.MakeToolResponse:
                     tool=tool_to_wire(event.tool),
                     attempts=event.attempts,
                     token_use=map(token_use_to_wire, event.token_use),
+                    merged=event.merged,
                 )
             )
         case NotMade():
@@ -79,6 +86,7 @@ def making_to_wire(event: MakingEvent) -> tools_pb2.MakeToolResponse:
                     reason=wire_text(event.reason),
                     attempts=event.attempts,
                     token_use=map(token_use_to_wire, event.token_use),
+                    ended_by=event.ended_by,
                 )
             )
 
@@ -191,11 +199,13 @@ def _judged(message: tools_pb2.Judged) -> Judged:
 
 
 def _made(message: tools_pb2.Made) -> Made:
-    return Made(tool_from_wire(message.tool), message.attempts, tuple(map(token_use_from_wire, message.token_use)))
+    token_use = tuple(map(token_use_from_wire, message.token_use))
+    return Made(tool_from_wire(message.tool), message.attempts, token_use, message.merged)
 
 
 def _not_made(message: tools_pb2.NotMade) -> NotMade:
-    return NotMade(message.reason, message.attempts, tuple(map(token_use_from_wire, message.token_use)))
+    token_use = tuple(map(token_use_from_wire, message.token_use))
+    return NotMade(message.reason, message.attempts, token_use, message.ended_by)
 
 
 def _answered(message: solve_pb2.Answered) -> Answered:
@@ -229,6 +239,8 @@ _MAKING: Final[dict[str, Callable[[Any], MakingEvent]]] = {
     "judged": _judged,
     "made": _made,
     "not_made": _not_made,
+    "started": lambda message: Started(message.making_id, message.shared),
+    "resumed": lambda message: Resumed(message.attempts, message.lost),
 }
 _SOLVING: Final[dict[str, Callable[[Any], SolveEvent]]] = {
     "dispatched": lambda message: Dispatched(
