@@ -45,13 +45,8 @@ def event_text(event: SolveEvent, *, brief: bool = False) -> Text | None:
             kind = "held-out" if held_out else "training"
             how = "wrong answer" if status is Status.SUCCESS else status.value if status else "no call"
             return literal(f"  attempt {attempt}: {kind} example {shown_line(example_id)}: {how}", style="yellow")
-        case Judged(passed=True) if brief:
-            return None
-        case Judged(attempt, gate, passed, summary):
-            verdict = "passed" if passed else "refused"
-            line = f"  attempt {attempt}: gate {gate.value.replace('_', ' ')}: {verdict}"
-            told = "" if brief or not summary else f"  ({shown_line(summary, limit=_LINE)})"
-            return joined(literal(line, style="" if passed else "yellow"), literal(told, style="dim"))
+        case Judged():
+            return _verdict_text(event, brief=brief)
         case Rejected(attempt, stage, feedback):
             head = Text(f"  attempt {attempt}: rejected in {stage.value}: ", style="bold yellow")
             told = feedback.strip()
@@ -71,6 +66,15 @@ def event_text(event: SolveEvent, *, brief: bool = False) -> Text | None:
             return literal(text, style="bold red", limit=MAX_SHOWN)
         case _:
             return _solving_text(event)
+
+
+def _verdict_text(event: Judged, *, brief: bool) -> Text | None:
+    if event.passed and brief:
+        return None
+    verdict = "passed" if event.passed else "refused"
+    line = f"  attempt {event.attempt}: gate {event.gate.value.replace('_', ' ')}: {verdict}"
+    told = "" if brief or not event.summary else f"  ({shown_line(event.summary, limit=_LINE)})"
+    return joined(literal(line, style="" if event.passed else "yellow"), literal(told, style="dim"))
 
 
 def _solving_text(event: SolveEvent) -> Text | None:

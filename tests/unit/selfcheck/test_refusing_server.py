@@ -14,18 +14,19 @@ from toolwright.services.endpoint import SERVICES, Endpoint
 from toolwright.services.status import from_status
 from toolwright.services.testing import ScriptedExecutor, ScriptedMaker, ScriptedSolver, parts
 from toolwright.settings import GrpcSettings
-from toolwright.v1 import audit_pb2, execution_pb2, solve_pb2, tools_pb2
+from toolwright.v1 import audit_pb2, execution_pb2, ledger_pb2, solve_pb2, tools_pb2
 
 pytestmark = pytest.mark.unit
 
 REASON = "no tool is run: layers of the sandbox are not in force: network"
 RUNS_CODE = {
     "ExecutionService/ExecuteTool", "ExecutionService/ExecuteToolStream", "ExecutionService/ExecuteBatch",
-    "ToolService/MakeTool", "ToolService/RegisterTool", "SolveService/Solve",
+    "ToolService/MakeTool", "ToolService/RegisterTool", "ToolService/ImportTool", "ToolService/VerifyTool",
+    "SolveService/Solve",
 }  # fmt: skip
 METHODS = [
     method
-    for module in (execution_pb2, tools_pb2, solve_pb2, audit_pb2)
+    for module in (execution_pb2, tools_pb2, solve_pb2, audit_pb2, ledger_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
