@@ -177,6 +177,8 @@ class GroupMaker:
         settle, cost = self._store.misses.settle, _cost(meter.tokens())
         match end:
             case Made():
+                if end.merged:  # the label that the answers before the name went by; see `Keeper`
+                    self._store.ledger.file_under(group.group_id, end.tool.name)
                 settle(group.group_id, self._owner, GroupState.MADE, tool=end.tool.reference, cost_usd=cost)
             case str():
                 settle(group.group_id, self._owner, GroupState.MADE, tool=end, cost_usd=cost)

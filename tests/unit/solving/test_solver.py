@@ -43,7 +43,7 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, Making, Role, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
-from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
+from toolwright.domain.tool import Demonstration, Dependency, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import (
     CallCancelled,
     DeadlineExceeded,
@@ -243,6 +243,21 @@ def test_a_tool_that_waits_for_approval_is_known_and_not_made_again(among: Seque
     assert not at.executor.requests
     assert not at.maker.requests
     assert list(at.store.misses.list_groups("default", after="", limit=5)) == []
+
+
+def test_a_tool_whose_part_is_held_back_is_not_called() -> None:
+    """The question is declined, with the part's name, before the light model is asked."""
+    at = bench(chooses("whole"), chooses("whole"), tools=("add",))
+    part = at.store.get_tool("add_tool").version
+    whole = replace(version("whole", "add"), dependencies=(Dependency(part.name, part.digest),))
+    at.keep(whole)
+    assert isinstance(at.solve("What is 1 plus 2?")[-1], Answered)  # the control
+    at.store.lifecycle.change_state(part.digest, ToolState.QUARANTINED, actor="ann", reason="wrong")
+    asked = len(at.user.requests)
+    declined = at.solve("What is 1 plus 2?")[-1]
+    assert isinstance(declined, Declined)
+    assert "whole@1 is made from add_tool@1, which is quarantined" in declined.reason
+    assert len(at.user.requests) == asked
 
 
 def test_the_strong_model_answers_for_a_tool_that_waits() -> None:
