@@ -75,14 +75,18 @@ def active(client: Client) -> dict[str, int]:
     return {tool.name: tool.number for tool in client.list_tools() if tool.state is ToolState.ACTIVE}
 
 
-@pytest.mark.timeout(120)
-def test_the_whole_road_of_a_tool(tmp_path: Path) -> None:
-    """Misses, a making, the gates, calls, a user, reports, a quarantine, and a new version of which the user is made."""
-    ask = questions()
-    with open_server(settings_in(tmp_path)) as server, Client(server.address) as client:
-        # Questions that no tool fits are answered by the strong model, until a tool is made of them.
-        asked = [next(ask) for _ in range(6)]
-        for example in asked:
+class Road:
+    """What happens on it, step by step, to one server."""
+
+    def __init__(self, client: Client, state_dir: Path) -> None:
+        self.client, self.state_dir, self.ask = client, state_dir, questions()
+        self.words = {"words": ["b", "a"]}
+
+    def misses_become_a_tool(self) -> None:
+        """Questions that no tool fits are answered by the strong model, until a tool is made of them."""
+        client = self.client
+        for _ in range(6):
+            example = next(self.ask)
             answer = client.ask(example.question)
             assert (answer.answer, answer.tool) == (example.answer, "")
         assert eventually(lambda: active(client) == {NAME: 1})
@@ -90,30 +94,34 @@ def test_the_whole_road_of_a_tool(tmp_path: Path) -> None:
         (making,) = client.list_makings()
         assert (making.task, making.kind, making.state) == (NAME, "online", JobState.DONE)
 
-        # It passed all gates; its record is signed by this server, its limits are its own, its history says who.
-        first = client.get_tool(NAME)
+    def the_evidence_is_whole(self) -> None:
+        """All gates passed; the record is signed by this server, the limits are the tool's, the history says who."""
+        first = self.client.get_tool(NAME)
         record = first.verification
         assert record is not None
         assert [gate.gate for gate in record.gates] == list(GateName)
         assert all(gate.passed for gate in record.gates)
-        assert record.key_id == Signer.open(tmp_path / "signing.key").public.key_id
+        assert record.key_id == Signer.open(self.state_dir / "signing.key").public.key_id
         assert first.info.limits == record.limits is not None
-        (admitted,) = client.list_tool_events(NAME)
+        (admitted,) = self.client.list_tool_events(NAME)
         assert (admitted.kind, admitted.actor) == (EventKind.ADMITTED, "maker:offline-maker")
 
-        # The next question is a hit, under the tool's limits and on that record; once known, it is given out again.
-        example = next(ask)
-        answer = client.ask(example.question)
+    def the_next_question_is_a_hit(self) -> None:
+        """Under the tool's limits, and on that record; a result that is known is given out again."""
+        example = next(self.ask)
+        answer = self.client.ask(example.question)
         assert (answer.answer, answer.tool) == (example.answer, f"{NAME}@1")
-        words = {"words": ["b", "a"]}
-        ran, known = client.execute(NAME, words), client.execute(NAME, words)
+        ran, known = self.client.execute(NAME, self.words), self.client.execute(NAME, self.words)
         assert (ran.from_cache, known.from_cache, known.result) == (False, True, "a b")
         assert known.provenance.computed_by == ran.execution_id
-        assert ran.provenance.verification_id == record.verification_id
-        assert ran.limits.wall_time_s == record.limits.wall_time_s
+        info = self.client.get_tool(NAME).info
+        assert ran.provenance.verification_id == info.verification_id
+        assert info.limits is not None
+        assert ran.limits.wall_time_s == info.limits.wall_time_s
 
-        # What it cost is measured: its making, each question with it, and each by the strong model.
-        report = client.get_costs(CostQuestion())
+    def the_costs_are_measured(self) -> None:
+        """Its making, each question with it, and each by the strong model; and how often it answered."""
+        report = self.client.get_costs(CostQuestion())
         (account,) = report.break_evens
         assert (account.task, account.questions, account.strong_questions) == (NAME, 1, 6)
         assert account.making_usd > 0
@@ -123,35 +131,51 @@ def test_the_whole_road_of_a_tool(tmp_path: Path) -> None:
         assert report.hit_rates is not None
         assert (report.hit_rates.solves, report.hit_rates.by_tool, report.hit_rates.cached) == (7, 1, 1)
 
-        # A person's tool is made from it, through the same gates.
-        shown = [next(ask) for _ in range(6)]
+    def a_tool_is_made_from_it(self) -> None:
+        """A person's, through the same gates."""
+        shown = [next(self.ask) for _ in range(6)]
         task = Task(USER, "Sort words.", tuple(shown[:3]), tuple(shown[3:]), AnswerKind.TEXT, uses=(NAME,))
-        user = client.register(task, ToolSource(USER_CODE, USER), actor="ann")
-        assert client.execute(USER, words).result == "a b"
-        assert client.get_tool(NAME).dependants == (user.reference,)
+        assert self.client.register(task, ToolSource(USER_CODE, USER), actor="ann").reference == f"{USER}@1"
+        assert self.client.execute(USER, self.words).result == "a b"
+        assert self.client.get_tool(NAME).dependants == (f"{USER}@1",)
 
-        # Reported as wrong, it is held back with its user, and made anew of the failures as a job.
-        for example in (next(ask), next(ask)):
+    def reports_hold_it_back(self) -> None:
+        """It and its user, and it is made anew of the failures, as a job."""
+        client = self.client
+        for example in (next(self.ask), next(self.ask)):
             answer = client.ask(example.question, tool=NAME)
             assert client.report(answer.execution_id, correct=False, answer=example.answer, actor="bob")
         assert eventually(lambda: client.get_tool(f"{NAME}@1").info.state is ToolState.QUARANTINED)
         for name in (f"{NAME}@1", USER):
             with pytest.raises(NotReady, match=f"{NAME}@1.* is quarantined"):
-                client.execute(name, words)
+                client.execute(name, self.words)
         assert eventually(lambda: active(client).get(NAME) == 2)
         remade = next(client.list_makings(task=NAME))
         assert (remade.kind, remade.tool_digest) == ("remake", client.get_tool(NAME).info.digest)
 
-        # The new version answers, and nothing of what was known of the old one is given out for it.
-        anew = client.execute(NAME, words)
+    def the_new_version_answers(self) -> None:
+        """Nothing of what was known of the old one is given out for it; verified again, the user is made from it."""
+        anew = self.client.execute(NAME, self.words)
         assert (anew.from_cache, anew.result) == (False, "a b")
-        last = list(client.solve(next(ask).question))[-1]
+        last = list(self.client.solve(next(self.ask).question))[-1]
         assert isinstance(last, Answered)
         assert last.tool == f"{NAME}@2"
-
-        # Verified again, the user is made from it.
-        verdict = client.verify(user.reference, actor="ann")
+        verdict = self.client.verify(f"{USER}@1", actor="ann")
         assert (verdict.passed, verdict.tool.reference) == (True, f"{USER}@2")
-        assert verdict.tool.dependencies[0].digest == client.get_tool(NAME).info.digest
-        assert client.execute(USER, words).result == "a b"
-        assert client.get_tool(user.reference).info.state is ToolState.RETIRED
+        assert verdict.tool.dependencies[0].digest == self.client.get_tool(NAME).info.digest
+        assert self.client.execute(USER, self.words).result == "a b"
+        assert self.client.get_tool(f"{USER}@1").info.state is ToolState.RETIRED
+
+
+@pytest.mark.timeout(120)
+def test_the_whole_road_of_a_tool(tmp_path: Path) -> None:
+    """Misses, a making, gates, calls, costs, a user, reports, a quarantine, and a new version that both go on with."""
+    with open_server(settings_in(tmp_path)) as server, Client(server.address) as client:
+        road = Road(client, tmp_path)
+        road.misses_become_a_tool()
+        road.the_evidence_is_whole()
+        road.the_next_question_is_a_hit()
+        road.the_costs_are_measured()
+        road.a_tool_is_made_from_it()
+        road.reports_hold_it_back()
+        road.the_new_version_answers()
