@@ -29,14 +29,14 @@ class Quarantine:
         self._store, self._remaking = store, remaking
 
     def hold(self, tool: RegisteredTool, reason: str, *, actor: str = POLICY_ACTOR) -> bool:
-        """Hold an active version back, and return whether it was this that did it.
+        """Hold a version back that is active, or waits for approval, and return whether it was this that did it.
 
         Raises:
             StoreUnavailable, StoreCorrupt: the registry; nothing was changed.
         """
         try:
             self._store.lifecycle.change_state(
-                tool.version.digest, ToolState.QUARANTINED, actor=actor, reason=reason, expected=ToolState.ACTIVE
+                tool.version.digest, ToolState.QUARANTINED, actor=actor, reason=reason, expected=tool.state
             )
         except NotReady:  # another server, or a person, was first
             return False
