@@ -16,10 +16,13 @@ from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
 from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import NotReady
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
+from toolwright.registry.admission import Admission
 from toolwright.registry.memory import MemoryStore
+from toolwright.registry.signing import Keyring, Signer
 from toolwright.sandbox.pool import WarmPool
 
 pytestmark = pytest.mark.integration
@@ -30,10 +33,19 @@ class Shop:
 
     def __init__(self, pool: WarmPool) -> None:
         self.store = MemoryStore()
-        self.executor = SandboxExecutor(pool, self.store, Limits(), isolation=IsolationPolicy(Isolation.TENANT))
+        signer = Signer.generate()
+        self.executor = SandboxExecutor(
+            pool,
+            self.store,
+            Limits(),
+            isolation=IsolationPolicy(Isolation.TENANT),
+            evidence=Evidence(self.store, Keyring([signer.public])),
+        )
         reader = ScriptedModel(_reads, "light")
         models = Models(ScriptedModel([]), reader, ScriptedModel([]), PriceList({}))
-        self.maker = Maker(models=models, executor=self.executor, store=self.store)
+        self.maker = Maker(
+            models=models, executor=self.executor, store=self.store, admission=Admission(self.store, signer)
+        )
 
     def register(self, name: str, body: str, answers: dict[int, int], *uses: str) -> RegisteredTool:
         """Register `def name(x: int) -> int`, with examples of what it has to answer."""
