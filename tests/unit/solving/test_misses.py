@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from toolwright.settings import AnswerMisses, DispatchSettings
 from toolwright.solving.cards import Choice
 from toolwright.solving.dispatcher import dispatch
 from toolwright.solving.group_maker import GroupMaker
-from toolwright.solving.grouping import ALIKE, likeness, sketch_of
+from toolwright.solving.grouping import ALIKE, Grouping, likeness, sketch_of
 from toolwright.solving.misses import MissDesk
 from toolwright.solving.naming import name_for
 from toolwright.solving.solver import Solver
@@ -256,6 +257,19 @@ def test_names() -> None:
     assert named.description == "Of rivers."
     good = ScriptedModel(lambda _: calls("name_tool", {"name": "find-river", "description": ""}))
     assert name_for(good, misses, lambda name: name != "find_river").name == "find_river_2"
+
+
+def test_who_asks_ever_new_things_fills_neither_the_registry_nor_memory(store: Store) -> None:
+    """Groups are forgotten with their questions; a question is compared with a bounded number of earlier ones."""
+    desk = MissDesk(store.misses, DispatchSettings(max_misses=100))
+    draw = random.Random(1)
+    for _ in range(400):
+        desk.note(" ".join("".join(draw.choices("abcdefghijkl", k=8)) for _ in range(12)))
+    assert len(store.misses.sketches("default")) <= 100 + 64 + 1
+    assert len(store.misses.list_groups("default", limit=1_000)) <= 100 + 64
+    compared = Grouping(store.misses, "default", most=50)
+    assert compared.group_of(sketch_of("an unlike question")) == ("", True)
+    assert compared.compared == 50
 
 
 def test_the_packages_questions_are_grouped_by_kind() -> None:
