@@ -17,8 +17,8 @@ from toolwright.registry.misses import MissStore
 FIRST_MEMBERS = 8
 """Sketches that are kept of a group: its first questions speak for it."""
 MAX_SKETCHES = 4_000
-"""Sketches that a question is compared with. Beyond, the groups that were not asked of for longest are compared no more,
-and a question of their kind begins a new one: else whoever asks ever new things makes each question dearer than the
+"""Sketches that a question is compared with. Beyond, the groups that were not asked of for longest are compared no more
+and a question of their kind begins a new one. Else whoever asks ever new things makes each question dearer than the
 last."""
 MAX_HASHES = 512
 ALIKE = 0.15

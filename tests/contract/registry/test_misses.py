@@ -123,10 +123,12 @@ def test_old_questions_are_forgotten_but_not_those_being_used(store: Store) -> N
 
 
 def test_a_group_of_which_nothing_is_left_is_forgotten(store: Store) -> None:
-    """A group without questions goes with its sketches, unless a making was begun for it; numbers are not used twice."""
+    """It goes with its sketches, unless a making was begun for it; no number is used twice."""
     misses = store.misses
     for number in range(6):
-        misses.add(replace(FIRST, miss_id=f"m{number}", group_id=f"g{number}", question=f"{number}", last_at=number), ONE)
+        misses.add(
+            replace(FIRST, miss_id=f"m{number}", group_id=f"g{number}", question=f"{number}", last_at=number), ONE
+        )
     assert misses.name_group("g1", "add", "Sums.")
     assert misses.prune("default", keep=2) == 4
     assert [group.group_id for group in misses.list_groups("default")] == ["g1", "g4", "g5"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dataclasses import replace
+
+import pytest
 
 from toolwright.domain.feedback import ReportedFailure
 from toolwright.domain.task import Example
