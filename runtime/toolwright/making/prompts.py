@@ -70,8 +70,8 @@ _RESULT = {
 def opening(task: Task, tools: Sequence[RegisteredTool] = ()) -> list[Message]:
     """Return the first messages: the task, the first training examples, and the `tools` that may be used.
 
-    Nothing held out is in them. What tools say of themselves is quoted, as hostile code wrote it; so are description and
-    examples, as any caller's question without a tool may have become one.
+    Nothing held out is in them. What tools say of themselves is quoted, as hostile code wrote it. Description and
+    examples are quoted too, as any caller's question without a tool may have become one.
     """
     examples = "\n\n".join(_shown(example) for example in task.training[:TRAINING_SHOWN])
     description = (
