@@ -26,6 +26,7 @@ def task_with(task: Task, failures: Sequence[ReportedFailure]) -> Task:
         training=tuple(_in_turn(to_training, task.training))[:MAX_EXAMPLES],
         held_out=(*task.held_out, *to_held_out)[:MAX_EXAMPLES],
         answer_kind=task.answer_kind,
+        uses=task.uses,
     )
 
 
