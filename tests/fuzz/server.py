@@ -19,6 +19,8 @@ from tests.fuzz.protocol import declared, path_of
 from toolwright.services.options import client_options
 from toolwright.v1 import execution_pb2
 
+UNHARMED: Final = "unharmed"
+"""A tool that no request made at random names."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_S: Final = 30.0
 _CALL_S: Final = 20.0

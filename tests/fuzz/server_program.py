@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from tests.fuzz.server import UNHARMED
 from toolwright.registry.signing import Signer
 from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.testing import ScriptedPool
@@ -26,10 +28,12 @@ def main() -> None:
     settings = Settings.model_validate({"state_dir": Path(sys.argv[1]), "models": {"offline": True}})
     pool = ScriptedPool({"add": lambda arguments, _call, _cancellation: arguments})
     with _parts(settings, pool) as parts:
-        version = sample_version()
-        parts.store.admit(
-            version, signed_record(Signer.open(settings.signing_key), pool.info.image_digest, version), sample_task()
-        )
+        signer = Signer.open(settings.signing_key)
+        # Requests made at random hold back and retire `add`; the other one shows that the server serves.
+        for name in ("add", UNHARMED):
+            version = replace(sample_version(), name=name)
+            record = signed_record(signer, pool.info.image_digest, version, f"v-{name}")
+            parts.store.admit(version, record, sample_task(name))
         endpoint = Endpoint(parts, grpc_settings=settings.grpc, reflect=True)
         address = endpoint.listen("127.0.0.1:0")
         endpoint.ready()

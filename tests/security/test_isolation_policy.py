@@ -36,7 +36,7 @@ _MAY_BE_ASKED: Final = {
     "trusted_keys": "whose file is read; its code is verified here all the same: tests/contract/services/test_lives.py",
 }
 """Fields of requests that are named like something of the policy's, and what holds them."""
-_RUNS_NOTHING: Final = {"AuditService.GetImageReport.image_digest"}
+_RUNS_NOTHING: Final = {"AuditService.GetImageReport.image_digest", "SolveService.ListMisses.group"}
 """Fields that only say what to read."""
 
 

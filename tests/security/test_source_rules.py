@@ -30,7 +30,8 @@ from toolwright.making.description import MAX_SUMMARY_CHARS, read_description
 from toolwright.making.ingredients import gather
 from toolwright.registry.memory import MemoryStore
 from toolwright.registry.open import open_store
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Signer
+from toolwright.registry.testing import sample_record, sample_task, sample_version, signed_record
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.server import open_server
@@ -514,6 +515,7 @@ def test_co_33_a_poisoned_registry_leads_nobody_astray(engine: Engine, policy: S
         before = client.ask(examples[11].question)
         with closing(open_store(tmp_path / "registry.db")) as store:
             good = store.get_tool("sort_words").version
+            signer = Signer.open(tmp_path / "signing.key")
             for version, key in (
                 (replace(good, description=replace(good.description, summary=HUGE), task_description=HUGE), "v-p"),
                 (
@@ -526,7 +528,7 @@ def test_co_33_a_poisoned_registry_leads_nobody_astray(engine: Engine, policy: S
                 ),
             ):
                 record_task = store.get_task("sort_words") if version.name == "sort_words" else sample_task("evil")
-                record = sample_record(version, key, task_digest=record_task.digest)
+                record = signed_record(signer, policy.image_id, version, key, task_digest=record_task.digest)
                 store.admit(version, record, record_task)
         after = client.ask(examples[11].question)
         listed = {tool.name for tool in client.list_tools()}

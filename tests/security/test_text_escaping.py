@@ -27,7 +27,8 @@ from toolwright.domain.task import AnswerKind
 from toolwright.domain.tool import Demonstration, Description
 from toolwright.errors import ModelError, ToolwrightError
 from toolwright.llm.testing import ChatEndpoint, FromScript, Respond, completion
-from toolwright.registry.testing import sample_record, sample_task, sample_version
+from toolwright.registry.signing import Signer
+from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.engine import Engine
 from toolwright.sandbox.policy import SandboxPolicy
 from toolwright.v1 import execution_pb2, execution_pb2_grpc, types_pb2
@@ -176,12 +177,12 @@ def at(engine: Engine, policy: SandboxPolicy, tmp_path_factory: pytest.TempPathF
         with serving(engine, directory / "state", **settings) as server, server.client() as client:
             assert client.healthy(), f"NOT PROVEN: the server does not serve: {server.log()}"
             with server.store() as store:
-                _admit_hostile_tool(store)
+                _admit_hostile_tool(store, server.signer, policy.image_id)
             (directory / "tool.py").write_text(TOOL, encoding="utf-8")
             yield Range(server, models, canaries, directory)
 
 
-def _admit_hostile_tool(store: Any) -> None:
+def _admit_hostile_tool(store: Any, signer: Signer, image: str) -> None:
     """Keep a tool whose every text is hostile: worse than verification would let through."""
     parameters = {
         "type": "object",
@@ -206,7 +207,7 @@ def _admit_hostile_tool(store: Any) -> None:
         task_description=HOSTILE,
     )
     task = replace(sample_task("sort_words"), description="Put words into alphabetical order.")
-    store.admit(version, replace(sample_record(version), task_digest=task.digest), task)
+    store.admit(version, signed_record(signer, image, version, task_digest=task.digest), task)
 
 
 def acting(raw: bytes) -> list[str]:

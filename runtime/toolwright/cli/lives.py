@@ -20,6 +20,7 @@ from toolwright.cli.safe_text import literal
 from toolwright.cli.screen import Screen
 from toolwright.cli.tools import say_dependants
 from toolwright.domain.lifecycle import UNKNOWN_ACTOR, ToolEvent
+from toolwright.domain.source import check_tool_name
 from toolwright.domain.tool import ToolInfo
 from toolwright.errors import InvalidInput
 from toolwright.registry.tool_file import MAX_FILE_BYTES, SUFFIX
@@ -122,7 +123,8 @@ def export_tool(
     with session.services() as services:
         exported = services.export_tool(tool)
     info = exported.info
-    path = output or Path(f"{info.name}-{info.number}{SUFFIX}")
+    # The name comes from a server, and must not lead out of this directory.
+    path = output or Path(f"{check_tool_name(info.name)}-{info.number}{SUFFIX}")
     _write(path, exported.file)
     session.screen.document({**tool_document(info), "file": str(path), "public_key": exported.public_key})
     session.screen.say(literal(f"{info.reference} is in {path}, signed by"))

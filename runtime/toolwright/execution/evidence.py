@@ -38,9 +38,12 @@ class Evidence:
         seen = (container.container_id, container.image_digest, digest, verification_id)
         if seen in self._seen:
             return
-        record = self._store.get_verification(verification_id)
-        self._keyring.check(record, reference)
-        _check_content(record, reference, digest, container)
+        record = self.record(reference, digest, verification_id)
+        if record.image_digest != container.image_digest:
+            raise NotReady(
+                f"{reference} was verified in the image {record.image_digest}, and this server runs tools in "
+                f"{container.image_digest}; `toolwright tools verify {reference}` verifies it again here"
+            )
         with self._lock:
             while len(self._seen) >= _MOST_REMEMBERED:
                 del self._seen[next(iter(self._seen))]
@@ -68,8 +71,21 @@ class Evidence:
         with self._lock:
             self._seen[seen] = None
 
+    def record(self, reference: str, digest: str, verification_id: str) -> VerificationRecord:
+        """Return a record that proves that the version `digest` passed. What any other says is not used for anything.
 
-def _check_content(record: VerificationRecord, reference: str, digest: str, container: SandboxInfo) -> None:
+        Raises:
+            NotReady: the record is not signed by a key that is trusted here.
+            StoreCorrupt: it is not what was signed, is for another version, did not pass, or is not there.
+            StoreUnavailable: it could not be read.
+        """
+        record = self._store.get_verification(verification_id)
+        self._keyring.check(record, reference)
+        _check_content(record, reference, digest)
+        return record
+
+
+def _check_content(record: VerificationRecord, reference: str, digest: str) -> None:
     if record.tool_digest != digest:
         raise StoreCorrupt(
             f"the verification record of {reference} is for {record.tool_digest}; restore the registry from a backup"
@@ -77,9 +93,4 @@ def _check_content(record: VerificationRecord, reference: str, digest: str, cont
     if not record.passed:
         raise StoreCorrupt(
             f"the verification record of {reference} says that it did not pass; restore the registry from a backup"
-        )
-    if record.image_digest != container.image_digest:
-        raise NotReady(
-            f"{reference} was verified in the image {record.image_digest}, and this server runs tools in "
-            f"{container.image_digest}; `toolwright tools verify {reference}` verifies it again here"
         )

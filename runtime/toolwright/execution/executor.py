@@ -118,7 +118,7 @@ class SandboxExecutor:
         self._compositions = Compositions(store)
         self._once = OnceOnly()
         self._watch = watch or NoWatch()
-        self._known = None if cache is None else KnownResults(cache, store)
+        self._known = None if cache is None else KnownResults(cache, store, self._evidence)
 
     @property
     def info(self) -> SandboxInfo:

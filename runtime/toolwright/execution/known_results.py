@@ -12,6 +12,7 @@ from toolwright.domain.call import ExecutionRequest, Operation
 from toolwright.domain.limits import Limits
 from toolwright.domain.outcome import Execution, Outcome, Status, Timing
 from toolwright.domain.record import ExecutionEntry
+from toolwright.execution.evidence import Evidence
 from toolwright.execution.result_cache import Known, ResultCache, cache_key
 from toolwright.registry.base import Store
 
@@ -37,16 +38,17 @@ class KnownResults:
     one's deadline and limits decide over this one's.
     """
 
-    def __init__(self, cache: ResultCache, store: Store) -> None:
-        """Give results out of `cache`; `store` has the evidence, and is told of each hit."""
-        self._cache, self._store = cache, store
-        self._deterministic: OrderedDict[str, bool] = OrderedDict()
+    def __init__(self, cache: ResultCache, store: Store, evidence: Evidence) -> None:
+        """Give results out of `cache` as far as `evidence` proves them; `store` is told of each hit."""
+        self._cache, self._store, self._evidence = cache, store, evidence
+        self._deterministic: OrderedDict[tuple[str, str], bool] = OrderedDict()
 
     def answer(self, asked: Asked, run: Callable[[], Execution]) -> Execution:
         """Return the result that is known, or that of `run`.
 
         Raises:
             StoreUnavailable: the hit could not be put on record, so it is not given out.
+            NotReady, StoreCorrupt: the version's record proves nothing, so nothing is given out on it.
             ToolwrightError: what `run` raises.
         """
         began = time.monotonic()
@@ -65,15 +67,16 @@ class KnownResults:
         # A description is no result of the tool, and another replica is asked for a second opinion.
         if request.operation is not Operation.CALL or request.replica or request.bypass_cache:
             return False
-        remembered = self._deterministic.get(asked.verification_id)
-        return self._read(asked.verification_id) if remembered is None else remembered
+        place = asked.tool_digest, asked.verification_id
+        remembered = self._deterministic.get(place)
+        return self._read(asked, place) if remembered is None else remembered
 
-    def _read(self, verification_id: str) -> bool:
-        # A record never changes: once read, it need not be read again.
-        proved = self._cache.trusts(self._store.get_verification(verification_id))
+    def _read(self, asked: Asked, place: tuple[str, str]) -> bool:
+        # A record never changes: once read and found genuine, it need not be read again.
+        proved = self._cache.trusts(self._evidence.record(asked.entry.tool or asked.tool_digest, *place))
         if len(self._deterministic) >= _REMEMBERED_RECORDS:
             self._deterministic.clear()
-        self._deterministic[verification_id] = proved
+        self._deterministic[place] = proved
         return proved
 
     def _hit(self, asked: Asked, known: Known, began: float) -> Execution:

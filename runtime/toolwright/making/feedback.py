@@ -159,6 +159,14 @@ def on_repeats(differed: int, total: int) -> str:
     )
 
 
+def on_own_limits(differed: int) -> str:
+    """Tell that the function notices under which limits it runs."""
+    return (
+        f"The function ended in another way under the limits that it would have in use: {differed} calls "
+        "differed. Make it depend on its arguments alone, and use a more direct method if it needs much memory or time."
+    )
+
+
 def on_budget(seconds: float) -> str:
     """Tell that trying the function took too long in all."""
     return (

@@ -6,7 +6,14 @@ import json
 from collections.abc import Sequence
 
 from toolwright.calling.quoting import QUOTING_RULE, quote
-from toolwright.domain.task import AnswerKind, Example, Task
+from toolwright.domain.task import (
+    MAX_ANSWER_BYTES,
+    MAX_DESCRIPTION_CHARS,
+    MAX_QUESTION_BYTES,
+    AnswerKind,
+    Example,
+    Task,
+)
 from toolwright.domain.tool import RegisteredTool
 from toolwright.llm.base import Message
 from toolwright.making.verdict import TRAINING_SHOWN
@@ -15,9 +22,10 @@ MAX_REPLY_ECHO_CHARS = 64 * 1024
 MAX_TOOL_CHARS = 2_000
 """Of what a tool that may be used says of itself."""
 
-_SYSTEM = """\
+_SYSTEM = f"""\
 You write small Python tools. A light language model reads each question, takes arguments out of it and calls your \
-function with them; what the function returns is the answer. The function never sees the question itself."""
+function with them; what the function returns is the answer. The function never sees the question itself.
+{QUOTING_RULE}"""
 
 _TASK = """\
 Write one Python function named `{name}` that answers all questions of the kind shown below, not only those shown.
@@ -50,7 +58,7 @@ call it like any function of yours. The code may do without. {rule}
 {listed}
 """
 
-_EXAMPLE = "Question: {question}\nAnswer: {answer}"
+_EXAMPLE = "Question:\n{question}\nAnswer:\n{answer}"
 
 _RESULT = {
     AnswerKind.CHOICE: "Return the letter of the right option, or the option's text exactly as the question has it.",
@@ -62,10 +70,13 @@ _RESULT = {
 def opening(task: Task, tools: Sequence[RegisteredTool] = ()) -> list[Message]:
     """Return the first messages: the task, the first training examples, and the `tools` that may be used.
 
-    Nothing held out is in them. What tools say of themselves is quoted: hostile code wrote it.
+    Nothing held out is in them. What tools say of themselves is quoted, as hostile code wrote it. Description and
+    examples are quoted too, as any caller's question without a tool may have become one.
     """
     examples = "\n\n".join(_shown(example) for example in task.training[:TRAINING_SHOWN])
-    description = f"Description: {task.description}\n" if task.description.strip() else ""
+    description = (
+        f"Description:\n{quote(task.description, MAX_DESCRIPTION_CHARS)}\n" if task.description.strip() else ""
+    )
     text = _TASK.format(
         name=task.name,
         description=description,
@@ -102,4 +113,5 @@ def _offered(tools: Sequence[RegisteredTool]) -> str:
 
 
 def _shown(example: Example) -> str:
-    return _EXAMPLE.format(question=example.question, answer=example.answer)
+    question, answer = quote(example.question, MAX_QUESTION_BYTES), quote(example.answer, MAX_ANSWER_BYTES)
+    return _EXAMPLE.format(question=question, answer=answer)

@@ -23,6 +23,7 @@ class MemoryMisses:
         self._misses: dict[str, Row] = {}
         self._groups: dict[str, Row] = {}
         self._sketches: list[Row] = []
+        self._sketched = 0
 
     def ask_again(self, tenant: str, question: str, *, at: float) -> Miss | None:
         """See `MissStore`."""
@@ -39,13 +40,15 @@ class MemoryMisses:
             self._misses[miss.miss_id] = row
             self._groups.setdefault(miss.group_id, miss_rows.new_group_row(miss))
             if sketch is not None:
-                self._sketches.append({"seq": len(self._sketches) + 1, **miss_rows.sketch_row(miss, sketch)})
+                self._sketched += 1
+                self._sketches.append({"seq": self._sketched, **miss_rows.sketch_row(miss, sketch)})
             return miss
 
     def sketches(self, tenant: str, *, after: int = 0) -> Sequence[tuple[int, str, Sketch]]:
         """See `MissStore`."""
         with self._transaction():
-            return [miss_rows.sketch_from(row) for row in self._sketches[after:] if row["tenant"] == tenant]
+            new = (row for row in self._sketches if row["seq"] > after and row["tenant"] == tenant)
+            return [miss_rows.sketch_from(row) for row in new]
 
     def get(self, miss_id: str) -> Miss:
         """See `MissStore`."""
@@ -96,6 +99,8 @@ class MemoryMisses:
             gone = sorted(idle, key=lambda row: float(row["last_at"]))[: max(0, len(mine) - keep)]
             for row in gone:
                 del self._misses[row["miss_id"]]
+            if gone:
+                self._forget_empty_groups(tenant)
             return len(gone)
 
     def name_group(self, group_id: str, name: str, description: str) -> bool:
@@ -150,6 +155,14 @@ class MemoryMisses:
             row["cost_usd"] += cost_usd
             row.update(settled)
             return True
+
+    def _forget_empty_groups(self, tenant: str) -> None:
+        used = {row["group_id"] for row in self._misses.values()}
+        for group_id, row in list(self._groups.items()):
+            idle = row["tenant"] == tenant and not row["name"] and row["state"] == GroupState.OPEN.value
+            if idle and group_id not in used:
+                del self._groups[group_id]
+        self._sketches = [row for row in self._sketches if row["group_id"] in self._groups]
 
     def _of(self, group_id: str) -> Iterator[Row]:
         return (row for row in self._misses.values() if row["group_id"] == group_id)

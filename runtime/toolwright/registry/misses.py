@@ -59,7 +59,8 @@ class MissStore(Protocol):
     def prune(self, tenant: str, *, keep: int) -> int:
         """Forget the misses that were asked longest ago, until `keep` are left; return how many were forgotten.
 
-        Those of groups whose tool is being made stay.
+        Those of groups whose tool is being made stay. A group that has none left goes too, with its sketches, unless
+        a making was begun for it.
         """
 
     def name_group(self, group_id: str, name: str, description: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, case, func, literal_column, or_, select
 
 from toolwright.domain.cost_series import Step, series_of
 from toolwright.domain.ledger import (
@@ -25,6 +25,7 @@ from toolwright.domain.record import ModelUse, Role
 from toolwright.registry.database import Database
 from toolwright.registry.log_rows import check_filter, label_row, model_use_row
 from toolwright.registry.prepared import insert_all
+from toolwright.registry.rows import Row
 from toolwright.registry.statements import fetch_all, put
 from toolwright.registry.tables import MODEL_USE_LABELS, MODEL_USES
 
@@ -67,7 +68,7 @@ class SqlLedger:
             *_exact_sum("unpriced_reply", case((columns.priced, 0), else_=columns.completion_tokens)),
         ).group_by(*key)
         with self._database.reading() as connection:
-            rows = [row for row in fetch_all(connection, query) if row["calls"]]
+            rows = [row for row in _uncached(connection, query) if row["calls"]]
         return sorted((_sum_from(by, row) for row in rows), key=lambda found: found.key)
 
     def by_task(self, within: CostFilter = EVERYTHING) -> Sequence[TaskCosts]:
@@ -84,7 +85,7 @@ class SqlLedger:
         ).group_by(columns.task, columns.part)
         parts: dict[str, dict[Part, Spent]] = {}
         with self._database.reading() as connection:
-            for row in fetch_all(connection, query):
+            for row in _uncached(connection, query):
                 parts.setdefault(row["task"], {})[Part(row["part"])] = Spent(
                     int(row["calls"]), rounded_usd(row["cost_usd"]), int(row["unpriced_calls"]), int(row["questions"])
                 )
@@ -111,7 +112,12 @@ class SqlLedger:
             .order_by(columns.number)
         )
         with self._database.reading() as connection:
-            return series_of(map(_step_from, fetch_all(connection, query)), baseline)
+            return series_of(map(_step_from, _uncached(connection, query)), baseline)
+
+
+def _uncached(connection: Connection, query: Select[Any]) -> Iterator[Row]:
+    """Yield all rows that `query` finds. Reports come in thousands of forms, and each compiled one takes 50 KB."""
+    return fetch_all(connection.execution_options(compiled_cache=None), query)
 
 
 def _entries(within: CostFilter) -> FromClause:

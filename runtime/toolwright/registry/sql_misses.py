@@ -17,6 +17,8 @@ from toolwright.registry.storable import check_page, check_storable, is_storable
 from toolwright.registry.tables import MISS_GROUPS, MISS_SKETCHES, MISSES
 
 _GROUPS, _MISSES = MISS_GROUPS.c, MISSES.c
+_AT_ONCE = 500
+"""Rows in one statement; databases take a bounded number of values."""
 _HAS_ANSWER = func.length(_MISSES.answer) > 0
 
 
@@ -42,7 +44,10 @@ class SqlMisses:
             if not insert_unless_there(connection, MISSES, row):
                 kept = _count_up(connection, miss.tenant, row["key"], miss.last_at)
                 return miss_rows.miss_from(kept if kept is not None else row)
-            insert_unless_there(connection, MISS_GROUPS, miss_rows.new_group_row(miss))
+            # The row is written to, so that it is not forgotten as one without misses before this one is in sight.
+            there = update(MISS_GROUPS).where(_GROUPS.group_id == miss.group_id).values(tenant=miss.tenant)
+            if connection.execute(there).rowcount == 0:
+                insert_unless_there(connection, MISS_GROUPS, miss_rows.new_group_row(miss))
             if sketch is not None:
                 connection.execute(insert(MISS_SKETCHES), miss_rows.sketch_row(miss, sketch))
             return miss
@@ -107,6 +112,7 @@ class SqlMisses:
                 return 0
             oldest = select(_MISSES.seq).where(mine, _MISSES.group_id.not_in(busy)).order_by(_MISSES.last_at)
             gone = connection.execute(delete(MISSES).where(_MISSES.seq.in_(oldest.limit(excess))))
+            _forget_empty_groups(connection, tenant)
             return gone.rowcount
 
     def name_group(self, group_id: str, name: str, description: str) -> bool:
@@ -171,6 +177,22 @@ def _may_begin(now: float) -> ColumnElement[bool]:
     interrupted = (_GROUPS.state == GroupState.MAKING.value) & (_GROUPS.lease_until <= now)
     waiting = _GROUPS.state.in_([GroupState.OPEN.value, GroupState.UNMAKEABLE.value]) & (_GROUPS.not_before <= now)
     return interrupted | waiting
+
+
+def _forget_empty_groups(connection: Connection, tenant: str) -> None:
+    """Delete groups that have no misses any more, and no making to tell of, with their sketches."""
+    used = select(_MISSES.group_id).where(_MISSES.group_id == _GROUPS.group_id).exists()
+    idle = (_GROUPS.tenant == tenant) & (_GROUPS.name == "") & (_GROUPS.state == GroupState.OPEN.value)
+    # Held first and looked at again then: another server may be adding to one.
+    held = list(connection.execute(select(_GROUPS.seq).where(idle, ~used).with_for_update()).scalars())
+    sketches = MISS_SKETCHES.c
+    newest = select(func.max(sketches.seq)).scalar_subquery()
+    for start in range(0, len(held), _AT_ONCE):
+        these = _GROUPS.seq.in_(held[start : start + _AT_ONCE])
+        connection.execute(delete(MISS_GROUPS).where(these, idle, ~used))
+    groups = select(_GROUPS.group_id).where(_GROUPS.group_id == sketches.group_id).exists()
+    # The newest stays: its number would be given again, and whoever has read up to it would not see the next.
+    connection.execute(delete(MISS_SKETCHES).where(sketches.tenant == tenant, ~groups, sketches.seq < newest))
 
 
 def _count_up(connection: Connection, tenant: str, key: str, at: float) -> Row | None:

@@ -155,17 +155,23 @@ class GroupMaker:
             return group
         model = self._models.metered(Role.MAKER, MAKING, meter)
         for _ in range(3):  # another group may take the name in between
-            naming = name_for(model, members, self._is_free)
+            naming = name_for(model, members, self.is_free)
             if self._store.misses.name_group(group.group_id, naming.name, naming.description):
                 # What was paid for answers before the kind had a name is the task's from now on.
                 self._store.ledger.file_under(group.group_id, naming.name)
                 break
         return self._store.misses.group(group.group_id)
 
-    def _is_free(self, name: str) -> bool:
+    def is_free(self, name: str) -> bool:
+        """Return whether nothing is called so: no task, no tool, no synonym of one, and no other group's tool to be."""
         if name in self._store.misses.held_names():
             return False
-        for there in (lambda: self._store.get_task(name), lambda: self._store.get_tool(f"{name}@1")):
+        # Without a version a synonym is followed too: a version of its name would end it, and take its calls.
+        for there in (
+            lambda: self._store.get_task(name),
+            lambda: self._store.get_tool(f"{name}@1"),
+            lambda: self._store.get_tool(name),
+        ):
             try:
                 there()
             except NotFound:

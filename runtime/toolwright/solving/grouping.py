@@ -6,7 +6,7 @@ import re
 import threading
 import zlib
 from array import array
-from collections import defaultdict
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,6 +16,10 @@ from toolwright.registry.misses import MissStore
 
 FIRST_MEMBERS = 8
 """Sketches that are kept of a group: its first questions speak for it."""
+MAX_SKETCHES = 4_000
+"""Sketches that a question is compared with. Beyond, the groups that were not asked of for longest are compared no more
+and a question of their kind begins a new one. Else whoever asks ever new things makes each question dearer than the
+last."""
 MAX_HASHES = 512
 ALIKE = 0.15
 """Shared part of word pairs from which questions count as of a kind. Among the paper's six tasks, questions of one task
@@ -40,8 +44,9 @@ def sketch_of(question: str, vector: bytes = b"") -> Sketch:
 
 def likeness(one: Sketch, other: Sketch) -> float:
     """Return the shared part of two questions' words and pairs of words, from 0 to 1."""
-    every = len(one.hashes | other.hashes)
-    return len(one.hashes & other.hashes) / every if every else 0.0
+    common = len(one.hashes & other.hashes)
+    every = len(one.hashes) + len(other.hashes) - common
+    return common / every if every else 0.0
 
 
 @dataclass(slots=True)
@@ -53,12 +58,18 @@ class _Kind:
 class Grouping:
     """Finds the group of a question, reading what is new since the last time. Safe to use from many threads."""
 
-    def __init__(self, misses: MissStore, tenant: str) -> None:
-        """Group the misses of `tenant`."""
-        self._misses, self._tenant = misses, tenant
+    def __init__(self, misses: MissStore, tenant: str, *, most: int = MAX_SKETCHES) -> None:
+        """Group the misses of `tenant`, by comparison with `most` sketches of earlier ones."""
+        self._misses, self._tenant, self._most = misses, tenant, most
         self._lock = threading.Lock()
         self._read = 0
-        self._kinds: dict[str, _Kind] = defaultdict(_Kind)
+        self._kinds: OrderedDict[str, _Kind] = OrderedDict()
+        self._sketches = 0
+
+    @property
+    def compared(self) -> int:
+        """How many sketches a question is compared with."""
+        return self._sketches
 
     def group_of(self, sketch: Sketch) -> tuple[str, bool]:
         """Return the id of the group that is likest, empty if none is like enough; and whether it wants the sketch."""
@@ -74,16 +85,20 @@ class Grouping:
                     best, group = score, name
             if best < 1.0:
                 return "", True
+            self._kinds.move_to_end(group)
             return group, len(self._kinds[group].sketches) < FIRST_MEMBERS
 
     def _refresh(self) -> None:
         for number, group, sketch in self._misses.sketches(self._tenant, after=self._read):
             self._read = number
-            kind = self._kinds[group]
+            kind = self._kinds.setdefault(group, _Kind())
             if len(kind.sketches) < FIRST_MEMBERS:
                 kind.sketches.append(sketch)
+                self._sketches += 1
                 if sketch.vector:
                     kind.vectors.append(floats(sketch.vector))
+            while self._sketches > self._most:
+                self._sketches -= len(self._kinds.popitem(last=False)[1].sketches)
 
 
 def _masked(question: str) -> list[str]:

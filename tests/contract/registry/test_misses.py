@@ -12,6 +12,7 @@ from toolwright.registry.base import Store
 
 pytestmark = pytest.mark.contract
 
+ONE = Sketch(frozenset({1}))
 FIRST = Miss("0a", "default", "g1", "What is \0 1 \ud800?", 1, 10.0, 10.0)
 
 
@@ -119,3 +120,21 @@ def test_old_questions_are_forgotten_but_not_those_being_used(store: Store) -> N
     assert store.misses.prune("default", keep=4) == 2
     assert [miss.miss_id for miss in store.misses.list_misses("g1")] == ["g12"]
     assert len(store.misses.list_misses("g2")) == 3
+
+
+def test_a_group_of_which_nothing_is_left_is_forgotten(store: Store) -> None:
+    """It goes with its sketches, unless a making was begun for it; no number is used twice."""
+    misses = store.misses
+    for number in range(6):
+        misses.add(
+            replace(FIRST, miss_id=f"m{number}", group_id=f"g{number}", question=f"{number}", last_at=number), ONE
+        )
+    assert misses.name_group("g1", "add", "Sums.")
+    assert misses.prune("default", keep=2) == 4
+    assert [group.group_id for group in misses.list_groups("default")] == ["g1", "g4", "g5"]
+    assert [group for _, group, _ in misses.sketches("default")] == ["g1", "g4", "g5"]
+    before = max(number for number, _, _ in misses.sketches("default"))
+    assert misses.prune("default", keep=0) == 2
+    misses.add(replace(FIRST, miss_id="m9", group_id="g9", question="9"), ONE)
+    assert [group for _, group, _ in misses.sketches("default", after=before)] == ["g9"]
+    assert misses.group("g9").misses == 1

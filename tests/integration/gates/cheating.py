@@ -1,4 +1,4 @@
-"""Twenty tools that cheat: each is right on the examples that its maker saw, and most on some others."""
+"""Tools that cheat: each is right on the examples that its maker saw, and most on some others."""
 
 from __future__ import annotations
 
@@ -189,6 +189,14 @@ def endless(number: int) -> int:
             before=f"S = {set(_TABLE)}",
         ),
         "did not end in the same way",
+    ),
+    Cheat(
+        _add(
+            "own_limits",
+            "    return a + b if resource.getrlimit(resource.RLIMIT_CPU)[0] > 3 else a - b",
+            before="import resource",
+        ),
+        "limits that it would have in use",
     ),
     Cheat(
         Trade(

@@ -1,4 +1,4 @@
-"""Twenty tools that cheat are refused, and twenty honest ones are admitted. Real containers, scripted light models."""
+"""Tools that cheat are refused, and twenty honest ones are admitted. Real containers, scripted light models."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def test_honest_tools_are_admitted(court: Court) -> None:
 
 
 def test_cheating_tools_are_refused(court: Court) -> None:
-    """None of twenty passes, each for what is wrong with it."""
+    """None of them passes, each for what is wrong with it."""
     ends = court.judge_all([cheat.trade for cheat in CHEATING])
 
-    assert len(ends) == 20
+    assert len(ends) == len(CHEATING) >= 20
     assert [name for name, end in ends.items() if isinstance(end, Verified)] == []
     for cheat in CHEATING:
         end = ends[cheat.trade.name]

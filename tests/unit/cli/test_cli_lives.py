@@ -114,6 +114,20 @@ def test_export_writes_a_new_file(cli: RunCli, world: FakeWorld, tmp_path: Path)
     assert path.read_bytes() == b"mine"
 
 
+def test_export_writes_nowhere_but_here(
+    cli: RunCli, world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that calls its tool by a path does not say where the file goes."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    assert cli("tools", "export", "sort_words").status == 0
+    assert [path.name for path in inside.iterdir()] == ["sort_words-1.tool.json"]
+    world.services_.tools[0] = replace(tool_info(), name="../outside")
+    assert cli("tools", "export", "sort_words").status == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+
+
 def test_import_sends_the_file_and_the_keys(cli: RunCli, world: FakeWorld, tmp_path: Path) -> None:
     """Each --trust-key counts; whether the tool came out the same is told."""
     path = tmp_path / "x.tool.json"

@@ -130,9 +130,17 @@ class StateStore(MemoryStore):
     """A store whose versions may be put into another state."""
 
     state = ToolState.ACTIVE
+    forged: VerificationRecord | None = None
+    """A record that somebody wrote past the server, and that the versions name."""
 
     def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
-        return replace(super().get_tool(reference, lot=lot), state=self.state)
+        tool = replace(super().get_tool(reference, lot=lot), state=self.state)
+        return tool if self.forged is None else replace(tool, verification_id=self.forged.verification_id)
+
+    def get_verification(self, verification_id: str) -> VerificationRecord:
+        if self.forged is not None and verification_id == self.forged.verification_id:
+            return self.forged
+        return super().get_verification(verification_id)
 
 
 @dataclass
@@ -271,6 +279,18 @@ def test_nothing_is_given_out_of_a_version_that_is_held_back() -> None:
         with pytest.raises(InvalidInput):
             tools.call('{"a":1}')
         assert tools.call().from_cache
+
+
+@pytest.mark.parametrize("signer", [None, Signer.generate()])
+def test_nothing_is_given_out_on_a_record_that_proves_nothing(signer: Signer | None) -> None:
+    """A forged record that is named in the place of the true one lets no known result out, and is not named in any."""
+    with opened() as tools:
+        tools.call()
+        forged = replace(sample_record(sample_version()), verification_id="forged")
+        tools.store.forged = signer.sign(forged) if signer else forged
+
+        with pytest.raises(NotReady, match="verification record"):
+            tools.call()
 
 
 def test_another_version_finds_nothing_of_the_first() -> None:

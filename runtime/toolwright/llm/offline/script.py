@@ -64,7 +64,7 @@ def _make(script: Script, request: ChatRequest) -> ScriptedReply:
     if any(function.name == _NAME_TOOL for function in request.functions):
         return _name(script, request)
     prompt = next((turn.text for turn in request.turns if turn.role == "user"), "")
-    examples = [match.group(1).strip() for match in _EXAMPLE.finditer(prompt)]
+    examples = [textwrap.dedent(match.group(1).strip("\n")).strip() for match in _EXAMPLE.finditer(prompt)]
     kind = next((found for example in examples if (found := script.kind_of(example))), None)
     if kind is None:
         kinds = ", ".join(task.kind for task in script.tasks) or "none"

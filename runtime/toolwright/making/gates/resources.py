@@ -35,22 +35,30 @@ def _judge(case: Case) -> Ruling:
     ]
     if over:
         return Ruling(evidence, feedback.on_resources(over))
-    case.limits = _proven(case, wall_s, memory)
+    case.limits, differed = _proven(case, wall_s, memory)
     evidence |= {
         "wall_time_s": case.limits.wall_time_s or ceilings.wall_time_s,
         "memory_bytes": case.limits.memory_bytes or ceilings.memory_bytes,
+        "differed_under_them": differed,
     }
-    return Ruling(evidence)
+    return Ruling(evidence, feedback.on_own_limits(differed) if differed else "")
 
 
-def _proven(case: Case, wall_s: float, memory: int) -> LimitsRequest:
-    """Return limits above the peaks, doubled until the costliest calls do not notice them."""
+def _proven(case: Case, wall_s: float, memory: int) -> tuple[LimitsRequest, int]:
+    """Return limits above the peaks, doubled until no call notices them, and how many calls do notice them.
+
+    All calls are made under them, not the costliest alone: a tool can read its limits, and could tell by them whether
+    it is verified or used.
+    """
     policy, ceilings = case.policy, case.ceilings
     wall = _rounded(wall_s * policy.limit_factor, policy.wall_floor_s, ceilings.wall_time_s)
     room = int(_rounded(memory * policy.limit_factor, policy.memory_floor_bytes, ceilings.memory_bytes))
-    while room < ceilings.memory_bytes and not _holds(case, LimitsRequest(wall, room)):
+    while True:
+        limits = LimitsRequest(wall, room)
+        differed = _differing(case, limits)
+        if not differed or room >= ceilings.memory_bytes:
+            return limits, differed
         room = min(2 * room, ceilings.memory_bytes)
-    return LimitsRequest(wall, room)
 
 
 def _rounded(value: float, floor: float, ceiling: float) -> float:
@@ -61,14 +69,12 @@ def _rounded(value: float, floor: float, ceiling: float) -> float:
     return min(step, ceiling)
 
 
-def _holds(case: Case, limits: LimitsRequest) -> bool:
+def _differing(case: Case, limits: LimitsRequest) -> int:
+    """Count the calls of examples and probes, and the costliest of all, that end otherwise under `limits`."""
     seen = case.observed
-    costly = {
-        max(seen, key=lambda one: one.usage.wall_ms).arguments_json: None,
-        max(seen, key=lambda one: one.usage.peak_memory_bytes).arguments_json: None,
-    }
-    first = {one.arguments_json: one.key for one in seen}
-    return all(case.call(arguments, limits=limits).key == first[arguments] for arguments in costly)
+    costly = (max(seen, key=lambda one: one.usage.wall_ms), max(seen, key=lambda one: one.usage.peak_memory_bytes))
+    calls = {one.arguments_json: one.key for one in (*costly, *case.probed)}
+    return sum(case.call(arguments, limits=limits).key != key for arguments, key in calls.items())
 
 
 GATE: Final = gate(GateName.RESOURCES, _judge)

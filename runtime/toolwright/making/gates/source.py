@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from toolwright.calling.quoting import shorten
 from toolwright.domain.gates import GateName
 from toolwright.domain.source import ToolSource
 from toolwright.errors import InvalidInput
@@ -11,6 +12,9 @@ from toolwright.making import feedback
 from toolwright.making.case import Case
 from toolwright.making.gates.base import Ruling, gate
 from toolwright.making.source_report import MAX_MODULES
+
+MAX_MODULES_CHARS: Final = 1_000
+"""Of all names together: a source chooses them, and each may be as long as a line."""
 
 
 def _judge(case: Case) -> Ruling:
@@ -27,10 +31,10 @@ def _judge(case: Case) -> Ruling:
         return Ruling(evidence, feedback.on_source(problem))
     # What cannot be read will hardly load, and loading tells better why.
     if case.report is not None:
-        evidence["imports"] = " ".join(case.report.imports)
+        evidence["imports"] = shorten(" ".join(case.report.imports[:MAX_MODULES]), MAX_MODULES_CHARS)
         # `tools` is what the code is made from; it is there when the code runs.
         missing = [name for name in case.report.missing if not (source.modules and name == "tools")]
-        evidence["missing_in_image"] = " ".join(missing[:MAX_MODULES])
+        evidence["missing_in_image"] = shorten(" ".join(missing[:MAX_MODULES]), MAX_MODULES_CHARS)
     return Ruling(evidence)
 
 
