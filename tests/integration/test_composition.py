@@ -18,6 +18,7 @@ from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import NotReady
 from toolwright.execution.evidence import Evidence
 from toolwright.execution.executor import SandboxExecutor
+from toolwright.lifecycle.porter import Porter
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
 from toolwright.registry.admission import Admission
@@ -32,20 +33,15 @@ class Shop:
     """A registry, a maker that takes a person's code, and real sandboxes."""
 
     def __init__(self, pool: WarmPool) -> None:
-        self.store = MemoryStore()
-        signer = Signer.generate()
-        self.executor = SandboxExecutor(
-            pool,
-            self.store,
-            Limits(),
-            isolation=IsolationPolicy(Isolation.TENANT),
-            evidence=Evidence(self.store, Keyring([signer.public])),
-        )
+        self.store, self.signer = MemoryStore(), Signer.generate()
+        self.keyring = Keyring([self.signer.public])
+        evidence, isolation = Evidence(self.store, self.keyring), IsolationPolicy(Isolation.TENANT)
+        self.executor = SandboxExecutor(pool, self.store, Limits(), isolation=isolation, evidence=evidence)
         reader = ScriptedModel(_reads, "light")
         models = Models(ScriptedModel([]), reader, ScriptedModel([]), PriceList({}))
-        self.maker = Maker(
-            models=models, executor=self.executor, store=self.store, admission=Admission(self.store, signer)
-        )
+        admission = Admission(self.store, self.signer)
+        self.maker = Maker(models=models, executor=self.executor, store=self.store, admission=admission)
+        self.porter = Porter(self.store, self.maker, self.keyring)
 
     def register(self, name: str, body: str, answers: dict[int, int], *uses: str) -> RegisteredTool:
         """Register `def name(x: int) -> int`, with examples of what it has to answer."""
@@ -125,3 +121,17 @@ def test_an_error_in_a_part_says_where(shop: Shop) -> None:
     assert failure
     assert (failure.type, failure.message) == ("ZeroDivisionError", "integer division or modulo by zero")
     assert "  tools.inverse, line 3, in inverse: return 100 // x" in failure.traceback
+
+
+def test_it_travels_with_its_parts(shop: Shop, warm_pool: WarmPool) -> None:
+    """Another installation verifies parts and user, signs them itself, and runs what is made from its own."""
+    shop.register("half_square", "    return half(square(x))\n", {2: 2, 4: 8, 10: 50}, "half", "square")
+    exported, there = shop.porter.export_tool("half_square"), Shop(warm_pool)
+    imported = there.porter.import_tool(exported.file, trusted_keys=[exported.public_key], actor="ann")
+
+    assert imported.tool.reference == "half_square@1"
+    assert there.call("half_square", 6).result_json == "18"
+    assert there.call("half", 6).result_json == "3"
+    for name in ("half", "square", "half_square"):
+        record = there.store.get_verification(there.store.get_tool(name).verification_id)
+        assert record.key_id == there.signer.public.key_id

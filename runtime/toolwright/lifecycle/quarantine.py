@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
-from toolwright.domain.lifecycle import STABLE
+from toolwright.domain.lifecycle import POLICY_ACTOR, STABLE
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady
 from toolwright.registry.base import Store
 
-POLICY_ACTOR: Final = "policy"
 log = structlog.get_logger(__name__)
 
 
@@ -30,14 +29,14 @@ class Quarantine:
         self._store, self._remaking = store, remaking
 
     def hold(self, tool: RegisteredTool, reason: str, *, actor: str = POLICY_ACTOR) -> bool:
-        """Hold an active version back, and return whether it was this that did it.
+        """Hold a version back that is active, or waits for approval, and return whether it was this that did it.
 
         Raises:
             StoreUnavailable, StoreCorrupt: the registry; nothing was changed.
         """
         try:
             self._store.lifecycle.change_state(
-                tool.version.digest, ToolState.QUARANTINED, actor=actor, reason=reason, expected=ToolState.ACTIVE
+                tool.version.digest, ToolState.QUARANTINED, actor=actor, reason=reason, expected=tool.state
             )
         except NotReady:  # another server, or a person, was first
             return False
