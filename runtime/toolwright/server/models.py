@@ -25,7 +25,8 @@ from toolwright.llm.prices import load_prices
 from toolwright.llm.recording import Recorder
 from toolwright.llm.replay import Recording
 from toolwright.making.pipeline import Maker
-from toolwright.making.workshop import Rules, Workshop
+from toolwright.making.rules import Rules
+from toolwright.making.workshop import Workshop
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 from toolwright.server.shared import Shared
