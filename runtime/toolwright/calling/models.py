@@ -9,6 +9,7 @@ from toolwright.calling.second_try import SecondTry
 from toolwright.calling.shorter_chat import ShorterChat
 from toolwright.domain.record import Role
 from toolwright.llm.base import ChatModel
+from toolwright.llm.embeddings import Embedder
 from toolwright.llm.ledger import LedgerModel, Meter
 from toolwright.llm.prices import PriceList
 
@@ -29,6 +30,8 @@ class Models:
     prices: PriceList
     strong: ChatModel | None = None
     """None: the maker answers."""
+    embedder: Embedder | None = None
+    """None: nothing is compared by meaning."""
 
     def metered(self, role: Role, purpose: str, meter: Meter, *, tool: str = "", task: str = "") -> ChatModel:
         """Return the model of `role` with every exchange told to `meter`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from toolwright.cli.exit import ExitStatus
 from toolwright.cli.reading import read_bytes
 from toolwright.cli.safe_text import literal
 from toolwright.cli.screen import Screen
+from toolwright.cli.tools import say_dependants
 from toolwright.domain.lifecycle import UNKNOWN_ACTOR, ToolEvent
 from toolwright.domain.tool import ToolInfo
 from toolwright.errors import InvalidInput
@@ -58,17 +60,19 @@ def approve_tool(session: Session, tool: Version, reason: Reason = "", actor: Ac
 
 
 def quarantine_tool(session: Session, tool: Version, reason: NeededReason, actor: Actor = "") -> ExitStatus:
-    """Hold a version back until it is verified again or approved."""
+    """Hold a version back until it is verified again or approved. What is made from it is named: it stops too."""
     with session.services() as services:
         info = services.quarantine_tool(tool, reason=reason, actor=_actor(actor))
-    return _shown(session.screen, info, f"{info.reference} is quarantined: it is not run.")
+        dependants = services.get_tool(info.reference).dependants
+    return _stopped(session.screen, info, f"{info.reference} is quarantined: it is not run.", dependants)
 
 
 def retire_tool(session: Session, tool: Version, reason: NeededReason, actor: Actor = "") -> ExitStatus:
-    """Take a version out of use for good."""
+    """Take a version out of use for good. What is made from it is named: it stops too."""
     with session.services() as services:
         info = services.retire_tool(tool, reason=reason, actor=_actor(actor))
-    return _shown(session.screen, info, f"{info.reference} is retired: it is not run any more.")
+        dependants = services.get_tool(info.reference).dependants
+    return _stopped(session.screen, info, f"{info.reference} is retired: it is not run any more.", dependants)
 
 
 def set_alias(
@@ -190,6 +194,13 @@ def _what(event: ToolEvent) -> str:
 def _shown(screen: Screen, info: ToolInfo, text: str) -> ExitStatus:
     screen.document(tool_document(info))
     screen.say(literal(text))
+    return ExitStatus.DONE
+
+
+def _stopped(screen: Screen, info: ToolInfo, text: str, dependants: Sequence[str]) -> ExitStatus:
+    screen.document({**tool_document(info), "dependants": list(dependants)})
+    screen.say(literal(text))
+    say_dependants(screen, dependants)
     return ExitStatus.DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 from toolwright.domain.answers import same_answer
@@ -20,12 +21,10 @@ def task_with(task: Task, failures: Sequence[ReportedFailure]) -> Task:
     """
     usable = _usable(task, failures)
     to_training, to_held_out = usable[0::2], usable[1::2]
-    return Task(
-        name=task.name,
-        description=task.description,
+    return replace(
+        task,
         training=tuple(_in_turn(to_training, task.training))[:MAX_EXAMPLES],
         held_out=(*task.held_out, *to_held_out)[:MAX_EXAMPLES],
-        answer_kind=task.answer_kind,
     )
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import openai
 
+from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.errors import ModelReplyInvalid
 from toolwright.llm.embeddings import MAX_BATCH, unit_vector
 from toolwright.llm.endpoint import Endpoint
+from toolwright.llm.exchange import Exchange
 from toolwright.llm.openai_faults import explain
-from toolwright.llm.transport import bounded_client, patience
+from toolwright.llm.transport import MAX_REPLY_BYTES, bounded_client, patience
 
 MAX_TEXT_CHARS = 8_000
 """Of one text; models of this kind read about as much."""
+_RULES: Final = JsonRules(MAX_REPLY_BYTES)
 
 
-class OpenAIEmbedder:
-    """An embedding model of an endpoint. Safe to use from many threads; `close` when done."""
+class EmbeddingExchange:
+    """Requests for embeddings over HTTP: an `Exchange`. Safe to use from many threads; `close` when done."""
 
-    def __init__(self, endpoint: Endpoint, name: str) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         """Prepare the SDK's client; nothing is sent yet."""
-        self._endpoint, self._name = endpoint, name
+        self._endpoint = endpoint
         self._client = openai.OpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.bearer,
@@ -29,6 +33,27 @@ class OpenAIEmbedder:
             max_retries=endpoint.max_retries,
             http_client=bounded_client(endpoint.timeout_s, use_proxies=not endpoint.is_loopback),
         )
+
+    def send(self, body: Mapping[str, Any]) -> bytes:
+        """Send the body; see `Exchange.send`."""
+        try:
+            return self._client.embeddings.with_raw_response.create(**body).content
+        except openai.OpenAIError as fault:
+            # `from None`: the SDK's own text may hold what the endpoint echoed, the key included
+            raise explain(fault, self._endpoint, str(body.get("model"))) from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+class OpenAIEmbedder:
+    """An embedding model of an endpoint. Safe to use from many threads; `close` when done."""
+
+    def __init__(self, endpoint: Endpoint, name: str, exchange: Exchange | None = None) -> None:
+        """Ask for `name` at `endpoint`, over `exchange` if that is given: one that records, or replays."""
+        self._host, self._name = endpoint.host, name
+        self._exchange = exchange or EmbeddingExchange(endpoint)
 
     @property
     def name(self) -> str:
@@ -46,16 +71,18 @@ class OpenAIEmbedder:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._exchange.close()
 
     def _embedded(self, texts: list[str]) -> list[bytes]:
+        raw = self._exchange.send({"model": self._name, "input": texts, "encoding_format": "float"})
         try:
-            reply = self._client.embeddings.create(model=self._name, input=texts, encoding_format="float")
-            found = [(item.index, list(item.embedding)) for item in reply.data]
-        except openai.OpenAIError as fault:
-            raise explain(fault, self._endpoint, self._name) from None
-        except (AttributeError, TypeError, ValueError):
-            raise ModelReplyInvalid(f"the endpoint {self._endpoint.host} sent no embeddings") from None
-        if sorted(index for index, _ in found) != list(range(len(texts))):
-            raise ModelReplyInvalid(f"the endpoint {self._endpoint.host} sent {len(found)} embeddings for {len(texts)}")
-        return [unit_vector(values) for _, values in sorted(found, key=lambda pair: pair[0])]
+            data = _RULES.parse(raw)["data"]
+            found = {item["index"]: item["embedding"] for item in data}
+        except (JsonRefused, TypeError, KeyError):
+            raise ModelReplyInvalid(f"the endpoint {self._host} sent no embeddings") from None
+        if len(data) != len(texts) or set(found) != set(range(len(texts))):
+            raise ModelReplyInvalid(f"the endpoint {self._host} sent {len(data)} embeddings for {len(texts)}")
+        try:
+            return [unit_vector(found[index]) for index in range(len(texts))]
+        except TypeError:
+            raise ModelReplyInvalid(f"the endpoint {self._host} sent no embeddings") from None

@@ -85,7 +85,7 @@ class Recording:
         return (kept.reply or "").encode()
 
     def _missing(self, body: Mapping[str, Any], role: str, key: str) -> str:
-        messages = body.get("messages") or [{}]
+        messages = body.get("messages") or [{"content": text} for text in body.get("input", ())] or [{}]
         last = shown(str(messages[-1].get("content"))[:_SHOWN_CHARS])
         return (
             f"the recording {self.name!r} holds no exchange {key[:16]} of the {role} {body.get('model')!r}, "

@@ -59,10 +59,12 @@ class Merger:
         return None
 
     def _has_own(self, name: str) -> bool:
+        """Whether `name` ever had a version, in use or not: what such a name means is not for a merger to change."""
         try:
-            return self._store.get_tool(name).version.name == name
+            self._store.get_tool(f"{name}@1")
         except NotFound:
             return False
+        return True
 
     def _alike(self, version: ToolVersion) -> Iterator[RegisteredTool]:
         """Yield active tools of other names with the same signature, by name."""

@@ -37,7 +37,6 @@ from toolwright.server.models import (
     ConfiguredMaker,
     ConfiguredReverifier,
     ConfiguredSolver,
-    open_embedder,
     open_models,
     open_workshop,
 )
@@ -243,14 +242,13 @@ def _parts(settings: Settings, pool: SandboxPool, *, adopt: bool = True) -> Iter
             GroupMaker(models=models, store=store, maker=maker, settings=settings.dispatch)
         )
         desk = MissDesk(store.misses, settings.dispatch, notify=group_maker.notify)
-        offline = settings.models.offline
         solver = Solver(
             models=models,
             executor=executor,
             store=store,
             maker=maker,
             settings=settings.dispatch,
-            embedder=stack.enter_context(open_embedder(settings.dispatch.embeddings, offline=offline)),
+            embedder=models.embedder,
             desk=desk,
             max_calls=settings.solving.max_calls,
             watch=monitor,

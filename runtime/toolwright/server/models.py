@@ -22,8 +22,8 @@ from toolwright.llm.base import ChatModel, FunctionSpec, Message, Reply
 from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.learned import Learned
 from toolwright.llm.prices import load_prices
-from toolwright.llm.recording import Recorder
-from toolwright.llm.replay import Recording
+from toolwright.llm.recording import Recorder, RecordingExchange
+from toolwright.llm.replay import Recording, ReplayExchange
 from toolwright.making.pipeline import Maker
 from toolwright.making.rules import Rules
 from toolwright.making.workshop import Workshop
@@ -35,10 +35,13 @@ from toolwright.settings import EmbeddingSettings, EndpointSettings, MakingSetti
 
 if TYPE_CHECKING:
     from toolwright.llm.embeddings import Embedder
+    from toolwright.llm.exchange import Exchange
     from toolwright.llm.ledger import Record
     from toolwright.server.model_stack import Stack
 
 _OPENAI_HOST: Final = "api.openai.com"
+_EMBEDDINGS: Final = "embeddings"
+"""Who was asked, in a recording, beside the roles."""
 _TOLD_CHARS: Final = 500
 _log: Final = service_log("toolwright.services")
 
@@ -113,16 +116,19 @@ def open_models(settings: Settings) -> Iterator[Models]:
     """Return the models of the settings, or those of the offline model, or of a recording.
 
     Raises:
-        InvalidInput: the price list, or the file to record to or to replay.
+        InvalidInput: the price list, the file to record to or to replay, or the embedding model's address or key.
     """
     prices = load_prices(settings.prices_file)
     with ExitStack() as stack:
         endpoints = _endpoints(settings.models, stack)
-        shared = _shared(settings.models, [one for role in Role for one in endpoints(role)], stack)
+        meaning = settings.dispatch.embeddings
+        keys = [one.api_key for role in Role for one in endpoints(role)] + [meaning.api_key]
+        shared = _shared(settings.models, [key.get_secret_value() for key in keys], stack)
         roles = {role: RoleModel(role, _named(role, endpoints(role), shared), shared) for role in Role}
         for model in roles.values():
             stack.callback(model.close)
-        yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices, roles[Role.STRONG])
+        embedder = _embedder(meaning, shared, stack, offline=settings.models.offline)
+        yield Models(roles[Role.MAKER], roles[Role.USER], roles[Role.DISPATCHER], prices, roles[Role.STRONG], embedder)
 
 
 def _endpoints(models: ModelSettings, stack: ExitStack) -> Callable[[Role], tuple[EndpointSettings, ...]]:
@@ -137,15 +143,34 @@ def _endpoints(models: ModelSettings, stack: ExitStack) -> Callable[[Role], tupl
     return lambda role: (EndpointSettings(base_url=base_url, model=f"offline-{role.value}"),)
 
 
-def _shared(models: ModelSettings, endpoints: Sequence[EndpointSettings], stack: ExitStack) -> Shared:
-    """Open the recording that is asked for; keys of all `endpoints` stay out of it."""
+def _shared(models: ModelSettings, keys: Sequence[str], stack: ExitStack) -> Shared:
+    """Open the recording that is asked for; `keys` stay out of it."""
     recorder = recording = None
     if models.record:
-        recorder = Recorder(models.record, [endpoint.api_key.get_secret_value() for endpoint in endpoints])
+        recorder = Recorder(models.record, keys)
         stack.callback(recorder.close)
     if models.replay:
         recording = Recording(models.replay)
     return Shared(Learned(), recorder, recording)
+
+
+def _embedder(settings: EmbeddingSettings, shared: Shared, stack: ExitStack, *, offline: bool) -> Embedder | None:
+    """Return the embedding model of the settings or of the recording, None if there is none; nothing is loaded then."""
+    role, recording, recorder = _EMBEDDINGS, shared.recording, shared.recorder
+    name = settings.model or (recording.model_of(role) if recording else "")
+    if not name or (offline and not recording):
+        return None
+
+    from toolwright.llm.openai_embedder import EmbeddingExchange, OpenAIEmbedder  # noqa: PLC0415 - takes most of a second to load
+
+    endpoint = Endpoint(settings.base_url, settings.api_key.get_secret_value(), settings.timeout_s, max_retries=0)
+    if recording:
+        exchange: Exchange = ReplayExchange(recording, role)
+    elif recorder:
+        exchange = RecordingExchange(EmbeddingExchange(endpoint), recorder, role)
+    else:
+        exchange = EmbeddingExchange(endpoint)
+    return stack.enter_context(closing(OpenAIEmbedder(endpoint, name, exchange)))
 
 
 def _named(role: Role, endpoints: tuple[EndpointSettings, ...], shared: Shared) -> tuple[EndpointSettings, ...]:
@@ -306,24 +331,6 @@ class ConfiguredSolver:
             tenant=tenant,
             bypass_cache=bypass_cache,
         )
-
-
-@contextmanager
-def open_embedder(settings: EmbeddingSettings, *, offline: bool) -> Iterator[Embedder | None]:
-    """Return the embedding model of the settings, None if none is named; nothing is loaded for that.
-
-    Raises:
-        InvalidInput: the endpoint's address or key.
-    """
-    if not settings.model or offline:
-        yield None
-        return
-
-    from toolwright.llm.openai_embedder import OpenAIEmbedder  # noqa: PLC0415 - takes most of a second to load
-
-    endpoint = Endpoint(settings.base_url, settings.api_key.get_secret_value(), settings.timeout_s, max_retries=0)
-    with closing(OpenAIEmbedder(endpoint, settings.model)) as embedder:
-        yield embedder
 
 
 class ConfiguredReverifier:

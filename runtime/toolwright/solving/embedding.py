@@ -8,7 +8,7 @@ import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 
-from toolwright.errors import ModelError, ToolwrightError
+from toolwright.errors import ModelError, ModelExchangeMissing, ToolwrightError
 from toolwright.llm.embeddings import MAX_BATCH, Embedder, cosine, floats
 from toolwright.registry.base import Store
 from toolwright.registry.search import Hit
@@ -39,11 +39,17 @@ class Meanings:
         self._computing: threading.Thread | None = None
 
     def of_question(self, question: str) -> bytes:
-        """Return the embedding of `question`; empty if the endpoint gives none now, which is logged."""
+        """Return the embedding of `question`; empty if the endpoint gives none now, which is logged.
+
+        Raises:
+            ModelExchangeMissing: it is replayed, and was not recorded: going on without would be another run.
+        """
         if self._clock() < self._resting_until:
             return b""
         try:
             return self._embedder.embed([question])[0]
+        except ModelExchangeMissing:
+            raise
         except ModelError as fault:
             self._rest(fault)
             return b""
@@ -92,6 +98,9 @@ class Meanings:
     def _compute(self) -> None:
         try:
             self.refresh()
+        except ModelExchangeMissing as fault:
+            # Which tools were there when theirs was asked for differs from run to run; a question's never does.
+            _log.warning("tools are not compared by meaning: %s", str(fault)[:500])
         except ToolwrightError as fault:
             self._rest(fault)
 

@@ -72,6 +72,15 @@ def test_bad_usage_is_status_2(cli: RunCli, world: FakeWorld, arguments: tuple[s
     assert world.services_.told == []
 
 
+@pytest.mark.parametrize("command", ["quarantine", "retire"])
+def test_what_stops_with_a_version_is_named(cli: RunCli, world: FakeWorld, command: str) -> None:
+    """Whoever holds a version back reads which versions are made from it, and so are not run any more either."""
+    told = cli("tools", command, "sort_words@1", "--reason", "wrong")
+    assert "part of uses_it@1, uses_it@2: not run while this version is not active" in told.out
+    document = cli("tools", command, "sort_words@1", "--reason", "wrong", "--json").document
+    assert document["dependants"] == ["uses_it@1", "uses_it@2"]
+
+
 def test_history_shows_who_what_why_and_when(cli: RunCli, world: FakeWorld) -> None:
     """For people a table, in which nothing acts on a terminal; for programs all fields."""
     digest = "sha256:" + "0" * 64

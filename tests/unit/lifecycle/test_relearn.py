@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from toolwright.domain.feedback import ReportedFailure
@@ -30,6 +32,12 @@ def test_failures_go_to_both_kinds_in_turn() -> None:
     ]  # fmt: skip
     assert widened.training[0].answer == "11"
     assert (widened.name, widened.description, widened.answer_kind) == (task.name, task.description, task.answer_kind)
+
+
+def test_what_the_tool_is_made_from_stays() -> None:
+    """A tool made from tools is made anew from them."""
+    task = replace(sample_task(), uses=("half", "square@2"))
+    assert task_with(task, [failure(1)]).uses == ("half", "square@2")
 
 
 def test_a_question_that_is_an_example_already_is_left_out() -> None:

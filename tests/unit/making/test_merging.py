@@ -10,6 +10,7 @@ from tests.unit.making.addition import Bench, adding, addition, bench, block
 from toolwright.calling.testing import StandIn, failed, says
 from toolwright.domain.events import Made
 from toolwright.domain.outcome import Status
+from toolwright.domain.tool import ToolState
 from toolwright.errors import NotFound
 from toolwright.making.merging import signature
 from toolwright.registry.testing import sample_version
@@ -94,6 +95,19 @@ def test_a_name_with_a_tool_keeps_it() -> None:
     assert isinstance(made, Made)
     assert not made.merged
     assert made.tool.reference == "sum_up@2"
+
+
+def test_a_name_whose_tool_was_held_back_keeps_it() -> None:
+    """What is made anew for it is its next version, even where another tool does the same: no name changes meaning."""
+    at = Bench(bench(says(FIRST), says(SECOND), says(FIRST)).maker, stand_ins={"# other": adding()}, merge=False)
+    assert isinstance(at.make()[-1], Made)
+    assert isinstance(at.make(addition("sum_up", 41))[-1], Made)
+    at.store.lifecycle.change_state(
+        at.store.get_tool("sum_up").version.digest, ToolState.QUARANTINED, actor="policy", reason="wrong"
+    )
+    made = Bench(at.maker, store=at.store).make(addition("sum_up", 51))[-1]
+    assert isinstance(made, Made)
+    assert (made.merged, made.tool.reference) == (False, "sum_up@2")
 
 
 def test_a_synonym_can_get_a_tool_of_its_own() -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
 from toolwright.domain.task import AnswerKind, Example, Task
-from toolwright.errors import ModelReplyInvalid, ModelUnavailable
+from toolwright.errors import ModelExchangeMissing, ModelReplyInvalid, ModelUnavailable
 from toolwright.llm.embeddings import cosine, floats, unit_vector
 from toolwright.llm.endpoint import Endpoint
 from toolwright.llm.openai_embedder import OpenAIEmbedder
 from toolwright.llm.testing import ChatEndpoint, Respond
 from toolwright.registry.memory import MemoryStore
+from toolwright.server.models import open_models
+from toolwright.settings import Settings
 from toolwright.solving.cards import Cards
 from toolwright.solving.choices import Choices
 from toolwright.solving.embedding import Meanings
@@ -93,3 +96,36 @@ def test_a_reply_without_vectors_is_a_fault(chat_endpoint: ChatEndpoint, data: o
     with pytest.raises(ModelReplyInvalid):
         embedder.embed(["a"])
     embedder.close()
+
+
+def test_embeddings_are_recorded_and_replayed(chat_endpoint: ChatEndpoint, tmp_path: Path) -> None:
+    """The same vector without any network, by the model that the recording names; no key in it; others are missing."""
+    path, secret = tmp_path / "run.jsonl", "sk-embeddings-of-this-test"
+    data = [{"object": "embedding", "index": 0, "embedding": [3, 4]}]
+    chat_endpoint.will(Respond(body={"object": "list", "data": data, "model": f"echo of {secret}", "usage": {}}))
+    embeddings = {"base_url": chat_endpoint.base_url, "model": "m", "api_key": secret}
+    recording = Settings(state_dir=tmp_path, models={"record": path}, dispatch={"embeddings": embeddings})
+    with open_models(recording) as models:
+        assert models.embedder is not None
+        (heard,) = models.embedder.embed(["a question"])
+    assert secret not in path.read_text()
+
+    with open_models(Settings(state_dir=tmp_path, models={"replay": path})) as models:
+        assert models.embedder is not None
+        assert models.embedder.name == "m"
+        assert models.embedder.embed(["a question"]) == [heard]
+        meanings = Meanings(MemoryStore(), models.embedder, Cards(MemoryStore()))
+        with pytest.raises(ModelExchangeMissing, match="embeddings 'm', whose last message begins 'another'"):
+            meanings.of_question("another")
+    assert len(chat_endpoint.requests) == 1
+
+
+def test_without_a_name_nothing_is_compared_by_meaning(tmp_path: Path) -> None:
+    """Nor beside the offline models, which know no embeddings."""
+    named = {"embeddings": {"model": "m"}}
+    for settings in (
+        Settings(state_dir=tmp_path),
+        Settings(state_dir=tmp_path, models={"offline": True}, dispatch=named),
+    ):
+        with open_models(settings) as models:
+            assert models.embedder is None
