@@ -13,7 +13,7 @@ from pathlib import Path
 from toolwright.registry.signing import Signer
 from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.testing import ScriptedPool
-from toolwright.server.main import _parts
+from toolwright.server.parts import open_parts
 from toolwright.services.endpoint import Endpoint
 from toolwright.services.log import configure_logs
 from toolwright.settings import Settings
@@ -25,7 +25,7 @@ def main() -> None:
     configure_logs()
     settings = Settings.model_validate({"state_dir": Path(sys.argv[1]), "models": {"offline": True}})
     pool = ScriptedPool({"add": lambda arguments, _call, _cancellation: arguments})
-    with _parts(settings, pool) as parts:
+    with open_parts(settings, pool) as parts:
         version = sample_version()
         parts.store.admit(
             version, signed_record(Signer.open(settings.signing_key), pool.info.image_digest, version), sample_task()
