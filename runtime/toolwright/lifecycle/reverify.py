@@ -14,11 +14,14 @@ from toolwright.calling.patience import Patience
 from toolwright.domain.lifecycle import UNKNOWN_ACTOR, Origin
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.record import Role, VerificationRecord
+from toolwright.domain.source import ToolSource
+from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady, ToolwrightError
 from toolwright.execution.composition import Compositions
 from toolwright.lifecycle.quarantine import POLICY_ACTOR, Quarantine
 from toolwright.llm.ledger import Meter
+from toolwright.making.ingredients import gather
 from toolwright.making.judge import Candidate, Verified
 from toolwright.making.verdict import Refusal
 from toolwright.registry.admission import Admission
@@ -107,7 +110,8 @@ class Reverifier:
 
         Raises:
             NotFound, InvalidInput: the reference.
-            NotReady: the version is retired; or no light model is configured.
+            NotReady: the version is retired, or a part of it is and nothing took its place; or no light model is
+                configured.
             ModelError, ToolwrightError: what the judge raises. Nothing was changed.
         """
         tool = self._store.get_tool(reference)
@@ -123,9 +127,7 @@ class Reverifier:
         record = self._store.get_verification(tool.verification_id)
         meter = Meter(forward=self._store.ledger.add)
         user = self._models.metered(Role.USER, MAKING, meter)
-        candidate = Candidate(
-            task, self._compositions.source(tool), user, patience, record.attempts, record.maker_model
-        )
+        candidate = Candidate(task, self._source(tool, task), user, patience, record.attempts, record.maker_model)
         steps = self._jury.judge(candidate)
         while True:
             try:
@@ -133,6 +135,22 @@ class Reverifier:
             except StopIteration as end:
                 verdict: Verified | Refusal = end.value
                 return verdict
+
+    def _source(self, tool: RegisteredTool, task: Task) -> ToolSource:
+        """Return what is to be verified: with the parts as they are, or with what took the place of those out of use.
+
+        Verifying a part again can make it another version: in another image each one is.
+
+        Raises:
+            NotReady: a part is out of use, and nothing took its place.
+        """
+        try:
+            return self._compositions.source(tool)
+        except NotReady as gone:
+            newer = gather(self._store, task)
+            if [part.name for part in newer.modules] != [part.name for part in tool.version.dependencies]:
+                raise gone from None
+            return newer.added_to(tool.version.source)
 
     def _failed(self, tool: RegisteredTool, refusal: Refusal, actor: str, reason: str) -> Reverdict:
         said = refusal.feedback[:_MAX_REASON_CHARS]
@@ -201,7 +219,22 @@ class StartUpVerification:
                 continue
             if why:
                 found.append((tool, why))
-        return found
+        return self._parts_first(found)
+
+    def _parts_first(self, found: Sequence[tuple[RegisteredTool, str]]) -> Sequence[tuple[RegisteredTool, str]]:
+        """Sort parts before their users, which are verified with what becomes of them."""
+        order: dict[str, tuple[RegisteredTool, str]] = {}
+        waiting = {tool.version.digest: (tool, why) for tool, why in found}
+
+        def take(digest: str) -> None:
+            if (one := waiting.pop(digest, None)) is not None:  # digests go in no circles
+                for part in one[0].version.dependencies:
+                    take(part.digest)
+                order[digest] = one
+
+        for tool, _ in found:
+            take(tool.version.digest)
+        return tuple(order.values())
 
     def _why(self, tool: RegisteredTool, record: VerificationRecord) -> str:
         try:

@@ -151,8 +151,11 @@ class Maker:
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
         origin: Origin = NO_ORIGIN,
+        uses: Sequence[str] | None = None,
     ) -> RegisteredTool:
         """Put a person's code through the same checks as a maker's, and keep it with its `origin`.
+
+        `uses` are references of tools that the code uses, in place of what the task's mean now.
 
         Raises:
             NotReady: a check failed; the text says which and how. Nothing was kept but the attempt.
@@ -161,7 +164,8 @@ class Maker:
         check_expected(task.answer_kind, task.training + task.held_out)
         patience = Patience.of(deadline_s, cancellation)
         spending = Spending(Budget(attempts=1), self._meter(tenant))
-        work = Work(task, spending, patience, ingredients=gather(self._store, task), origin=origin)
+        used = task if uses is None else replace(task, uses=tuple(uses))
+        work = Work(task, spending, patience, ingredients=gather(self._store, used), origin=origin)
         self._store.save_task(task)
         with open_journal(self._store, task.name, Order(task, Budget()).making_id, work.hold) as journal:
             tried = self._tried(work, 1)

@@ -1,6 +1,8 @@
 """A version as one signed file: it, its task, its record, the signature of that, and the public key.
 
-The record is signed and names the digests of version and task, so the signature holds for all that is in the file.
+The record is signed and names the digests of version and task, so the signature holds for all that is in the file. A
+tool that is made from tools brings them along, each with task, record, signature and key of its own; the version names
+them by digest, so its signature holds for their code too.
 There is one way to write a file; one that is written in another way is not read, so that no byte can be changed.
 """
 
@@ -14,10 +16,12 @@ from typing import Any, Final, TypeVar
 
 from toolwright.domain.json_rules import JsonRefused, JsonRules
 from toolwright.domain.record import VerificationRecord
+from toolwright.domain.source import MAX_PARTS
 from toolwright.domain.task import Task
 from toolwright.domain.tool import ToolVersion
 from toolwright.errors import InvalidInput
 from toolwright.registry import tool_rows
+from toolwright.registry.closure import check_closure
 from toolwright.registry.rows import DamagedRow, Row
 from toolwright.registry.signing import PublicKey, is_signed
 
@@ -26,7 +30,8 @@ SUFFIX: Final = ".tool.json"
 
 _FORMAT: Final = "toolwright.tool-file.v1"
 _RULES: Final = JsonRules(max_bytes=MAX_FILE_BYTES)
-_KEYS: Final = {"format", "version", "task", "record", "signature", "public_key"}
+_ENTRY_KEYS: Final = {"version", "task", "record", "signature", "public_key"}
+_KEYS: Final = {"format", *_ENTRY_KEYS}
 _VERSION_KEYS: Final = {"name", "function", "code", "definition"}
 _FIELD: Final = "file"
 
@@ -42,6 +47,8 @@ class ToolFile:
     record: VerificationRecord
     """With its signature."""
     key: PublicKey
+    parts: tuple[ToolFile, ...] = ()
+    """All that the version is made from, each once and without parts of its own, parts before their users."""
 
 
 def write_tool_file(content: ToolFile) -> bytes:
@@ -50,20 +57,9 @@ def write_tool_file(content: ToolFile) -> bytes:
     Raises:
         InvalidInput: it would be too large.
     """
-    row = tool_rows.version_row(content.version)
-    document = {
-        "format": _FORMAT,
-        "version": {
-            "name": row["name"],
-            "function": row["function"],
-            "code": content.version.source.code,
-            "definition": json.loads(row["definition"]),
-        },
-        "task": json.loads(tool_rows.task_row(content.task)["body"]),
-        "record": json.loads(tool_rows.record_body(content.record)),
-        "signature": content.record.signature,
-        "public_key": content.key.text,
-    }
+    document = {"format": _FORMAT, **_entry(content)}
+    if content.parts:
+        document["parts"] = [_entry(part) for part in content.parts]
     raw = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False).encode() + b"\n"
     if len(raw) > MAX_FILE_BYTES:
         raise InvalidInput(_FIELD, f"would have {len(raw)} bytes", f"at most {MAX_FILE_BYTES}")
@@ -77,16 +73,48 @@ def read_tool_file(raw: bytes) -> ToolFile:
         InvalidInput: it is no such file, or anything in it was changed.
     """
     document = _document(raw)
+    content = _content(document)
+    parts = document.get("parts", [])
+    if not isinstance(parts, list) or len(parts) > MAX_PARTS:
+        raise InvalidInput(f"{_FIELD}.parts", "is no list of parts", f"at most {MAX_PARTS}")
+    found = {part.version.digest: part for part in map(_part_content, parts)}
+    closure = check_closure(content.version, [part.version for part in found.values()])
+    content = replace(content, parts=tuple(found[version.digest] for version in closure))
+    if write_tool_file(content) != raw:
+        raise InvalidInput(_FIELD, "is not as it was exported", "the same bytes")
+    return content
+
+
+def _entry(content: ToolFile) -> Row:
+    row = tool_rows.version_row(content.version)
+    return {
+        "version": {
+            "name": row["name"],
+            "function": row["function"],
+            "code": content.version.source.code,
+            "definition": json.loads(row["definition"]),
+        },
+        "task": json.loads(tool_rows.task_row(content.task)["body"]),
+        "record": json.loads(tool_rows.record_body(content.record)),
+        "signature": content.record.signature,
+        "public_key": content.key.text,
+    }
+
+
+def _content(document: Row) -> ToolFile:
     key = PublicKey.parse(_text(document, "public_key"), f"{_FIELD}.public_key")
     record = _part("record", lambda: _record(document, key))
     version = _part("version", lambda: _version(document["version"], record))
     task = _part("task", lambda: _task(document["task"], record))
     if not is_signed(record, key):
         raise InvalidInput(_FIELD, "is not what was signed", "a file as it was exported")
-    content = ToolFile(version, task, record, key)
-    if write_tool_file(content) != raw:
-        raise InvalidInput(_FIELD, "is not as it was exported", "the same bytes")
-    return content
+    return ToolFile(version, task, record, key)
+
+
+def _part_content(entry: object) -> ToolFile:
+    if not isinstance(entry, dict) or set(entry) != _ENTRY_KEYS:
+        raise InvalidInput(f"{_FIELD}.parts", "holds no exported tool", f"objects of {', '.join(sorted(_ENTRY_KEYS))}")
+    return _content(entry)
 
 
 def _document(raw: bytes) -> Row:
@@ -94,7 +122,7 @@ def _document(raw: bytes) -> Row:
         document = _RULES.parse(raw)
     except JsonRefused as fault:
         raise InvalidInput(_FIELD, str(fault), f"JSON of at most {MAX_FILE_BYTES} bytes") from None
-    if not isinstance(document, dict) or set(document) != _KEYS:
+    if not isinstance(document, dict) or set(document) - {"parts"} != _KEYS:
         raise InvalidInput(_FIELD, "is no exported tool", f"an object of {', '.join(sorted(_KEYS))}")
     if document["format"] != _FORMAT:
         raise InvalidInput(f"{_FIELD}.format", f"is {str(document['format'])[:80]!r}", _FORMAT)

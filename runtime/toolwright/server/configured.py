@@ -91,11 +91,12 @@ class ConfiguredMaker:
         deadline_s: float | None = None,
         tenant: str = DEFAULT_TENANT,
         origin: Origin = NO_ORIGIN,
+        uses: Sequence[str] | None = None,
     ) -> RegisteredTool:
         """Take a person's code through the same checks; see `making.pipeline.Maker.register`."""
         require(self._models.user)
         return self._maker.register(
-            task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant, origin=origin
+            task, source, cancellation=cancellation, deadline_s=deadline_s, tenant=tenant, origin=origin, uses=uses
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from tests.contract.services.conftest import Connect
 from toolwright.domain.lifecycle import Approval, EventKind, Origin
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Task
-from toolwright.domain.tool import RegisteredTool, ToolState
+from toolwright.domain.tool import Dependency, RegisteredTool, ToolState
 from toolwright.errors import InvalidInput, NotFound, NotReady, PermissionDenied
 from toolwright.lifecycle.porter import Porter
 from toolwright.lifecycle.steward import Steward
@@ -31,14 +31,17 @@ DIGEST = "sha256:" + "1" * 64
 class KeepingMaker(ScriptedMaker):
     """Finds that all code passes, and keeps it as `demonstrations` say."""
 
-    def __init__(self, admission: Admission, **changes: Any) -> None:
+    def __init__(self, store: MemoryStore, admission: Admission, **changes: Any) -> None:
         super().__init__()
-        self.admission, self.changes = admission, changes
+        self.store, self.admission, self.changes = store, admission, changes
         self.origins: list[Origin] = []
 
-    def register(self, task: Task, source: ToolSource, *, origin: Origin, **_: Any) -> RegisteredTool:  # type: ignore[override]  # the handlers give an origin
+    def register(  # type: ignore[override]  # the handlers give an origin
+        self, task: Task, source: ToolSource, *, origin: Origin, uses: Sequence[str] = (), **_: Any
+    ) -> RegisteredTool:
         self.origins.append(origin)
-        version = replace(sample_version(task.name), source=source, **self.changes)
+        parts = tuple(Dependency(part.version.name, part.version.digest) for part in map(self.store.get_tool, uses))
+        version = replace(sample_version(task.name), source=source, dependencies=parts, **self.changes)
         record = sample_record(version, f"v-{len(self.origins)}", task_digest=task.digest)
         return self.admission.admit(version, record, task, origin=origin)
 
@@ -50,7 +53,7 @@ class Installation:
         self, approval: Approval = Approval.AUTOMATIC, trusts: tuple[Signer, ...] = (), **changes: Any
     ) -> None:
         self.store, self.signer = MemoryStore(), Signer.generate()
-        self.maker = KeepingMaker(Admission(self.store, self.signer, approval), **changes)
+        self.maker = KeepingMaker(self.store, Admission(self.store, self.signer, approval), **changes)
         keyring = Keyring([self.signer.public, *(signer.public for signer in trusts)])
         self.parts = parts(
             store=self.store,
@@ -63,6 +66,11 @@ class Installation:
         """Register a version of `add`."""
         source = ToolSource(f"def add(a, b):\n    return a + b  # {number}\n", "add")
         return self.maker.register(sample_task(), source, origin=Origin(actor))
+
+    def compose(self, name: str, *uses: str) -> RegisteredTool:
+        """Register a tool that is made from others."""
+        source = ToolSource(f"def add(a, b):\n    return a + b  # {name}\n", "add")
+        return self.maker.register(sample_task(name, uses=uses), source, origin=Origin("ann"), uses=uses)
 
 
 @contextmanager
@@ -227,6 +235,63 @@ def test_a_strangers_file_needs_to_be_trusted(connect: Connect) -> None:
             client.import_tool(
                 exported.file.replace(b"return a + b", b"return a - b"), trusted_keys=[exported.public_key]
             )
+
+
+@pytest.mark.parametrize("changes", [{}, {"demonstrations": ()}], ids=["the same here", "other versions here"])
+def test_a_tool_made_from_tools_brings_them_along(connect: Connect, changes: dict[str, Any]) -> None:
+    """Parts before their users, each verified here; made here from what they are here; brought again, they are there."""
+    there = Installation()
+    here = Installation(trusts=(there.signer,), **changes)
+    for name, uses in (("base", ()), ("left", ("base",)), ("top", ("left", "base"))):
+        there.compose(name, *uses)
+    with client_of(there, connect) as client:
+        file = client.export_tool("top").file
+    with client_of(here, connect) as client:
+        assert client.import_tool(file, actor="bob").info.reference == "top@1"
+        client.import_tool(file)
+
+    kept = {name: here.store.get_tool(name) for name in ("base", "left", "top")}
+    digests = {name: tool.version.digest for name, tool in kept.items()}
+    assert [part.digest for part in kept["left"].version.dependencies] == [digests["base"]]
+    assert [part.digest for part in kept["top"].version.dependencies] == [digests["left"], digests["base"]]
+    assert {tool.number for tool in kept.values()} == {1}
+    assert here.store.get_task("top").uses == ("left", "base")
+    assert [event.actor for event in here.store.lifecycle.events("base")] == ["bob"]
+    assert (digests["base"] == there.store.get_tool("base").version.digest) == (not changes)
+
+
+def test_a_part_never_takes_a_name_from_another_tool(connect: Connect) -> None:
+    """What a name means here is not changed by what somebody else's tool is made from; nothing is kept."""
+    there = Installation()
+    here = Installation(trusts=(there.signer,))
+    there.bring(1)
+    there.compose("top", "add")
+    mine = here.bring(2)
+    with client_of(there, connect) as client:
+        part, file = client.export_tool("add").file, client.export_tool("top").file
+    with client_of(here, connect) as client:
+        with pytest.raises(NotReady, match="that name means add@1, which is other code"):
+            client.import_tool(file)
+        assert here.store.get_tool("add") == mine
+        assert client.import_tool(part).info.reference == "add@2"
+        assert client.import_tool(file).info.reference == "top@1"
+
+
+def test_each_part_is_signed_by_a_key_that_is_trusted(connect: Connect) -> None:
+    """One that was imported there from elsewhere, and verified by another key, is named."""
+    other = Signer.generate()
+    there, here = Installation(trusts=(other,)), Installation()
+    there.compose("top", there.bring().reference)
+    version = there.store.get_tool("add").version
+    record = other.sign(sample_record(version, "v-other"))
+    there.store.lifecycle.renew(record, sample_task(), actor="eve", reason="elsewhere")
+    with client_of(there, connect) as client:
+        exported = client.export_tool("top")
+    with client_of(here, connect) as client:
+        with pytest.raises(PermissionDenied, match=f"the file's add is signed by {other.public.key_id}"):
+            client.import_tool(exported.file, trusted_keys=[exported.public_key])
+        keys = [exported.public_key, other.public.text]
+        assert client.import_tool(exported.file, trusted_keys=keys).info.reference == "top@1"
 
 
 def test_only_what_is_trusted_here_is_exported(connect: Connect) -> None:

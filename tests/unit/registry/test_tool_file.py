@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolwright.domain.tool import Dependency, ToolVersion
 from toolwright.errors import InvalidInput
 from toolwright.registry.signing import Signer
 from toolwright.registry.testing import sample_record, sample_task, sample_version
@@ -170,3 +172,34 @@ def test_a_record_of_another_key_or_version_is_refused() -> None:
     ):
         with pytest.raises(InvalidInput):
             read_tool_file(write_tool_file(content))
+
+
+def test_parts_are_all_there_in_their_order_and_nothing_else() -> None:
+    """A tool's file holds just what the tool is made from; less, more, twice or in another order is refused."""
+
+    def signed(version: ToolVersion) -> ToolFile:
+        record = sample_record(version, f"v-{version.name}")
+        return ToolFile(version, sample_task(version.name), SIGNER.sign(record), SIGNER.public)
+
+    base = sample_version("base")
+    left = sample_version("left", dependencies=(Dependency("base", base.digest),))
+    top = sample_version("top", dependencies=(Dependency("left", left.digest),))
+    whole = replace(signed(top), parts=(signed(base), signed(left)))
+    document = json.loads(write_tool_file(whole))
+    assert rewritten(document) == write_tool_file(whole)
+    assert [part.version.name for part in read_tool_file(rewritten(document)).parts] == ["base", "left"]
+
+    below, beside = document["parts"]
+    stranger = json.loads(write_tool_file(replace(signed(VERSION))))
+    del stranger["format"]
+    nested = {**below, "parts": []}
+    for parts_ in (
+        [], [below], [beside, below], [below, below, beside], [below, beside, stranger], [nested, beside], {}, [7], None,
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            read_tool_file(rewritten({**document, "parts": parts_}))
+    for path in leaves(document["parts"]):
+        changed = json.loads(json.dumps(document))
+        at(changed["parts"], path[:-1])[path[-1]] = "x"
+        with pytest.raises(InvalidInput):
+            read_tool_file(rewritten(changed))
