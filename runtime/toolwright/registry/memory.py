@@ -80,11 +80,6 @@ class MemoryStore:
                 raise NotFound("task", name)
             return tool_rows.task_from(self._tasks[name])
 
-    def list_tasks(self) -> Sequence[Task]:
-        """See `Store`."""
-        with self._transaction():
-            return [tool_rows.task_from(row) for _, row in sorted(self._tasks.items())]
-
     # --- tools ----------------------------------------------------------------------------------
 
     def admit(

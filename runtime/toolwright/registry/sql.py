@@ -130,11 +130,6 @@ class SqlStore:
                 raise NotFound("task", name)
             return tool_rows.task_from(row)
 
-    def list_tasks(self) -> Sequence[Task]:
-        """See `Store`."""
-        with self._database.reading() as connection:
-            return [tool_rows.task_from(row) for row in fetch_all(connection, select(TASKS).order_by(TASKS.c.name))]
-
     # --- tools ----------------------------------------------------------------------------------
 
     def admit(
