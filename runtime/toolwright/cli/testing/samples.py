@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from toolwright.attacks.report import Report
 from toolwright.attacks.run import Result, Verdict
 from toolwright.attacks.score import TITLES, Score
+from toolwright.client import ToolDetails
 from toolwright.domain.call import Isolation
 from toolwright.domain.events import (
     Answered,
@@ -109,25 +110,14 @@ def making_info(making_id: str = "m1", task: str = "sort_words", **changes: Any)
     return replace(job, **changes)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What `get_tool` returns."""
-
-    info: ToolInfo
-    source: ToolSource
-    verification: VerificationRecord | None
-    dependants: tuple[str, ...] = ()
-    synonyms: tuple[str, ...] = ()
-
-
-def shown(info: ToolInfo) -> Shown:
+def shown(info: ToolInfo) -> ToolDetails:
     """Return `info` with a source and a record."""
     checks = (Check("1", held_out=False, status=Status.SUCCESS, passed=True, execution_id="x"),)
     task, image = "sha256:" + "e" * 64, "sha256:" + "b" * 64
     gates = (GateVerdict(GateName.PROBES, passed=True, evidence={"crashed": 0}),)
     record = VerificationRecord("v1", info.digest, task, image, "runc", "m", "u", checks, 1, 1.0, gates)
     source = ToolSource("def sort_words(words):\n    return sorted(words)\n", info.function)
-    return Shown(info, source, record, ("uses_it@1", "uses_it@2"))
+    return ToolDetails(info, source, record, dependants=("uses_it@1", "uses_it@2"))
 
 
 def made(task: Task) -> list[MakingEvent]:

@@ -13,13 +13,12 @@ from typing import Any
 
 from toolwright.cli.testing.samples import (
     MAKER_USE,
-    Shown,
     answered,
     execution,
     made,
     shown,
 )
-from toolwright.client import ExportedTool, ImportedTool, Reverified
+from toolwright.client import ExportedTool, ImportedTool, Reverified, ToolDetails
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport, HitRates
@@ -205,7 +204,7 @@ class FakeServices(FakeLives):
         """See `Services.cancel_making`."""
         return replace(self.get_making(making_id).info, cancel_requested=True, reason=reason)
 
-    def get_tool(self, reference: str) -> Shown:
+    def get_tool(self, reference: str) -> ToolDetails:
         """See `Services.get_tool`."""
         for tool in self.tools:
             if reference in {tool.name, tool.reference}:
