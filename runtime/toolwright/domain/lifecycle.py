@@ -17,6 +17,8 @@ CANARY: Final = "canary"
 """The alias that a share of the calls of a plain name goes to."""
 UNKNOWN_ACTOR: Final = "unknown"
 """Who acted, where nobody said so."""
+POLICY_ACTOR: Final = "policy"
+"""Who holds versions back, and verifies them again, by the settings of feedback."""
 MAX_ACTOR_CHARS: Final = 200
 MAX_REASON_CHARS: Final = 4_000
 

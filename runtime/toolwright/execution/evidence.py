@@ -6,13 +6,16 @@ import threading
 from typing import Final
 
 from toolwright.domain.record import VerificationRecord
-from toolwright.errors import NotReady, StoreCorrupt
+from toolwright.errors import NotFound, NotReady, StoreCorrupt
 from toolwright.registry.base import Store
 from toolwright.registry.signing import Keyring
 from toolwright.sandbox.base import SandboxInfo
 
 _MOST_REMEMBERED: Final = 4096
 """Versions in containers. What is forgotten is looked at once more."""
+_AS_PART: Final = "part"
+"""Stands for the record's id of a part, which is not known before it is looked up. A renewed record is looked at with
+the next container: what it replaced had let the part run in this one."""
 
 
 class Evidence:
@@ -41,6 +44,28 @@ class Evidence:
         with self._lock:
             while len(self._seen) >= _MOST_REMEMBERED:
                 del self._seen[next(iter(self._seen))]
+            self._seen[seen] = None
+
+    def check_part(self, user: str, digest: str, container: SandboxInfo) -> None:
+        """Let the version `digest` run as a part of `user` if its own record proves that it may run by itself.
+
+        That of the user was of the whole. A key that is not trusted any more still says nothing good of a part, and
+        whoever withdraws one means all that it signed.
+
+        Raises:
+            NotReady, StoreCorrupt, StoreUnavailable: as `check`; names the user too.
+        """
+        seen = (container.container_id, container.image_digest, digest, _AS_PART)
+        if seen in self._seen:
+            return
+        try:
+            part = self._store.get_tool(digest)
+            self.check(part.reference, digest, part.verification_id, container)
+        except NotReady as fault:
+            raise NotReady(f"{user} is made from a tool that is not run here: {fault}") from fault
+        except NotFound as fault:
+            raise StoreCorrupt(f"{user} is made from {digest}, which is gone; restore a backup") from fault
+        with self._lock:
             self._seen[seen] = None
 
 

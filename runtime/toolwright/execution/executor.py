@@ -12,7 +12,7 @@ from toolwright.domain.call import ExecutionRequest, Isolation, Operation, ToolC
 from toolwright.domain.isolation import IsolationPolicy
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.outcome import Execution, Outcome, Provenance, Status, Timing
-from toolwright.domain.source import ToolSource
+from toolwright.domain.source import ToolSource, all_parts
 from toolwright.domain.tool import ToolState
 from toolwright.errors import (
     CallCancelled,
@@ -222,8 +222,11 @@ class SandboxExecutor:
         raise AssertionError("the second try returns or raises")
 
     def _check_evidence(self, target: _Target, container: SandboxInfo) -> None:
-        if target.name:  # bare source makes no claim; who may run it is decided elsewhere
-            self._evidence.check(target.name, target.digest, target.verification_id, container)
+        if not target.name:  # bare source makes no claim; who may run it is decided elsewhere
+            return
+        self._evidence.check(target.name, target.digest, target.verification_id, container)
+        for part in all_parts(target.source.modules):
+            self._evidence.check_part(target.name, part.tool_digest, container)
 
     @contextmanager
     def _lease(self, key: SandboxKey, deadline: float | None, cancellation: Cancellation) -> Iterator[Lease]:

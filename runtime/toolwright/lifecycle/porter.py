@@ -73,7 +73,8 @@ class Porter:
 
         Raises:
             NotFound, InvalidInput: the reference.
-            NotReady: its record, or that of a part, is not signed by a key that is trusted here, or its task has been replaced.
+            NotReady: its record, or that of a part, is not signed by a key that is trusted here, or the task has been
+                replaced.
             StoreCorrupt: its record is not what was signed.
         """
         tool = self._store.get_tool(reference)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
-from toolwright.domain.lifecycle import STABLE
+from toolwright.domain.lifecycle import POLICY_ACTOR, STABLE
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady
 from toolwright.registry.base import Store
 
-POLICY_ACTOR: Final = "policy"
 log = structlog.get_logger(__name__)
 
 

@@ -12,8 +12,9 @@ import structlog
 from toolwright.domain.events import Made, MakingEvent, NotMade
 from toolwright.domain.feedback_policy import FeedbackPolicy
 from toolwright.domain.job import JobKind
+from toolwright.domain.lifecycle import POLICY_ACTOR, ToolEvent
 from toolwright.domain.task import Task
-from toolwright.domain.tool import ToolState
+from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import ToolwrightError
 from toolwright.lifecycle.relearn import task_with
 from toolwright.registry.base import Store
@@ -45,7 +46,7 @@ class Remaker:
         self._thread = threading.Thread(target=self._run, name="remaking", daemon=True)
 
     def start(self) -> None:
-        """Begin to make what is wanted."""
+        """Begin to make what is wanted, what an earlier server had no time for first of all."""
         self._thread.start()
 
     def close(self) -> None:
@@ -93,11 +94,36 @@ class Remaker:
                 case _:
                     pass
 
+    def _left_over(self) -> Iterator[str]:
+        """Yield names whose newest version the policy holds back, and of which no making began since."""
+        after = ""
+        while page := self._store.list_tools(after=after):
+            after = page[-1].version.name
+            for tool in page:
+                if tool.state is ToolState.QUARANTINED and self._is_owed(tool):
+                    yield tool.version.name
+
+    def _is_owed(self, tool: RegisteredTool) -> bool:
+        name, after = tool.version.name, 0
+        held: ToolEvent | None = None
+        while events := self._store.lifecycle.events(name, after=after):
+            after = events[-1].event_id
+            moves = [event for event in events if event.digest == tool.version.digest and event.to_state is not None]
+            held = moves[-1] if moves else held
+        if held is None or held.actor != POLICY_ACTOR:
+            return False
+        return all(making.started_at < held.at for making in self._store.list_makings(name))
+
     def _rested_at(self, name: str) -> float:
         started = [making.started_at for making in self._store.list_makings(name)]
         return max(started, default=0.0) + self._policy.remake_cool_down_s
 
     def _run(self) -> None:
+        try:
+            for owed in self._left_over():
+                self.want(owed)
+        except ToolwrightError as fault:
+            log.warning("what is to be made anew was not read", reason=str(fault)[:500])
         while (name := self._next()) is not None:
             try:
                 self.remake(name)

@@ -11,7 +11,7 @@ import structlog
 
 from toolwright.calling.models import MAKING, Models
 from toolwright.calling.patience import Patience
-from toolwright.domain.lifecycle import UNKNOWN_ACTOR, Origin
+from toolwright.domain.lifecycle import POLICY_ACTOR, UNKNOWN_ACTOR, Origin
 from toolwright.domain.limits import Limits, LimitsRequest
 from toolwright.domain.record import Role, VerificationRecord
 from toolwright.domain.source import ToolSource
@@ -19,7 +19,7 @@ from toolwright.domain.task import Task
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import NotReady, ToolwrightError
 from toolwright.execution.composition import Compositions
-from toolwright.lifecycle.quarantine import POLICY_ACTOR, Quarantine
+from toolwright.lifecycle.quarantine import Quarantine
 from toolwright.llm.ledger import Meter
 from toolwright.making.ingredients import gather
 from toolwright.making.judge import Candidate, Verified

@@ -52,6 +52,8 @@ class Keeper:
         with journal.choice([one]):
             work.hold.check()
             origin = work.origin or Origin(f"maker:{verified.record.maker_model}")
+            if self._is_synonym(work.task.name):  # from here on it has an account of its own again
+                self._store.ledger.file_under(work.task.name, work.task.name)
             tool = self._admission.admit(verified.version, verified.record, work.task, origin=origin)
             journal.tool_digest = tool.version.digest
         held_out = sum(check.held_out for check in verified.record.checks)
@@ -73,6 +75,12 @@ class Keeper:
                 continue
         return sum(took) / len(took) if took else 0.0
 
+    def _is_synonym(self, name: str) -> bool:
+        try:
+            return self._store.get_tool(name).version.name != name
+        except NotFound:
+            return False
+
     def _same(self, one: Tried, verified: Verified, work: Work, journal: Journal) -> RegisteredTool | None:
         """Return the tool that this one only repeats, with the task's name a synonym of it; None if there is none."""
         if self._merger is None:
@@ -83,6 +91,8 @@ class Keeper:
                 return None
             work.hold.check()
             self._store.synonyms.add(work.task.name, tool.version.name)
+            # One tool has one account: what its kind costs by either name, making and strong model, is its own.
+            self._store.ledger.file_under(work.task.name, tool.version.name)
             journal.tool_digest = tool.version.digest
         _accept(one, f"passed, and does what {tool.reference} does: the name is a synonym of that from now on", journal)
         return tool

@@ -33,7 +33,7 @@ from toolwright.registry.memory_search import Listed, MemorySearch
 from toolwright.registry.plain_name import meant_by_plain_name
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
-from toolwright.registry.search import SearchText
+from toolwright.registry.search import OFFERED, SearchText
 from toolwright.registry.storable import check_page, taken
 
 
@@ -240,11 +240,11 @@ class MemoryStore:
 
     def _listed(self) -> Sequence[Listed]:
         with self._transaction():
-            active = {
-                name: next((row for row in reversed(rows) if row["state"] == ToolState.ACTIVE.value), None)
+            offered = {
+                name: next((row for state in OFFERED for row in reversed(rows) if row["state"] == state.value), None)
                 for name, rows in self._by_name.items()
             }
-            tools = [(name, dict(row)) for name, row in active.items() if row is not None]
+            tools = [(name, dict(row)) for name, row in offered.items() if row is not None]
             tasks = [(name, dict(row)) for name, row in self._tasks.items() if name not in self._by_name]
         listed = [Listed(name, row["digest"], int(row["number"]), partial(_tool_text, row)) for name, row in tools]
         return listed + [Listed(name, row["digest"], 0, partial(_task_text, row)) for name, row in tasks]

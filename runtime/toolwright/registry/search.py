@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from toolwright.domain.task import Task
-from toolwright.domain.tool import ToolVersion
+from toolwright.domain.tool import ToolState, ToolVersion
 from toolwright.registry.terms import join_terms
 
 WEIGHTS = (4.0, 2.0, 1.0, 2.0)
 """What a term counts in each field of `SearchText`."""
+OFFERED = (ToolState.ACTIVE, ToolState.VERIFIED)
+"""States in which a version is found: of a name without the first, the newest of the second, which waits for approval.
+Were it not found, its questions would be taken for new ones, and another tool made of them."""
 MAX_SAMPLES = 3
 
 
@@ -62,7 +65,7 @@ class SearchText:
 
 
 class SearchIndex(Protocol):
-    """Finds entries: the newest active version of each name, and tasks that have no version.
+    """Finds entries: the newest version of each name that is active, else that waits for approval; tasks without any.
 
     It is in step with the registry whoever changed that, another server too: each search sees all that was kept
     before it began. Errors are those of `Store`.

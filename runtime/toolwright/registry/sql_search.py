@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
-from toolwright.domain.tool import ToolState
 from toolwright.registry import tool_rows
 from toolwright.registry.database import Database
-from toolwright.registry.search import WEIGHTS, Hit, SearchText
+from toolwright.registry.search import OFFERED, WEIGHTS, Hit, SearchText
 from toolwright.registry.statements import fetch_all, fetch_first, find, insert_unless_there
 from toolwright.registry.tables import (
     SEARCH_CHANGES,
@@ -134,10 +133,11 @@ def _index(connection: Connection, name: str) -> None:
 def _content(connection: Connection, name: str) -> tuple[str, int, SearchText] | None:
     columns = TOOL_VERSIONS.c
     versions = select(TOOL_VERSIONS).where(columns.name == name).order_by(columns.number.desc()).limit(1)
-    active = fetch_first(connection, versions.where(columns.state == ToolState.ACTIVE.value))
-    if active is not None:
-        tool = tool_rows.registered_from(active)
-        return active["digest"], tool.number, SearchText.of_tool(tool.version)
+    for state in OFFERED:
+        row = fetch_first(connection, versions.where(columns.state == state.value))
+        if row is not None:
+            tool = tool_rows.registered_from(row)
+            return row["digest"], tool.number, SearchText.of_tool(tool.version)
     task = find(connection, TASKS, TASKS.c.name, name)
     if task is None or fetch_first(connection, versions) is not None:
         return None

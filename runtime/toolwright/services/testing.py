@@ -134,6 +134,7 @@ class ScriptedMaker:
         deadline_s: float | None = None,
         tenant: str,
         origin: Origin = NO_ORIGIN,
+        uses: Sequence[str] | None = None,
     ) -> RegisteredTool:
         """Register as told."""
         self.tenants.append(tenant)

@@ -27,6 +27,7 @@ from toolwright.domain.job import JobKind
 from toolwright.domain.miss import GroupState, Miss, MissGroup
 from toolwright.domain.record import Role, TokenUse
 from toolwright.domain.task import Example, Task
+from toolwright.domain.tool import RegisteredTool
 from toolwright.errors import InvalidInput, NotFound, ToolwrightError
 from toolwright.llm.ledger import Meter
 from toolwright.registry.base import Store
@@ -34,7 +35,7 @@ from toolwright.sandbox.base import Cancellation
 from toolwright.settings import DispatchSettings
 from toolwright.solving.misses import TENANT
 from toolwright.solving.naming import name_for
-from toolwright.solving.pending import ToolMaker
+from toolwright.solving.pending import ToolMaker, newest_version
 
 LEASE_S = 8.0
 RENEWED_EVERY_S = 2.0
@@ -126,10 +127,8 @@ class GroupMaker:
         """Return the end of making the group's tool, or the reference of one that was made before an interruption."""
         members = self._members(group)
         named = self._named(group, members, meter)
-        try:
-            return self._store.get_tool(named.name).reference
-        except NotFound:
-            pass
+        if (there := self._there(named.name)) is not None:
+            return there.reference
         try:
             steps = self._maker.make(
                 _task(named, members),
@@ -141,6 +140,13 @@ class GroupMaker:
             return _end(steps)
         except InvalidInput as fault:
             return NotMade(f"the answers of the group make no task: {fault}", 0, ())
+
+    def _there(self, name: str) -> RegisteredTool | None:
+        """Return what `name` means, or its version that waits for approval."""
+        try:
+            return self._store.get_tool(name)
+        except NotFound:
+            return newest_version(self._store, name)
 
     def _members(self, group: MissGroup) -> Sequence[Miss]:
         """Return the examples for the next making: others than before where there are any, as one may be wrong."""
@@ -175,6 +181,8 @@ class GroupMaker:
         settle, cost = self._store.misses.settle, _cost(meter.tokens())
         match end:
             case Made():
+                if end.merged:  # the label that the answers before the name went by; see `Keeper`
+                    self._store.ledger.file_under(group.group_id, end.tool.name)
                 settle(group.group_id, self._owner, GroupState.MADE, tool=end.tool.reference, cost_usd=cost)
             case str():
                 settle(group.group_id, self._owner, GroupState.MADE, tool=end, cost_usd=cost)

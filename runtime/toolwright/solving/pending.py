@@ -23,7 +23,6 @@ COOL_DOWN_S = 600.0
 """Seconds after a making of which no attempt passed, in which no question starts another: it would cost the same
 again and most likely end the same. Whoever asks for the making itself need not wait."""
 MAX_REASON_CHARS = 500
-WAITS = "waits until a person approves it (`toolwright tools approve`); ask again then"
 
 
 class ToolMaker(Protocol):
@@ -63,7 +62,9 @@ class PendingTasks:
         tool = self._there(name)
         if tool is not None:
             return tool
-        resting = self._resting(name)
+        kept = newest_version(self._store, name)
+        # Made once, and out of use for a reason: what is made again would mostly be the same, and wait again.
+        resting = not_in_use(kept) if kept is not None else self._resting(name)
         if resting:
             yield Declined(resting, meter.tokens())
             return None
@@ -107,9 +108,31 @@ class PendingTasks:
                 if isinstance(event, Made) and event.tool.state is ToolState.ACTIVE:
                     return self._store.get_tool(event.tool.reference)
                 if isinstance(event, Made):
-                    yield Failed(f"{event.tool.reference} was made, and {WAITS}", "", None, meter.tokens())
+                    made = self._store.get_tool(event.tool.reference)
+                    yield Failed(f"a tool was made: {not_in_use(made)}", "", None, meter.tokens())
                     return None
                 if isinstance(event, NotMade):
                     reason = event.reason
         yield Failed(f"no tool could be made for {task.name!r}: {reason}", "", None, meter.tokens())
         return None
+
+
+def newest_version(store: Store, name: str) -> RegisteredTool | None:
+    """Return the version of `name` that was admitted last, whatever became of it; None if there is none."""
+    found, number = None, 1
+    while True:  # few: a name that has an active version is not asked about
+        try:
+            found = store.get_tool(f"{name}@{number}")
+        except NotFound:
+            return found
+        number += 1
+
+
+def not_in_use(tool: RegisteredTool) -> str:
+    """Return why a version answers no questions now, and what would change that."""
+    if tool.state is ToolState.VERIFIED:
+        return (
+            f"{tool.reference} waits until a person approves it (`toolwright tools approve {tool.reference}`); "
+            "ask again then"
+        )
+    return f"{tool.reference} is {tool.state.value}, so it is not used (`toolwright tools history {tool.version.name}`)"

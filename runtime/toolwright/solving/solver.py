@@ -13,8 +13,9 @@ from toolwright.domain.events import BY_STRONG_MODEL, Answered, Declined, Dispat
 from toolwright.domain.record import DEFAULT_TENANT, Role
 from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
-from toolwright.errors import InvalidInput, NotReady
+from toolwright.errors import InvalidInput, NotFound, NotReady
 from toolwright.execution.base import Executor
+from toolwright.execution.composition import Compositions
 from toolwright.execution.lot import draw
 from toolwright.execution.watch import NoWatch, Watch
 from toolwright.llm.embeddings import Embedder
@@ -22,10 +23,11 @@ from toolwright.llm.ledger import Meter, new_request_id
 from toolwright.registry.base import Store
 from toolwright.sandbox.base import Cancellation
 from toolwright.settings import AnswerMisses, DispatchSettings
+from toolwright.solving.cards import Choice
 from toolwright.solving.choices import Choices
 from toolwright.solving.dispatcher import Decision, dispatch
 from toolwright.solving.misses import MissDesk
-from toolwright.solving.pending import PendingTasks, ToolMaker
+from toolwright.solving.pending import PendingTasks, ToolMaker, not_in_use
 from toolwright.solving.strong import MAX_SHOWN, strong_answer
 
 PURPOSE = "solve"
@@ -71,6 +73,7 @@ class Solver:
         self._settings = settings or DispatchSettings()
         self._choices = Choices(store, limit=self._settings.candidates, embedder=embedder)
         self._pending = PendingTasks(store, maker)
+        self._compositions = Compositions(store)
         self._desk = desk or MissDesk(store.misses, self._settings)
 
     def solve(  # noqa: PLR0913 - the fields of the request
@@ -155,16 +158,45 @@ class Solver:
         choice = decision.choice
         tool = None
         if choice is not None and choice.reference and not request.dispatch_only:
-            tool = self._store.get_tool(choice.name, lot=draw())
+            tool = self._meant(choice)
         yield _dispatched(decision, tool)
         if request.dispatch_only:
             return None
         if choice is None:
             yield from self._missed(request, decision, offer.vector)
             return None
+        if tool is not None and (held := self._held(tool)):
+            yield from self._without(request, tool, held)
+            return None
         if tool is not None:
             return tool
         return (yield from self._pending.tool_for(choice.name, request.meter, request.patience))
+
+    def _meant(self, choice: Choice) -> RegisteredTool:
+        """Return what the name of a choice means now, or the version that was offered if it means nothing."""
+        try:
+            return self._store.get_tool(choice.name, lot=draw())
+        except NotFound:
+            return self._store.get_tool(choice.reference)
+
+    def _held(self, tool: RegisteredTool) -> str:
+        """Return why a tool is not run now, before a model is asked to call it; empty if it is."""
+        if tool.state is not ToolState.ACTIVE:
+            return not_in_use(tool)
+        try:
+            self._compositions.source(tool)
+        except NotReady as held:
+            return str(held)
+        return ""
+
+    def _without(self, request: _Request, tool: RegisteredTool, why: str) -> Generator[SolveEvent, None, None]:
+        """End a question whose tool is not run now: another one of the kind is not made beside it."""
+        if self._settings.answer_misses is AnswerMisses.STRONG:
+            strong = self._models.metered(Role.STRONG, USING, request.meter, task=tool.version.name)
+            if answer := strong_answer(strong, request.question, (), request.patience):
+                yield Answered(answer, "", "", "", request.meter.tokens(), BY_STRONG_MODEL)
+                return
+        yield Declined(why, request.meter.tokens())
 
     def _missed(self, request: _Request, decision: Decision, vector: bytes) -> Generator[SolveEvent, None, None]:
         """Keep a question that no tool fits; answer it all the same where somebody does."""

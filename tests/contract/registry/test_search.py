@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from toolwright.domain.task import AnswerKind, Example, Task
-from toolwright.domain.tool import Demonstration, Description, ToolVersion
+from toolwright.domain.tool import Demonstration, Description, ToolState, ToolVersion
 from toolwright.registry.base import Store
 from toolwright.registry.testing import sample_record, sample_task, sample_version
 
@@ -78,6 +78,26 @@ def test_what_is_kept_is_found_at_once(store: Store) -> None:
     assert list(store.search.find("palindrome", limit=5)) == []
     (hit,) = store.search.all(limit=5)
     assert (hit.number, hit.digest) == (2, store.get_tool("later").version.digest)
+
+
+def test_what_waits_for_approval_is_found_where_nothing_is_active(store: Store) -> None:
+    """So that its questions are known for its own; what is held back is not found, nor is its task."""
+    version = tool("later", "Turns palindromes.")
+    record = replace(sample_record(version), verification_id=version.digest)
+    store.admit(version, record, sample_task("later"), state=ToolState.VERIFIED)
+    (hit,) = store.search.find("palindrome", limit=5)
+    assert (hit.number, hit.digest) == (1, version.digest)
+    store.lifecycle.approve(version.digest, actor="ann", reason="", persons=1)
+    (hit,) = store.search.find("palindrome", limit=5, tools_only=True)
+    assert hit.digest == version.digest
+    newer = tool("later", "Turns palindromes around.")
+    record = replace(sample_record(newer), verification_id=newer.digest)
+    store.admit(newer, record, sample_task("later"), state=ToolState.VERIFIED)
+    (hit,) = store.search.find("palindrome", limit=5)
+    assert hit.digest == version.digest
+    for digest in (version.digest, newer.digest):
+        store.lifecycle.change_state(digest, ToolState.QUARANTINED, actor="ann", reason="wrong")
+    assert list(store.search.all(limit=5)) == []
 
 
 def test_few_are_offered_all_and_many_by_rank(store: Store) -> None:

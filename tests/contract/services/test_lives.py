@@ -37,10 +37,12 @@ class KeepingMaker(ScriptedMaker):
         self.origins: list[Origin] = []
 
     def register(  # type: ignore[override]  # the handlers give an origin
-        self, task: Task, source: ToolSource, *, origin: Origin, uses: Sequence[str] = (), **_: Any
+        self, task: Task, source: ToolSource, *, origin: Origin, uses: Sequence[str] | None = None, **_: Any
     ) -> RegisteredTool:
         self.origins.append(origin)
-        parts = tuple(Dependency(part.version.name, part.version.digest) for part in map(self.store.get_tool, uses))
+        parts = tuple(
+            Dependency(part.version.name, part.version.digest) for part in map(self.store.get_tool, uses or ())
+        )
         version = replace(sample_version(task.name), source=source, dependencies=parts, **self.changes)
         record = sample_record(version, f"v-{len(self.origins)}", task_digest=task.digest)
         return self.admission.admit(version, record, task, origin=origin)
@@ -239,7 +241,7 @@ def test_a_strangers_file_needs_to_be_trusted(connect: Connect) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"demonstrations": ()}], ids=["the same here", "other versions here"])
 def test_a_tool_made_from_tools_brings_them_along(connect: Connect, changes: dict[str, Any]) -> None:
-    """Parts before their users, each verified here; made here from what they are here; brought again, they are there."""
+    """Parts before their users, each verified here, made from what they are here; brought again, they are there."""
     there = Installation()
     here = Installation(trusts=(there.signer,), **changes)
     for name, uses in (("base", ()), ("left", ("base",)), ("top", ("left", "base"))):

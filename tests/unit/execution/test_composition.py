@@ -185,3 +185,18 @@ def test_the_version_that_is_kept_is_the_one_that_was_tried(bench: Bench) -> Non
     assert composed.digest == kept.version.digest
     again = bench.store.admit(composed, signed_record(SIGNER, IMAGE, composed, "v-again"), sample_task("top"))
     assert (again.number, again.version) == (kept.number, kept.version)
+
+
+def test_a_part_needs_evidence_of_its_own(bench: Bench) -> None:
+    """A part whose record a stranger signed does not run, though that of its user is in order; both are named."""
+    part = bench.admit("half")
+    user = bench.admit("user", part)
+    assert bench.call("user") is Status.SUCCESS  # the control
+    record = signed_record(Signer.generate(), IMAGE, part.version, "v-stranger")
+    bench.store.lifecycle.renew(record, sample_task("half"), actor="eve", reason="mine now")
+    later = Bench(bench.path, bench.store)
+    with pytest.raises(
+        NotReady, match=f"{user.reference} is made from a tool that is not run here: .*half@1.*signed by"
+    ):
+        later.call("user")
+    assert later.ran == []

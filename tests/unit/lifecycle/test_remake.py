@@ -14,6 +14,7 @@ from toolwright.domain.feedback import KeptAnswer, OutcomeReport
 from toolwright.domain.feedback_policy import FeedbackPolicy
 from toolwright.domain.job import JobKind
 from toolwright.domain.task import Task
+from toolwright.domain.tool import ToolState
 from toolwright.errors import ModelUnavailable, ToolwrightError
 from toolwright.lifecycle.remake import Remaker
 from toolwright.registry.memory import MemoryStore
@@ -102,6 +103,25 @@ def test_a_task_rests_after_a_making() -> None:
     assert maker.done.wait(10)
     time.sleep(0.1)
     assert len(maker.tasks) == 1
+    remaker.close()
+
+
+@pytest.mark.parametrize(
+    ("actor", "made_since", "wanted"),
+    [("policy", False, True), ("policy", True, False), ("ann", False, False)],
+    ids=["owed", "made since", "by a person"],
+)
+def test_what_an_earlier_server_owed_is_made(actor: str, made_since: bool, wanted: bool) -> None:  # noqa: FBT001 - a case
+    """Held back by the policy and not begun since: a server that was killed in between loses no re-making."""
+    store = stored()
+    digest = store.get_tool("add").version.digest
+    store.lifecycle.change_state(digest, ToolState.QUARANTINED, actor=actor, reason="wrong")
+    if made_since:
+        store.start_making(sample_making(started_at=time.time() + 1))
+    maker = FakeMaker(store)
+    remaker = Remaker(store, maker, FeedbackPolicy(remake_cool_down_s=0))
+    remaker.start()
+    assert maker.done.wait(10 if wanted else 0.3) == wanted
     remaker.close()
 
 

@@ -46,6 +46,17 @@ def test_a_tool_that_does_the_same_is_not_kept_again() -> None:
     assert at.store.get_task("sum_up") == addition("sum_up", 41)
 
 
+def test_a_synonym_shares_the_account_of_its_tool() -> None:
+    """What the second making cost is the one tool's; when the name gets a tool of its own, it is that one's again."""
+    at, _ = both(adding())
+    (account,) = at.store.ledger.by_task()
+    assert account.task == "add_numbers"
+    at.maker.replies = lambda _: says(block("# two\ndef sum_up(a, b): ..."))
+    at.stand_ins["# two"] = StandIn.of(lambda a, b: a + b, a="integer", b="number")
+    at.make(addition("sum_up", 61))
+    assert [account.task for account in at.store.ledger.by_task()] == ["add_numbers", "sum_up"]
+
+
 def test_held_out_questions_count_too() -> None:
     """A tool that the other one's examples do not tell apart, but its own hidden ones do, is another tool."""
     at = bench(says(FIRST), says(SECOND), other=adding(), good=adding(lambda a, b: a + b if a < 140 else -1))

@@ -193,9 +193,15 @@ def test_parts_are_all_there_in_their_order_and_nothing_else() -> None:
     stranger = json.loads(write_tool_file(replace(signed(VERSION))))
     del stranger["format"]
     nested = {**below, "parts": []}
-    for parts_ in (
-        [], [below], [beside, below], [below, below, beside], [below, beside, stranger], [nested, beside], {}, [7], None,
-    ):  # fmt: skip
+    others: list[Any] = [
+        [],
+        [below],
+        [beside, below],
+        [below, below, beside],
+        [below, beside, stranger],
+        [nested, beside],
+    ]
+    for parts_ in [*others, {}, [7], None]:
         with pytest.raises(InvalidInput):
             read_tool_file(rewritten({**document, "parts": parts_}))
     for path in leaves(document["parts"]):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,19 +99,23 @@ def test_a_reply_without_vectors_is_a_fault(chat_endpoint: ChatEndpoint, data: o
     embedder.close()
 
 
+def settings(directory: Path, **given: Any) -> Settings:
+    """Return settings whose state is in `directory`."""
+    return Settings(state_dir=directory, **given)
+
+
 def test_embeddings_are_recorded_and_replayed(chat_endpoint: ChatEndpoint, tmp_path: Path) -> None:
     """The same vector without any network, by the model that the recording names; no key in it; others are missing."""
     path, secret = tmp_path / "run.jsonl", "sk-embeddings-of-this-test"
     data = [{"object": "embedding", "index": 0, "embedding": [3, 4]}]
     chat_endpoint.will(Respond(body={"object": "list", "data": data, "model": f"echo of {secret}", "usage": {}}))
     embeddings = {"base_url": chat_endpoint.base_url, "model": "m", "api_key": secret}
-    recording = Settings(state_dir=tmp_path, models={"record": path}, dispatch={"embeddings": embeddings})
-    with open_models(recording) as models:
+    with open_models(settings(tmp_path, models={"record": path}, dispatch={"embeddings": embeddings})) as models:
         assert models.embedder is not None
         (heard,) = models.embedder.embed(["a question"])
     assert secret not in path.read_text()
 
-    with open_models(Settings(state_dir=tmp_path, models={"replay": path})) as models:
+    with open_models(settings(tmp_path, models={"replay": path})) as models:
         assert models.embedder is not None
         assert models.embedder.name == "m"
         assert models.embedder.embed(["a question"]) == [heard]
@@ -123,9 +128,6 @@ def test_embeddings_are_recorded_and_replayed(chat_endpoint: ChatEndpoint, tmp_p
 def test_without_a_name_nothing_is_compared_by_meaning(tmp_path: Path) -> None:
     """Nor beside the offline models, which know no embeddings."""
     named = {"embeddings": {"model": "m"}}
-    for settings in (
-        Settings(state_dir=tmp_path),
-        Settings(state_dir=tmp_path, models={"offline": True}, dispatch=named),
-    ):
-        with open_models(settings) as models:
+    for given in ({}, {"models": {"offline": True}, "dispatch": named}):
+        with open_models(settings(tmp_path, **given)) as models:
             assert models.embedder is None

@@ -43,7 +43,7 @@ from toolwright.domain.outcome import Status
 from toolwright.domain.record import Check, Making, Role, VerificationRecord
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import AnswerKind, Example, Task
-from toolwright.domain.tool import Demonstration, Description, RegisteredTool, ToolState, ToolVersion
+from toolwright.domain.tool import Demonstration, Dependency, Description, RegisteredTool, ToolState, ToolVersion
 from toolwright.errors import (
     CallCancelled,
     DeadlineExceeded,
@@ -60,6 +60,7 @@ from toolwright.making.workshop import Workshop
 from toolwright.registry.memory import MemoryStore
 from toolwright.registry.memory_search import Listed
 from toolwright.sandbox.base import Cancellation
+from toolwright.settings import DispatchSettings
 from toolwright.solving.choices import MAX_CANDIDATES, Choices
 from toolwright.solving.pending import COOL_DOWN_S
 from toolwright.solving.solver import Solver
@@ -115,8 +116,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.executor = StandInExecutor(self.stand_ins, self.store)
-        models = Models(self.maker, self.user, self.dispatcher, PriceList({}))
-        parts = {"models": models, "executor": self.executor, "store": self.store}
+        self.models = Models(self.maker, self.user, self.dispatcher, PriceList({}))
+        parts = {"models": self.models, "executor": self.executor, "store": self.store}
         at_once = GatePolicy(again_after_s=0.0)
         self.making = Maker(**parts, gates=at_once)  # type: ignore[arg-type]  # one dict for both
         self.workshop = Workshop(self.making, self.store, rules=Rules(lease_s=0.3))
@@ -218,6 +219,57 @@ def test_a_version_held_back_is_not_used() -> None:
     assert isinstance(at.solve("What is 1 plus 2?")[-1], Declined)
     with pytest.raises(NotReady, match="quarantined"):
         at.solver.solve("What is 1 plus 2?", tool="add_tool")
+
+
+def waiting(**settings: Any) -> Bench:
+    """Return a bench whose one tool waits for approval."""
+    at = Bench(ScriptedModel(lambda _: chooses("add_tool"), "router"))
+    kept = at.keep(version("add_tool", "add"))
+    at.store.lifecycle.change_state(kept.version.digest, ToolState.QUARANTINED, actor="ann", reason="to be approved")
+    at.store.lifecycle.change_state(kept.version.digest, ToolState.VERIFIED, actor="ann", reason="to be approved")
+    parts = {"models": at.models, "executor": at.executor, "store": at.store, "maker": at.workshop}
+    at.solver = Solver(**parts, settings=DispatchSettings(**settings))  # type: ignore[arg-type]  # one dict for all
+    return at
+
+
+@pytest.mark.parametrize("among", [(), ("add_tool",)])
+def test_a_tool_that_waits_for_approval_is_known_and_not_made_again(among: Sequence[str]) -> None:
+    """Its question is declined with what to do; it is no miss, and nothing is proposed."""
+    at = waiting()
+    dispatched, declined = at.solve("What is 1 plus 2?", among=among)
+    assert isinstance(dispatched, Dispatched)
+    assert isinstance(declined, Declined)
+    assert "add_tool@1 waits until a person approves it" in declined.reason
+    assert "toolwright tools approve add_tool@1" in declined.reason
+    assert not at.executor.requests
+    assert not at.maker.requests
+    assert list(at.store.misses.list_groups("default", after="", limit=5)) == []
+
+
+def test_a_tool_whose_part_is_held_back_is_not_called() -> None:
+    """The question is declined, with the part's name, before the light model is asked."""
+    at = bench(chooses("whole"), chooses("whole"), tools=("add",))
+    part = at.store.get_tool("add_tool").version
+    whole = replace(version("whole", "add"), dependencies=(Dependency(part.name, part.digest),))
+    at.keep(whole)
+    assert isinstance(at.solve("What is 1 plus 2?")[-1], Answered)  # the control
+    at.store.lifecycle.change_state(part.digest, ToolState.QUARANTINED, actor="ann", reason="wrong")
+    asked = len(at.user.requests)
+    declined = at.solve("What is 1 plus 2?")[-1]
+    assert isinstance(declined, Declined)
+    assert "whole@1 is made from add_tool@1, which is quarantined" in declined.reason
+    assert len(at.user.requests) == asked
+
+
+def test_the_strong_model_answers_for_a_tool_that_waits() -> None:
+    """Where it answers what no tool does; what it takes is the account of the tool's task, and no group begins."""
+    at = waiting(answer_misses="strong")
+    at.maker.replies = [calls("give_answer", {"working": "", "answer": "3"})]
+    end = at.solve("What is 1 plus 2?")[-1]
+    assert isinstance(end, Answered)
+    assert (end.answer, end.tool) == ("3", "")
+    assert [row.key for row in at.store.ledger.sums([CostKey.ROLE, CostKey.TASK])][-1] == ("strong", "add_tool")
+    assert list(at.store.misses.list_groups("default", after="", limit=5)) == []
 
 
 def test_the_dispatcher_sees_all_tools_and_the_bare_question() -> None:
