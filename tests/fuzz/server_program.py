@@ -15,7 +15,7 @@ from tests.fuzz.server import UNHARMED
 from toolwright.registry.signing import Signer
 from toolwright.registry.testing import sample_task, sample_version, signed_record
 from toolwright.sandbox.testing import ScriptedPool
-from toolwright.server.main import _parts
+from toolwright.server.parts import open_parts
 from toolwright.services.endpoint import Endpoint
 from toolwright.services.log import configure_logs
 from toolwright.settings import Settings
@@ -27,7 +27,7 @@ def main() -> None:
     configure_logs()
     settings = Settings.model_validate({"state_dir": Path(sys.argv[1]), "models": {"offline": True}})
     pool = ScriptedPool({"add": lambda arguments, _call, _cancellation: arguments})
-    with _parts(settings, pool) as parts:
+    with open_parts(settings, pool) as parts:
         signer = Signer.open(settings.signing_key)
         # Requests made at random hold back and retire `add`; the other one shows that the server serves.
         for name in ("add", UNHARMED):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from toolwright.client import ToolDetails
 from toolwright.domain.events import (
     Answered,
     Called,
@@ -30,7 +31,6 @@ from toolwright.domain.making import MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution, Outcome
 from toolwright.domain.record import TokenUse, VerificationRecord
-from toolwright.domain.source import ToolSource
 from toolwright.domain.tool import ToolInfo
 
 _RESULT = JsonRules(max_bytes=16 * 1024 * 1024)
@@ -81,21 +81,14 @@ def tool_document(info: ToolInfo) -> dict[str, Any]:
     }
 
 
-def details_document(
-    info: ToolInfo,
-    source: ToolSource,
-    record: VerificationRecord | None,
-    *,
-    dependants: Sequence[str] = (),
-    synonyms: Sequence[str] = (),
-) -> dict[str, Any]:
+def details_document(details: ToolDetails) -> dict[str, Any]:
     """Return a tool version with its source, the evidence behind it, and the versions that are made from it."""
     return {
-        **tool_document(info),
-        "source": {"code": source.code, "function": source.function},
-        "verification": record and verification_document(record),
-        "dependants": list(dependants),
-        "synonyms": list(synonyms),
+        **tool_document(details.info),
+        "source": {"code": details.source.code, "function": details.source.function},
+        "verification": verification_document(details.verification),
+        "dependants": list(details.dependants),
+        "synonyms": list(details.synonyms),
     }
 
 

@@ -11,7 +11,7 @@ from toolwright.attacks.matrix import Tell
 from toolwright.attacks.report import Report
 from toolwright.bench.plan import Plan
 from toolwright.cli.options import Options
-from toolwright.client import Reverified
+from toolwright.client import ExportedTool, ImportedTool, Reverified, ToolDetails
 from toolwright.domain.batch import BatchAnswer, BatchCall
 from toolwright.domain.call import Isolation
 from toolwright.domain.cost_report import CostQuestion, CostReport
@@ -22,7 +22,7 @@ from toolwright.domain.limits import LimitsRequest
 from toolwright.domain.making import MakingDetails, MakingInfo
 from toolwright.domain.miss import Miss, MissGroup
 from toolwright.domain.outcome import Execution
-from toolwright.domain.record import TokenUse, VerificationRecord
+from toolwright.domain.record import TokenUse
 from toolwright.domain.source import ToolSource
 from toolwright.domain.task import Example, Task
 from toolwright.domain.tool import ToolInfo
@@ -32,62 +32,6 @@ from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import EngineFacts
 from toolwright.sandbox.selfcheck.check import SelfCheck
 from toolwright.settings import Profile
-
-
-class ToolShown(Protocol):
-    """A tool version with all that is known of it."""
-
-    @property
-    def info(self) -> ToolInfo:
-        """All but the source."""
-
-    @property
-    def source(self) -> ToolSource:
-        """The source."""
-
-    @property
-    def verification(self) -> VerificationRecord | None:
-        """The evidence on which it was admitted."""
-
-    @property
-    def synonyms(self) -> tuple[str, ...]:
-        """Names of tasks that it stands for besides its own."""
-
-    @property
-    def dependants(self) -> tuple[str, ...]:
-        """Versions made from it."""
-
-
-class ToolExported(Protocol):
-    """A version as a signed file."""
-
-    @property
-    def info(self) -> ToolInfo:
-        """The version."""
-
-    @property
-    def file(self) -> bytes:
-        """The file."""
-
-    @property
-    def public_key(self) -> str:
-        """Key that signed it."""
-
-
-class ToolImported(Protocol):
-    """What became of such a file."""
-
-    @property
-    def info(self) -> ToolInfo:
-        """The tool as it was kept."""
-
-    @property
-    def digest(self) -> str:
-        """Of the version in the file."""
-
-    @property
-    def key_id(self) -> str:
-        """Of the key that had signed it."""
 
 
 class Services(Protocol):
@@ -126,7 +70,7 @@ class Services(Protocol):
     def cancel_making(self, making_id: str, *, reason: str = "") -> MakingInfo:
         """End a making."""
 
-    def get_tool(self, reference: str) -> ToolShown:
+    def get_tool(self, reference: str) -> ToolDetails:
         """Return a version with its source and record."""
 
     def list_tools(self) -> Iterator[ToolInfo]:
@@ -175,10 +119,10 @@ class Services(Protocol):
     def retire_tool(self, reference: str, *, reason: str, actor: str = "") -> ToolInfo:
         """Take a version out of use for good."""
 
-    def export_tool(self, reference: str) -> ToolExported:
+    def export_tool(self, reference: str) -> ExportedTool:
         """Return a version as a signed file."""
 
-    def import_tool(self, file: bytes, *, trusted_keys: Sequence[str] = (), actor: str = "") -> ToolImported:
+    def import_tool(self, file: bytes, *, trusted_keys: Sequence[str] = (), actor: str = "") -> ImportedTool:
         """Have a signed file verified and kept."""
 
     def get_costs(self, asked: CostQuestion | None = None) -> CostReport:

@@ -9,13 +9,14 @@ import typer
 
 from toolwright.cli.command import Session
 from toolwright.cli.documents import details_document, tool_document
-from toolwright.cli.environment import ToolShown
 from toolwright.cli.exit import ExitStatus
 from toolwright.cli.reading import read_stdin
 from toolwright.cli.rendering import code, json_block, tools_table
 from toolwright.cli.safe_text import joined, literal
 from toolwright.cli.screen import Screen
+from toolwright.client import ToolDetails
 from toolwright.domain.limits import MIB, LimitsRequest
+from toolwright.domain.record import VerificationRecord
 from toolwright.domain.task import MAX_QUESTION_BYTES, check_question
 
 
@@ -61,14 +62,7 @@ def show_tool(
     """Show a tool: source, schema, demonstrations, and the verification behind it."""
     with session.services() as services:
         details = services.get_tool(tool)
-    document = details_document(
-        details.info,
-        details.source,
-        details.verification,
-        dependants=details.dependants,
-        synonyms=details.synonyms,
-    )
-    session.screen.document(document)
+    session.screen.document(details_document(details))
     if not session.screen.as_json:
         show_details(session.screen, details)
     return ExitStatus.DONE
@@ -80,9 +74,9 @@ def say_dependants(screen: Screen, dependants: Sequence[str]) -> None:
         screen.say(literal(f"  part of {', '.join(dependants)}: not run while this version is not active"))
 
 
-def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3) -> None:
+def show_details(screen: Screen, details: ToolDetails, *, demonstrations: int = 3) -> None:
     """Show a wrapped tool to people, with at most so many demonstrations."""
-    info, record = details.info, details.verification
+    info = details.info
     screen.say(joined(literal(f"{info.reference}  ", style="bold"), literal(info.digest, style="dim")))
     if info.aliases:
         screen.say(literal("Aliases: " + ", ".join(_alias(name, share) for name, share in info.aliases.items())))
@@ -98,22 +92,25 @@ def show_details(screen: Screen, details: ToolShown, *, demonstrations: int = 3)
         screen.say("Demonstration:", style="bold")
         screen.say(literal(demonstration.question, limit=2_000))
         screen.say(literal(f"  {info.name}({demonstration.arguments_json}) → {demonstration.answer}", limit=2_000))
-    if record:
-        held_out = sum(check.held_out for check in record.checks)
-        right = sum(check.passed for check in record.checks)
-        screen.say(
-            literal(
-                f"Verified: {right} of {len(record.checks)} examples right, {held_out} of them not seen by the maker; "
-                f"image {record.image_digest[:19]}, runtime {record.runtime}"
-            ),
-            style="green",
-        )
-        for gate in record.gates:
-            screen.say(literal(f"  {gate.gate.value.replace('_', ' ')}: {'passed' if gate.passed else 'refused'}"))
-            if gate.summary:
-                screen.say(literal(f"    {gate.summary}", style="dim", limit=2_000))
+    _show_record(screen, details.verification)
     if info.limits:
         screen.say(literal(f"Its own limits: {_limits(info.limits)}", style="green"))
+
+
+def _show_record(screen: Screen, record: VerificationRecord) -> None:
+    held_out = sum(check.held_out for check in record.checks)
+    right = sum(check.passed for check in record.checks)
+    screen.say(
+        literal(
+            f"Verified: {right} of {len(record.checks)} examples right, {held_out} of them not seen by the maker; "
+            f"image {record.image_digest[:19]}, runtime {record.runtime}"
+        ),
+        style="green",
+    )
+    for gate in record.gates:
+        screen.say(literal(f"  {gate.gate.value.replace('_', ' ')}: {'passed' if gate.passed else 'refused'}"))
+        if gate.summary:
+            screen.say(literal(f"    {gate.summary}", style="dim", limit=2_000))
 
 
 def _limits(limits: LimitsRequest) -> str:

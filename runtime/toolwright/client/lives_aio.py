@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from toolwright.client import lives, messages
+from toolwright.client.connection_aio import AsyncConnection
 from toolwright.client.values import ExportedTool, ImportedTool
 from toolwright.domain.lifecycle import ToolEvent
 from toolwright.domain.tool import ToolInfo
 from toolwright.services.convert.lifecycle import event_from_wire
 from toolwright.services.convert.tools import tool_from_wire
-from toolwright.v1 import tools_pb2, tools_pb2_grpc
-
-Message = TypeVar("Message")
+from toolwright.v1 import tools_pb2
 
 
-class AsyncClientLives(ABC):
+class AsyncClientLives(AsyncConnection):
     """States, approvals, aliases, history, export and import; see `ClientLives`."""
-
-    _tools: tools_pb2_grpc.ToolServiceAsyncStub
-
-    @abstractmethod
-    async def _unary(self, call: Callable[[float], Awaitable[Message]], timeout_s: float | None) -> Message: ...
 
     async def set_alias(  # noqa: PLR0913 - the fields of the request
         self,
@@ -75,15 +67,14 @@ class AsyncClientLives(ABC):
 
     async def list_tool_events(self, name: str, *, timeout_s: float | None = None) -> AsyncIterator[ToolEvent]:
         """Give what happened to a tool, oldest first. Pages are asked for as they are needed."""
-        token = ""
-        while True:
+
+        def ask(token: str, left: float) -> Awaitable[tools_pb2.ListToolEventsResponse]:
             request = tools_pb2.ListToolEventsRequest(name=name, page_token=token)
-            page = await self._events_page(request, timeout_s)
+            return self._tools.ListToolEvents(request, timeout=left)
+
+        async for page in self._pages(ask, timeout_s):
             for event in page.events:
                 yield messages.read(event_from_wire, event)
-            token = page.next_page_token
-            if not token:
-                return
 
     async def export_tool(self, reference: str, *, timeout_s: float | None = None) -> ExportedTool:
         """Return a version as a signed file."""
@@ -98,8 +89,3 @@ class AsyncClientLives(ABC):
         request = tools_pb2.ImportToolRequest(file=file, trusted_keys=trusted_keys, actor=actor)
         reply = await self._unary(lambda left: self._tools.ImportTool(request, timeout=left), messages.long(timeout_s))
         return ImportedTool(messages.read(tool_from_wire, reply.tool), reply.digest, reply.key_id)
-
-    async def _events_page(
-        self, request: tools_pb2.ListToolEventsRequest, timeout_s: float | None
-    ) -> tools_pb2.ListToolEventsResponse:
-        return await self._unary(lambda left: self._tools.ListToolEvents(request, timeout=left), timeout_s)

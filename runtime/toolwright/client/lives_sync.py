@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 from toolwright.client import lives, messages
+from toolwright.client.connection_sync import Connection
 from toolwright.client.values import ExportedTool, ImportedTool
 from toolwright.domain.lifecycle import ToolEvent
 from toolwright.domain.tool import ToolInfo
 from toolwright.services.convert.lifecycle import event_from_wire
 from toolwright.services.convert.tools import tool_from_wire
-from toolwright.v1 import tools_pb2, tools_pb2_grpc
-
-Message = TypeVar("Message")
+from toolwright.v1 import tools_pb2
 
 
-class ClientLives(ABC):
+class ClientLives(Connection):
     """States, approvals, aliases, history, export and import.
 
     Methods raise `NotFound`, `NotReady` (the version is in a state that does not allow it), `InvalidInput`,
     `StoreUnavailable`, `StoreCorrupt` and `ServerUnavailable`; `import_tool` also raises `PermissionDenied` and what
     `register` does. `actor` says who acts; the server does not check that.
     """
-
-    _tools: tools_pb2_grpc.ToolServiceStub
-
-    @abstractmethod
-    def _unary(self, call: Callable[[float], Message], timeout_s: float | None) -> Message: ...
 
     def set_alias(  # noqa: PLR0913 - the fields of the request
         self,
@@ -76,15 +68,14 @@ class ClientLives(ABC):
 
     def list_tool_events(self, name: str, *, timeout_s: float | None = None) -> Iterator[ToolEvent]:
         """Give what happened to a tool, oldest first. Pages are asked for as they are needed."""
-        token = ""
-        while True:
+
+        def ask(token: str, left: float) -> tools_pb2.ListToolEventsResponse:
             request = tools_pb2.ListToolEventsRequest(name=name, page_token=token)
-            page = self._events_page(request, timeout_s)
+            return self._tools.ListToolEvents(request, timeout=left)
+
+        for page in self._pages(ask, timeout_s):
             for event in page.events:
                 yield messages.read(event_from_wire, event)
-            token = page.next_page_token
-            if not token:
-                return
 
     def export_tool(self, reference: str, *, timeout_s: float | None = None) -> ExportedTool:
         """Return a version as a signed file."""
@@ -99,8 +90,3 @@ class ClientLives(ABC):
         request = tools_pb2.ImportToolRequest(file=file, trusted_keys=trusted_keys, actor=actor)
         reply = self._unary(lambda left: self._tools.ImportTool(request, timeout=left), messages.long(timeout_s))
         return ImportedTool(messages.read(tool_from_wire, reply.tool), reply.digest, reply.key_id)
-
-    def _events_page(
-        self, request: tools_pb2.ListToolEventsRequest, timeout_s: float | None
-    ) -> tools_pb2.ListToolEventsResponse:
-        return self._unary(lambda left: self._tools.ListToolEvents(request, timeout=left), timeout_s)

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class ToolMaker(Protocol):
-    """Makes tools: `server.models.ConfiguredMaker`."""
+    """Makes tools: `server.configured.ConfiguredMaker`."""
 
     def make(self, task: Task, *, kind: JobKind) -> Iterator[MakingEvent]:
         """Make a tool for `task`; the last event is `Made` or `NotMade`."""

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Solving(Protocol):
-    """Answers questions: `solving.solver.Solver`."""
+    """Answers questions with tools: `solving.solver.Solver`."""
 
     def solve(  # noqa: PLR0913 - the fields of the request
         self,
@@ -35,7 +35,23 @@ class Solving(Protocol):
         tenant: str = DEFAULT_TENANT,
         bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
-        """Answer `question`; the last event is `Answered`, `Declined` or `Failed`."""
+        """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
+
+        Args:
+            question: the text as asked.
+            tool: skips the dispatcher.
+            among: names of the only tools and tasks that the dispatcher is offered; all if empty.
+            dispatch_only: end with the dispatcher's decision.
+            cancellation: ends the work from another thread.
+            deadline_s: seconds from now after which the caller has no use for the answer.
+            tenant: whose question it is.
+            bypass_cache: run the tool even where its result is known.
+
+        Raises:
+            NotReady: no models are configured.
+            NotFound: `tool` names nothing.
+            ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
+        """
 
 
 @dataclass(slots=True)

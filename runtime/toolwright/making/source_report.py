@@ -12,8 +12,6 @@ from toolwright.domain.limits import MIB
 from toolwright.domain.outcome import Execution
 from toolwright.domain.source import ToolSource
 
-SHORTEST_TEXT: Final = 8
-"""Characters; shorter texts are in many honest tools and in many answers."""
 MAX_MODULES: Final = 32
 _RULES: Final = JsonRules(max_bytes=4 * MIB)
 
@@ -61,7 +59,8 @@ class SourceReport:
     missing: tuple[str, ...]
     """Those that the image does not have."""
     texts: tuple[str, ...]
-    """Texts of at least `SHORTEST_TEXT` characters that are no docstrings, runs of white space as one space."""
+    """Texts of eight characters or more that are no docstrings, runs of white space as one space. Shorter ones are in
+    many honest tools and in many answers."""
 
 
 def reading_of(code: str) -> str:

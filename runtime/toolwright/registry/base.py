@@ -78,9 +78,6 @@ class Store(Protocol):
             NotFound: there is none of that name.
         """
 
-    def list_tasks(self) -> Sequence[Task]:
-        """Return all tasks by name."""
-
     def admit(
         self,
         version: ToolVersion,

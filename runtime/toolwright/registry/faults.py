@@ -37,7 +37,7 @@ def store_faults(label: str) -> Iterator[None]:
         yield
     except exc.IntegrityError:
         raise
-    except (exc.SQLAlchemyError, sqlite3.Error, OSError, DamagedRow) as fault:
+    except (exc.SQLAlchemyError, sqlite3.Error, OSError, DamagedRow, UnicodeDecodeError) as fault:
         raise as_store_error(label, fault) from fault
 
 
@@ -48,6 +48,8 @@ def as_store_error(label: str, fault: BaseException) -> ToolwrightError:
         return StoreCorrupt(f"the registry {label}: {cause}; it is not used. Restore the registry from a backup")
     if isinstance(cause, sqlite3.Error):
         return _sqlite_error(label, cause)
+    if isinstance(cause, UnicodeDecodeError):  # what SQLite said quotes the damage, so Python could not read it
+        return StoreCorrupt(f"the registry {label} " + _DAMAGED.format(detail="it holds text that is no UTF-8"))
     if isinstance(fault, exc.TimeoutError):
         return StoreUnavailable(f"the registry {label} is busy with other requests; try again")
     if isinstance(fault, exc.NoSuchModuleError) or isinstance(cause, ImportError):

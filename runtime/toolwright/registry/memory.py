@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
@@ -21,10 +22,7 @@ from toolwright.errors import AlreadyExists, NotFound, StoreUnavailable
 from toolwright.registry import log_rows, tool_rows
 from toolwright.registry.admissible import check_admissible
 from toolwright.registry.base import Heading
-from toolwright.registry.feedback import FeedbackStore
 from toolwright.registry.kept_lifecycle import admitted_row
-from toolwright.registry.ledger import Ledger
-from toolwright.registry.lifecycle import Lifecycle
 from toolwright.registry.memory_dependencies import MemoryDependencies
 from toolwright.registry.memory_feedback import MemoryFeedback
 from toolwright.registry.memory_jobs import MemoryJobs, MemorySynonyms
@@ -32,12 +30,11 @@ from toolwright.registry.memory_ledger import MemoryLedger
 from toolwright.registry.memory_lifecycle import MemoryLifecycle, ToolShelf, add_event
 from toolwright.registry.memory_misses import MemoryMisses
 from toolwright.registry.memory_search import Listed, MemorySearch
-from toolwright.registry.misses import MissStore
 from toolwright.registry.plain_name import meant_by_plain_name
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.rows import Row
-from toolwright.registry.search import OFFERED, SearchIndex, SearchText
-from toolwright.registry.storable import check_page
+from toolwright.registry.search import OFFERED, SearchText
+from toolwright.registry.storable import check_page, taken
 
 
 class MemoryStore:
@@ -55,36 +52,17 @@ class MemoryStore:
         self._shelf = ToolShelf()
         self._tasks, self._verifications = self._shelf.tasks, self._shelf.verifications
         self._versions, self._by_name = self._shelf.versions, self._shelf.by_name
-        self._lifecycle = MemoryLifecycle(self._shelf, self._transaction, clock)
+        self.lifecycle: Final = MemoryLifecycle(self._shelf, self._transaction, clock)
         self._makings: dict[str, Row] = {}
         self._attempts: dict[str, dict[int, Row]] = {}
         self._executions: dict[str, Row] = {}
-        self._search, self._misses = MemorySearch(self._listed), MemoryMisses(self._transaction)
-        self._ledger = MemoryLedger(self._transaction)
-        self._dependencies = MemoryDependencies(self._transaction, self._versions)
-        self._jobs = MemoryJobs(self._transaction, clock)
-        self._synonyms = MemorySynonyms(self._transaction, self._by_name.__contains__)
-        self._feedback = MemoryFeedback(self._transaction, self._versions, self._verifications, self._executions)
-
-    @property
-    def feedback(self) -> FeedbackStore:
-        """See `Store`."""
-        return self._feedback
-
-    @property
-    def lifecycle(self) -> Lifecycle:
-        """See `Store`."""
-        return self._lifecycle
-
-    @property
-    def jobs(self) -> MemoryJobs:
-        """See `Store`."""
-        return self._jobs
-
-    @property
-    def synonyms(self) -> MemorySynonyms:
-        """See `Store`."""
-        return self._synonyms
+        self.search: Final = MemorySearch(self._listed)
+        self.misses: Final = MemoryMisses(self._transaction)
+        self.ledger: Final = MemoryLedger(self._transaction)
+        self.dependencies: Final = MemoryDependencies(self._transaction, self._versions)
+        self.jobs: Final = MemoryJobs(self._transaction, clock)
+        self.synonyms: Final = MemorySynonyms(self._transaction, self._by_name.__contains__)
+        self.feedback: Final = MemoryFeedback(self._transaction, self._versions, self._verifications, self._executions)
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -101,11 +79,6 @@ class MemoryStore:
             if name not in self._tasks:
                 raise NotFound("task", name)
             return tool_rows.task_from(self._tasks[name])
-
-    def list_tasks(self) -> Sequence[Task]:
-        """See `Store`."""
-        with self._transaction():
-            return [tool_rows.task_from(row) for _, row in sorted(self._tasks.items())]
 
     # --- tools ----------------------------------------------------------------------------------
 
@@ -127,8 +100,8 @@ class MemoryStore:
             if there is not None:
                 return tool_rows.registered_from(there)
             if record.verification_id in self._verifications:
-                raise _taken("verification record", record.verification_id)
-            self._dependencies.check_kept(version)
+                raise taken("verification record", record.verification_id)
+            self.dependencies.check_kept(version)
             version_row |= {
                 "number": len(self._by_name.get(version.name, ())) + 1,
                 "state": state.value,
@@ -141,7 +114,7 @@ class MemoryStore:
             self._by_name.setdefault(version.name, []).append(version_row)
             self._tasks[task.name] = task_row
             add_event(self._shelf, event)
-            self._synonyms.targets.pop(version.name, None)
+            self.synonyms.targets.pop(version.name, None)
             return tool_rows.registered_from(version_row)
 
     def get_tool(self, reference: str, *, lot: float = 1.0) -> RegisteredTool:
@@ -157,7 +130,7 @@ class MemoryStore:
                 found = [row for row in self._by_name.get(wanted.name, ()) if row["number"] == wanted.number]
             else:
                 found = self._by_name_alone(wanted.name, lot) or self._by_name_alone(
-                    self._synonyms.targets.get(wanted.name, ""), lot
+                    self.synonyms.targets.get(wanted.name, ""), lot
                 )
             if not found:
                 raise NotFound("tool", reference)
@@ -167,9 +140,6 @@ class MemoryStore:
         aliases = {alias: row for (tool, alias), row in self._shelf.aliases.items() if tool == name}
         meant = meant_by_plain_name(self._by_name.get(name, ()), aliases, lot)
         return [] if meant is None else [meant]
-
-    def _active(self, name: str) -> list[Row]:
-        return [row for row in self._by_name.get(name, ()) if row["state"] == ToolState.ACTIVE.value]
 
     def list_tools(self, *, after: str = "", limit: int = 100) -> Sequence[RegisteredTool]:
         """See `Store`."""
@@ -185,11 +155,6 @@ class MemoryStore:
             rows = self._tasks | {name: versions[-1] for name, versions in meant.items()}
         return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
-    @property
-    def dependencies(self) -> MemoryDependencies:
-        """See `Store`."""
-        return self._dependencies
-
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""
         with self._transaction():
@@ -204,7 +169,7 @@ class MemoryStore:
         row = log_rows.making_row(making)
         with self._transaction():
             if making.making_id in self._makings:
-                raise _taken("making", making.making_id)
+                raise taken("making", making.making_id)
             self._makings[making.making_id] = row
             self._attempts[making.making_id] = {}
 
@@ -216,7 +181,7 @@ class MemoryStore:
             if attempts is None:
                 raise NotFound("making", attempt.making_id)
             if attempt.number in attempts:
-                raise _taken("attempt", f"{attempt.making_id}/{attempt.number}")
+                raise taken("attempt", f"{attempt.making_id}/{attempt.number}")
             attempts[attempt.number] = row
 
     def finish_making(self, making_id: str, *, at: float, tool_digest: str = "", failure: str = "") -> None:
@@ -249,7 +214,7 @@ class MemoryStore:
         row = log_rows.execution_row(entry)
         with self._transaction():
             if entry.execution_id in self._executions:
-                raise _taken("execution", entry.execution_id)
+                raise taken("execution", entry.execution_id)
             self._executions[entry.execution_id] = row
 
     def add_execution(self, entry: ExecutionEntry) -> None:
@@ -258,7 +223,7 @@ class MemoryStore:
         with self._transaction():
             begun = self._executions.get(entry.execution_id, {"status": log_rows.RUNNING})
             if begun["status"] != log_rows.RUNNING:
-                raise _taken("execution", entry.execution_id)
+                raise taken("execution", entry.execution_id)
             self._executions[entry.execution_id] = row
 
     def get_execution(self, execution_id: str) -> ExecutionEntry:
@@ -272,23 +237,6 @@ class MemoryStore:
         """See `Store`."""
         with self._transaction():
             return sum(purpose in {"", row["purpose"]} for row in self._executions.values())
-
-    @property
-    def ledger(self) -> Ledger:
-        """See `Store`."""
-        return self._ledger
-
-    # --- sub-stores -----------------------------------------------------------------------------
-
-    @property
-    def search(self) -> SearchIndex:
-        """See `Store`."""
-        return self._search
-
-    @property
-    def misses(self) -> MissStore:
-        """See `Store`."""
-        return self._misses
 
     def _listed(self) -> Sequence[Listed]:
         with self._transaction():
@@ -320,13 +268,3 @@ def _tool_text(row: Row) -> SearchText:
 
 def _task_text(row: Row) -> SearchText:
     return SearchText.of_task(tool_rows.task_from(row))
-
-
-def _taken(kind: str, name: str) -> AlreadyExists:
-    return AlreadyExists(f"the {kind} {name!r} is already kept; use a new id")
-
-
-def _in_use(versions: Sequence[Row]) -> Row:
-    """Return the newest active one of a name's versions, else the newest."""
-    active = [row for row in versions if row["state"] == ToolState.ACTIVE.value]
-    return (active or versions)[-1]

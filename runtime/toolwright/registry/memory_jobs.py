@@ -10,7 +10,7 @@ from toolwright.errors import AlreadyExists, NotFound, Overloaded
 from toolwright.registry import job_rows
 from toolwright.registry.jobs import RETRY_AFTER_S, Ending, Progress
 from toolwright.registry.rows import Row
-from toolwright.registry.storable import check_page, check_storable
+from toolwright.registry.storable import check_page, check_storable, taken
 
 Transaction = Callable[[], AbstractContextManager[None]]
 _OPEN = frozenset({JobState.QUEUED.value, JobState.RUNNING.value})
@@ -33,7 +33,7 @@ class MemoryJobs:
                 if same and job_rows.does_for(other, job):
                     return job_rows.job_from(other), False
             if job.making_id in self._rows:
-                raise AlreadyExists(f"the job {job.making_id!r} is already kept; use a new id")
+                raise taken("job", job.making_id)
             queued = sum(other["state"] == JobState.QUEUED.value for other in self._rows.values())
             if job.state is JobState.QUEUED and queued >= most_queued:
                 raise Overloaded(f"{queued} makings wait already; no more at a time", RETRY_AFTER_S)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from toolwright.errors import AlreadyExists
 from toolwright.registry.kept_lifecycle import KeptLifecycle
 from toolwright.registry.rows import Row
+from toolwright.registry.storable import taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ class MemoryUnit:
 
     def add_record(self, record: Row) -> None:
         """See `LifeUnit`."""
-        taken = record["verification_id"]
-        if taken in self._shelf.verifications:
-            raise AlreadyExists(f"the verification record {taken!r} is already kept; use a new id")
-        self._steps.append(lambda: self._shelf.verifications.update({taken: record}))
+        key = record["verification_id"]
+        if key in self._shelf.verifications:
+            raise taken("verification record", key)
+        self._steps.append(lambda: self._shelf.verifications.update({key: record}))
 
     def put_task(self, task: Row) -> None:
         """See `LifeUnit`."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from sqlalchemy import URL, Select, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import URL, func, insert, select, update
 
 from toolwright.domain.lifecycle import NO_ORIGIN, Origin
 from toolwright.domain.record import (
@@ -25,11 +23,7 @@ from toolwright.registry.admissible import check_admissible
 from toolwright.registry.backend import open_backend
 from toolwright.registry.base import Heading
 from toolwright.registry.database import Database
-from toolwright.registry.feedback import FeedbackStore
 from toolwright.registry.kept_lifecycle import admitted_row
-from toolwright.registry.ledger import Ledger
-from toolwright.registry.lifecycle import Lifecycle
-from toolwright.registry.misses import MissStore
 from toolwright.registry.plain_name import (
     HEADING_OF,
     PLAIN_NAME,
@@ -41,7 +35,6 @@ from toolwright.registry.plain_name import (
 from toolwright.registry.prepared import insert_all, update_all
 from toolwright.registry.reference import parse_reference
 from toolwright.registry.schema import upgrade_schema
-from toolwright.registry.search import SearchIndex
 from toolwright.registry.sql_dependencies import SqlDependencies, keep_dependencies
 from toolwright.registry.sql_feedback import SqlFeedback
 from toolwright.registry.sql_jobs import SqlJobs
@@ -51,7 +44,7 @@ from toolwright.registry.sql_misses import SqlMisses
 from toolwright.registry.sql_search import SqlSearch
 from toolwright.registry.sql_synonyms import SqlSynonyms, forget, target_of
 from toolwright.registry.sqlite import Durability
-from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put
+from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, put, unless_taken
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
 from toolwright.registry.tables import (
     ATTEMPTS,
@@ -107,37 +100,18 @@ class SqlStore:
         except BaseException:
             self._database.close()
             raise
-        self._search, self._misses = SqlSearch(self._database), SqlMisses(self._database)
-        self._lifecycle = SqlLifecycle(self._database, clock)
-        self._ledger = SqlLedger(self._database)
-        self._dependencies = SqlDependencies(self._database)
+        self.search: Final = SqlSearch(self._database)
+        self.misses: Final = SqlMisses(self._database)
+        self.lifecycle: Final = SqlLifecycle(self._database, clock)
+        self.ledger: Final = SqlLedger(self._database)
+        self.dependencies: Final = SqlDependencies(self._database)
         self._insert_execution = self._database.prepare(insert_all(EXECUTIONS))
         self._end_execution = self._database.prepare(
             update_all(EXECUTIONS, EXECUTIONS.c.execution_id, EXECUTIONS.c.status == log_rows.RUNNING)
         )
-        self._jobs = SqlJobs(self._database, clock)
-        self._synonyms = SqlSynonyms(self._database)
-        self._feedback = SqlFeedback(self._database)
-
-    @property
-    def feedback(self) -> FeedbackStore:
-        """See `Store`."""
-        return self._feedback
-
-    @property
-    def lifecycle(self) -> Lifecycle:
-        """See `Store`."""
-        return self._lifecycle
-
-    @property
-    def jobs(self) -> SqlJobs:
-        """See `Store`."""
-        return self._jobs
-
-    @property
-    def synonyms(self) -> SqlSynonyms:
-        """See `Store`."""
-        return self._synonyms
+        self.jobs: Final = SqlJobs(self._database, clock)
+        self.synonyms: Final = SqlSynonyms(self._database)
+        self.feedback: Final = SqlFeedback(self._database)
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -156,11 +130,6 @@ class SqlStore:
                 raise NotFound("task", name)
             return tool_rows.task_from(row)
 
-    def list_tasks(self) -> Sequence[Task]:
-        """See `Store`."""
-        with self._database.reading() as connection:
-            return [tool_rows.task_from(row) for row in fetch_all(connection, select(TASKS).order_by(TASKS.c.name))]
-
     # --- tools ----------------------------------------------------------------------------------
 
     def admit(
@@ -176,7 +145,7 @@ class SqlStore:
         check_admissible(version, record, task)
         version_row, record_row = tool_rows.version_row(version), tool_rows.verification_row(record)
         task_row = tool_rows.task_row(task)
-        with _unless_taken("verification record", record.verification_id), self._database.writing() as connection:
+        with unless_taken("verification record", record.verification_id), self._database.writing() as connection:
             number = hold_name(connection, version.name) + 1
             there = find(connection, TOOL_VERSIONS, TOOL_VERSIONS.c.digest, version_row["digest"])
             if there is not None:
@@ -239,11 +208,6 @@ class SqlStore:
                     rows[name] = meant
             return [tool_rows.heading_from(row) for _, row in sorted(rows.items())]
 
-    @property
-    def dependencies(self) -> SqlDependencies:
-        """See `Store`."""
-        return self._dependencies
-
     def get_verification(self, verification_id: str) -> VerificationRecord:
         """See `Store`."""
         with self._database.reading() as connection:
@@ -257,14 +221,14 @@ class SqlStore:
     def start_making(self, making: Making) -> None:
         """See `Store`."""
         row = log_rows.making_row(making)
-        with _unless_taken("making", making.making_id), self._database.writing() as connection:
+        with unless_taken("making", making.making_id), self._database.writing() as connection:
             connection.execute(insert(MAKINGS), row)
 
     def add_attempt(self, attempt: Attempt) -> None:
         """See `Store`."""
         row = log_rows.attempt_row(attempt)
         with (
-            _unless_taken("attempt", f"{attempt.making_id}/{attempt.number}"),
+            unless_taken("attempt", f"{attempt.making_id}/{attempt.number}"),
             self._database.writing() as connection,
         ):
             if find(connection, MAKINGS, MAKINGS.c.making_id, attempt.making_id) is None:
@@ -309,13 +273,13 @@ class SqlStore:
     def begin_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
         row = log_rows.execution_row(entry)
-        with _unless_taken("execution", entry.execution_id):
+        with unless_taken("execution", entry.execution_id):
             self._insert_execution(row)
 
     def add_execution(self, entry: ExecutionEntry) -> None:
         """See `Store`."""
         row = log_rows.execution_row(entry)
-        with _unless_taken("execution", entry.execution_id):
+        with unless_taken("execution", entry.execution_id):
             if not self._end_execution(row):
                 self._insert_execution(row)
 
@@ -337,38 +301,6 @@ class SqlStore:
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 
-    @property
-    def ledger(self) -> Ledger:
-        """See `Store`."""
-        return self._ledger
-
-    # --- sub-stores -----------------------------------------------------------------------------
-
-    @property
-    def search(self) -> SearchIndex:
-        """See `Store`."""
-        return self._search
-
-    @property
-    def misses(self) -> MissStore:
-        """See `Store`."""
-        return self._misses
-
     def close(self) -> None:
         """See `Store`."""
         self._database.close()
-
-
-def _active(name: str) -> Select[Any]:
-    columns = TOOL_VERSIONS.c
-    query = _VERSIONS.where(columns.name == name, columns.state == ToolState.ACTIVE.value)
-    return query.order_by(columns.number.desc()).limit(1)
-
-
-@contextmanager
-def _unless_taken(kind: str, name: str) -> Iterator[None]:
-    """Around a transaction that inserts: the only constraint that can fail is that ids are unique."""
-    try:
-        yield
-    except IntegrityError as fault:
-        raise AlreadyExists(f"the {kind} {name!r} is already kept; use a new id") from fault

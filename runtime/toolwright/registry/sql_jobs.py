@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Select, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from toolwright.domain.job import Job, JobState
-from toolwright.errors import AlreadyExists, NotFound, Overloaded
+from toolwright.errors import NotFound, Overloaded
 from toolwright.registry import job_rows
 from toolwright.registry.database import Database
 from toolwright.registry.jobs import RETRY_AFTER_S, Ending, Progress
 from toolwright.registry.rows import Row
-from toolwright.registry.statements import fetch_all, fetch_first, find
+from toolwright.registry.statements import fetch_all, fetch_first, find, unless_taken
 from toolwright.registry.storable import MAX_INTEGER, check_page, is_storable_text
 from toolwright.registry.tables import JOB_TURN, JOBS
 
@@ -33,19 +32,16 @@ class SqlJobs:
         row = job_rows.job_row(job)
         same_task = select(JOBS).where(_OPEN, JOBS.c.task_digest == row["task_digest"]).order_by(JOBS.c.seq)
         count = select(func.count()).select_from(JOBS).where(_QUEUED)
-        try:
-            with self._database.writing() as connection:
-                _take_turn(connection)
-                for other in fetch_all(connection, same_task):
-                    if job_rows.does_for(other, job):
-                        return job_rows.job_from(other), False
-                queued: int = connection.execute(count).scalar_one()
-                if job.state is JobState.QUEUED and queued >= most_queued:
-                    raise Overloaded(f"{queued} makings wait already; no more at a time", RETRY_AFTER_S)
-                connection.execute(insert(JOBS), row)
-                return job_rows.job_from(row), True
-        except IntegrityError as fault:
-            raise AlreadyExists(f"the job {job.making_id!r} is already kept; use a new id") from fault
+        with unless_taken("job", job.making_id), self._database.writing() as connection:
+            _take_turn(connection)
+            for other in fetch_all(connection, same_task):
+                if job_rows.does_for(other, job):
+                    return job_rows.job_from(other), False
+            queued: int = connection.execute(count).scalar_one()
+            if job.state is JobState.QUEUED and queued >= most_queued:
+                raise Overloaded(f"{queued} makings wait already; no more at a time", RETRY_AFTER_S)
+            connection.execute(insert(JOBS), row)
+            return job_rows.job_from(row), True
 
     def get(self, making_id: str) -> Job:
         """See `Jobs`."""

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from toolwright.errors import AlreadyExists
 from toolwright.registry.database import Database
 from toolwright.registry.kept_lifecycle import KeptLifecycle
 from toolwright.registry.rows import Row
 from toolwright.registry.statements import fetch_all, fetch_first, find, hold_name, insert_unless_there, put
-from toolwright.registry.storable import MAX_INTEGER
+from toolwright.registry.storable import MAX_INTEGER, taken
 from toolwright.registry.tables import TASKS, TOOL_ALIASES, TOOL_EVENTS, TOOL_VERSIONS, VERIFICATIONS
 
 
@@ -73,7 +72,7 @@ class SqlUnit:
     def add_record(self, record: Row) -> None:
         """See `LifeUnit`."""
         if not insert_unless_there(self._connection, VERIFICATIONS, record):
-            raise AlreadyExists(f"the verification record {record['verification_id']!r} is already kept; use a new id")
+            raise taken("verification record", record["verification_id"])
 
     def put_task(self, task: Row) -> None:
         """See `LifeUnit`."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from toolwright.registry.rows import Row
-from toolwright.registry.storable import is_storable_text
+from toolwright.registry.storable import is_storable_text, taken
 from toolwright.registry.tables import TOOL_NAMES
 
 
@@ -46,6 +47,19 @@ def insert_unless_there(connection: Connection, table: Table, row: Row) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+@contextmanager
+def unless_taken(kind: str, name: str) -> Iterator[None]:
+    """Around a transaction that inserts, where the only constraint that can fail is that ids are unique.
+
+    Raises:
+        AlreadyExists: it did fail.
+    """
+    try:
+        yield
+    except IntegrityError as fault:
+        raise taken(kind, name) from fault
 
 
 def hold_name(connection: Connection, name: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from toolwright.errors import InvalidInput
+from toolwright.errors import AlreadyExists, InvalidInput
 
 MAX_INTEGER = 2**63 - 1
 
@@ -53,3 +53,8 @@ def check_page(after: str, limit: int) -> None:
     if limit < 0:
         raise InvalidInput("limit", f"is {limit}", "0 or more")
     check_storable({"after": after}, "page")
+
+
+def taken(kind: str, name: str) -> AlreadyExists:
+    """Return the error for an id that something else has."""
+    return AlreadyExists(f"the {kind} {name!r} is already kept; use a new id")

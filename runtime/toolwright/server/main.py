@@ -12,45 +12,19 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
-from toolwright.domain.cost_report import HitRates
-from toolwright.domain.feedback import HitCounts
 from toolwright.errors import InvalidInput
-from toolwright.execution.evidence import Evidence
-from toolwright.execution.executor import SandboxExecutor
-from toolwright.lifecycle.monitor import Monitor
-from toolwright.lifecycle.outcomes import Outcomes
-from toolwright.lifecycle.porter import Porter
-from toolwright.lifecycle.reverify import Reverifier, StartUpVerification
-from toolwright.lifecycle.solves import KeepingSolver
-from toolwright.lifecycle.steward import Steward
-from toolwright.making.pipeline import Maker
-from toolwright.registry.admission import Admission
-from toolwright.registry.base import Store
-from toolwright.registry.open import open_store
-from toolwright.registry.signing import Keyring, PublicKey, Signer
-from toolwright.sandbox.base import SandboxPool
 from toolwright.sandbox.host.check import HostCheck
 from toolwright.sandbox.host.facts import engine_facts
 from toolwright.sandbox.selfcheck.check import SelfCheck
-from toolwright.server.feedback import open_cache, verifying_again, watching
-from toolwright.server.models import (
-    ConfiguredMaker,
-    ConfiguredReverifier,
-    ConfiguredSolver,
-    open_models,
-    open_workshop,
-)
+from toolwright.server.feedback import verifying_again
+from toolwright.server.parts import open_parts
 from toolwright.server.places import private_directory
 from toolwright.server.rules import rules_without_effect
 from toolwright.server.sandboxes import FactsOf, PolicyOf, Sandboxes, open_sandboxes, prove, sandbox_policy
 from toolwright.services.batch import BatchBounds
-from toolwright.services.costs import CostReports
-from toolwright.services.endpoint import Endpoint, Parts
+from toolwright.services.endpoint import Endpoint
 from toolwright.services.log import configure_logs, service_log
 from toolwright.settings import Profile, Settings, check_listen
-from toolwright.solving.group_maker import GroupMaker
-from toolwright.solving.misses import MissDesk
-from toolwright.solving.solver import Solver
 
 _IN_PROCESS_GRACE_S: Final = 0.5
 """Whoever closes a server of its own has read what it wanted."""
@@ -149,7 +123,7 @@ def open_server(
         )
         # Where no code may be run, no making that was left is taken up either.
         adopt = address is not None and not sandboxes.refusal
-        parts = stack.enter_context(_parts(settings, sandboxes.pool, adopt=adopt))
+        parts = stack.enter_context(open_parts(settings, sandboxes.pool, adopt=adopt))
         endpoint = Endpoint(
             parts,
             grpc_settings=settings.grpc,
@@ -199,96 +173,6 @@ def _prove(sandboxes: Sandboxes, settings: Settings) -> None:
     layers = list(sandboxes.check.broken_layers) if sandboxes.check else []
     host = [finding.name for finding in sandboxes.host.unfit] if sandboxes.host else []
     _log.error("not serving", layers=layers, host=host, reason=sandboxes.refusal)
-
-
-@contextmanager
-def _parts(settings: Settings, pool: SandboxPool, *, adopt: bool = True) -> Iterator[Parts]:
-    """Put together what the services stand on."""
-    with ExitStack() as stack:
-        # The pool is filling meanwhile.
-        store = _open_registry(settings)
-        stack.callback(store.close)
-        # Before the store: a call that is killed now is still recorded.
-        stack.callback(pool.close)
-        models = stack.enter_context(open_models(settings))
-        policy = settings.feedback.policy
-        monitor = Monitor(store, policy)
-        signer = Signer.open(settings.signing_key)
-        keyring = Keyring((signer.public, *map(PublicKey.parse, settings.trust.trusted_keys)))
-        admission = Admission(store, signer, settings.trust.approval)
-        executor = SandboxExecutor(
-            pool,
-            store,
-            settings.sandbox.limits.limits,
-            queue_s=settings.sandbox.pool.queue_timeout_s,
-            isolation=settings.isolation.policy,
-            watch=monitor,
-            cache=open_cache(settings.cache),
-            evidence=Evidence(store, keyring),
-        )
-        making = settings.making
-        pipeline = Maker(
-            models=models,
-            executor=executor,
-            store=store,
-            verify_s=making.verify_s,
-            admission=admission,
-            gates=making.gates.policy,
-            merge=making.merge,
-        )
-        workshop = stack.enter_context(open_workshop(pipeline, store, making, models, adopt=adopt))
-        maker = ConfiguredMaker(workshop, pipeline, models)
-        group_maker = stack.enter_context(
-            GroupMaker(models=models, store=store, maker=maker, settings=settings.dispatch)
-        )
-        desk = MissDesk(store.misses, settings.dispatch, notify=group_maker.notify)
-        solver = Solver(
-            models=models,
-            executor=executor,
-            store=store,
-            maker=maker,
-            settings=settings.dispatch,
-            embedder=models.embedder,
-            desk=desk,
-            max_calls=settings.solving.max_calls,
-            watch=monitor,
-        )
-        keeping = KeepingSolver(solver, store, kept_answers=policy.kept_answers)
-        quarantine = stack.enter_context(watching(monitor, store, maker, policy))
-        reverifier = Reverifier(
-            store=store, jury=pipeline.jury, models=models, admission=admission, quarantine=quarantine
-        )
-        reverifying = ConfiguredReverifier(reverifier, models)
-        ceilings = settings.sandbox.limits.limits
-        yield Parts(
-            executor=executor,
-            store=store,
-            maker=maker,
-            solver=ConfiguredSolver(keeping, models),
-            steward=Steward(store, settings.trust.approval),
-            porter=Porter(store, maker, keyring),
-            costs=CostReports(
-                store,
-                models.prices,
-                price_max_age_days=settings.ledger.price_max_age_days,
-                hit_rates=lambda: _hit_rates(store.feedback.hit_counts()),
-            ),
-            source_allowed=settings.source_allowed,
-            desk=desk,
-            reporting=Outcomes(store, monitor.reported),
-            reverifying=reverifying,
-            verification=StartUpVerification(
-                store, reverifying, info=pool.info, ceilings=ceilings, trusts=keyring.check
-            ),
-        )
-
-
-def _hit_rates(counts: HitCounts) -> HitRates:
-    return HitRates(counts.solves, counts.hits, counts.executions, counts.exact_hits)
-
-
-def _open_registry(settings: Settings) -> Store:
-    return open_store(settings.store_url or settings.state_dir / "registry.db", durability=settings.store_durability)
 
 
 def _checked(address: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from toolwright.domain.cost_report import CostQuestion, CostReport
-from toolwright.domain.events import MakingEvent, SolveEvent
+from toolwright.domain.events import MakingEvent
 from toolwright.domain.job import Budget, Job
 from toolwright.domain.lifecycle import NO_ORIGIN, UNKNOWN_ACTOR, Origin
 from toolwright.domain.record import DEFAULT_TENANT
@@ -95,40 +95,6 @@ class ToolMaking(Protocol):
         Raises:
             NotReady: a check failed, or no models are configured.
             AlreadyExists: the same content is registered under another name.
-            ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
-        """
-
-
-class Solving(Protocol):
-    """Answers questions with tools."""
-
-    def solve(  # noqa: PLR0913 - the fields of the request
-        self,
-        question: str,
-        *,
-        tool: str = "",
-        among: Sequence[str] = (),
-        dispatch_only: bool = False,
-        cancellation: Cancellation | None = None,
-        deadline_s: float | None = None,
-        tenant: str,
-        bypass_cache: bool = False,
-    ) -> Iterator[SolveEvent]:
-        """Answer `question`; the last event is `Answered`, `Declined` or `Failed`.
-
-        Args:
-            question: the text as asked.
-            tool: skips the dispatcher.
-            among: names of the only tools and tasks that the dispatcher is offered; all if empty.
-            dispatch_only: end with the dispatcher's decision.
-            cancellation: ends the work from another thread.
-            deadline_s: seconds from now after which the caller has no use for the answer.
-            tenant: whose question it is.
-            bypass_cache: run the tool even where its result is known.
-
-        Raises:
-            NotReady: no models are configured.
-            NotFound: `tool` names nothing.
             ModelError, EngineUnavailable, SandboxUnavailable, StoreUnavailable: a service that it needs is missing.
         """
 

@@ -21,10 +21,11 @@ from toolwright.errors import InvalidInput
 from toolwright.execution.base import Executor
 from toolwright.lifecycle.porter import Porter
 from toolwright.lifecycle.reverify import StartUpVerification
+from toolwright.lifecycle.solves import Solving
 from toolwright.lifecycle.steward import Steward
 from toolwright.registry.base import Store
 from toolwright.services.audit import AuditService
-from toolwright.services.base import Accounting, Reporting, Reverifying, Solving, ToolMaking
+from toolwright.services.base import Accounting, Reporting, Reverifying, ToolMaking
 from toolwright.services.batch import BatchBounds
 from toolwright.services.batch_stream import SHUTTING_DOWN
 from toolwright.services.execution import ExecutionService

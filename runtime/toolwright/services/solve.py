@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import grpc
 
+from toolwright.domain.lifecycle import MAX_ACTOR_CHARS
 from toolwright.domain.task import check_question
 from toolwright.errors import InvalidInput
-from toolwright.services.base import TENANT, Solving
+from toolwright.lifecycle.solves import Solving
+from toolwright.services.base import TENANT
 from toolwright.services.calls import scope_of
 from toolwright.services.convert.events import solve_to_wire
 from toolwright.services.convert.execution import reference_from_wire
@@ -17,8 +18,6 @@ from toolwright.services.convert.misses import group_to_wire, miss_to_wire
 from toolwright.services.paging import id_after, id_token, page_size
 from toolwright.solving.misses import MissDesk
 from toolwright.v1 import solve_pb2, solve_pb2_grpc
-
-MAX_ACTOR_CHARS: Final = 200
 
 
 class SolveService(solve_pb2_grpc.SolveServiceServicer):

@@ -162,7 +162,7 @@ class ScriptedSolver:
         dispatch_only: bool = False,
         cancellation: Cancellation | None = None,
         deadline_s: float | None = None,
-        tenant: str,
+        tenant: str = DEFAULT_TENANT,
         bypass_cache: bool = False,
     ) -> Generator[SolveEvent, None, None]:
         """Give out the events."""

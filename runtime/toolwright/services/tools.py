@@ -7,7 +7,7 @@ from typing import Final
 
 import grpc
 
-from toolwright.domain.lifecycle import MAX_ACTOR_CHARS, UNKNOWN_ACTOR, Origin
+from toolwright.domain.lifecycle import Origin
 from toolwright.domain.task import check_question
 from toolwright.domain.tool import RegisteredTool, ToolState
 from toolwright.errors import InvalidInput
@@ -133,7 +133,7 @@ class ToolService(MakingCalls, ToolLives):
         """Verify a kept version again."""
         if self._reverifying is None:
             not_served("VerifyTool")
-        reference, actor = reference_from_wire(request.tool), actor_from_wire(request.actor)
+        reference, actor = reference_from_wire(request.tool), named_actor(request.actor)
         with scope_of(context) as scope:
             verdict = self._reverifying.verify(
                 reference, actor=actor, cancellation=scope.cancellation, deadline_s=scope.deadline_s
@@ -141,14 +141,3 @@ class ToolService(MakingCalls, ToolLives):
         return tools_pb2.VerifyToolResponse(
             passed=verdict.passed, tool=tool_to_wire(verdict.tool.info), reason=wire_text(verdict.reason)
         )
-
-
-def actor_from_wire(actor: str) -> str:
-    """Return who acts, as they say.
-
-    Raises:
-        InvalidInput: it is too long.
-    """
-    if len(actor) > MAX_ACTOR_CHARS:
-        raise InvalidInput("actor", f"has {len(actor)} characters", f"at most {MAX_ACTOR_CHARS}")
-    return actor or UNKNOWN_ACTOR

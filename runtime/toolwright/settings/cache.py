@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from toolwright.domain.limits import MIB
+from toolwright.settings.section import Section
 
 
-class CacheSettings(BaseModel):
+class CacheSettings(Section):
     """Results of tools that were proved deterministic, in the memory of this server."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     enabled: bool = True
     """Whether a result is given out again where the same tenant calls the same version with the same arguments."""

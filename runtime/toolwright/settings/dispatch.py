@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from toolwright.settings.sections import Section
+from toolwright.settings.section import Section
 
 
 class AnswerMisses(StrEnum):

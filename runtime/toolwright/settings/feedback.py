@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from toolwright.domain.feedback_policy import Action, FeedbackPolicy, Threshold
+from toolwright.settings.section import Section
 
 _DEFAULT = FeedbackPolicy()
 _MAX_WINDOW = 10_000
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
-
 
 Count = Annotated[int, Field(ge=1, le=_MAX_WINDOW)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class ErrorSettings(_Section):
+class ErrorSettings(Section):
     """Calls that ended without a result: the tool raised, crashed, or ran into a limit that was not the caller's."""
 
     min_count: Count = _DEFAULT.errors.min_count
@@ -31,7 +27,7 @@ class ErrorSettings(_Section):
     """`quarantine` holds the version back; `report_only` writes to the log."""
 
 
-class RefusalSettings(_Section):
+class RefusalSettings(Section):
     """Calls by light models whose arguments the tool's schema refused."""
 
     min_count: Count = _DEFAULT.refusals.min_count
@@ -42,7 +38,7 @@ class RefusalSettings(_Section):
     """`quarantine` or `report_only`."""
 
 
-class WrongSettings(_Section):
+class WrongSettings(Section):
     """Answers that were reported as wrong."""
 
     min_count: Count = _DEFAULT.wrong.min_count
@@ -53,7 +49,7 @@ class WrongSettings(_Section):
     """`quarantine` or `report_only`. Callers are not authenticated: whoever can call tools can report on them."""
 
 
-class DriftSettings(_Section):
+class DriftSettings(Section):
     """Calls with an argument unlike any that the version was verified with; see docs/feedback.md."""
 
     min_count: Count = _DEFAULT.drift.min_count
@@ -64,7 +60,7 @@ class DriftSettings(_Section):
     """`quarantine` or `report_only`. That calls are unlike the verified ones does not say that answers are wrong."""
 
 
-class FeedbackSettings(_Section):
+class FeedbackSettings(Section):
     """When a version is held back for what is seen of it in use, and what follows."""
 
     action: Action = Action.QUARANTINE

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from toolwright.domain.gates import GatePolicy
 from toolwright.domain.limits import MIB
 from toolwright.domain.source import MAX_SOURCE_BYTES
+from toolwright.settings.section import Section
 
 _DEFAULT = GatePolicy()
 
 
-class GateSettings(BaseModel):
+class GateSettings(Section):
     """How much a tool has to show before it is kept; see `docs/verification.md`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     source_bytes: Annotated[int, Field(ge=1024, le=MAX_SOURCE_BYTES)] = _DEFAULT.source_bytes
     """Longest source: 1 KiB to 256 KiB."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from toolwright.settings.section import Section
 
 
-class LedgerSettings(BaseModel):
+class LedgerSettings(Section):
     """What `toolwright costs` says of prices."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     price_max_age_days: Annotated[int, Field(ge=1, le=3_650)] = 180
     """Days after which a price of the price list is called outdated: 1 to 3,650. A month counts from its first day.

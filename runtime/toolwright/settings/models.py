@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from toolwright.domain.record import Role
-from toolwright.settings.sections import Section
+from toolwright.settings.section import Section
 
 _URL: Final = r"^https?://\S+$"
 _EFFORT: Final = r"^[a-z][a-z0-9_-]{0,31}$"

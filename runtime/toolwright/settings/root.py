@@ -125,11 +125,6 @@ class Settings(BaseSettings):
         """`trust.signing_key_file`, or the file in `state_dir`."""
         return self.trust.signing_key_file or self.state_dir / "signing.key"
 
-    @property
-    def registry_url(self) -> str:
-        """`store_url`, or that of the SQLite file in `state_dir`."""
-        return self.store_url or f"sqlite:///{self.state_dir / 'registry.db'}"
-
     @classmethod
     def settings_customise_sources(
         cls,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from toolwright.domain.call import Isolation
 from toolwright.domain.isolation import IsolationPolicy
@@ -14,6 +14,7 @@ from toolwright.domain.source import check_tool_name
 from toolwright.errors import InvalidInput
 from toolwright.sandbox.uids import CALLS
 from toolwright.settings.gates import GateSettings
+from toolwright.settings.section import Section
 
 _IMAGE = r"^(sha256:[0-9a-f]{64}|[a-z0-9][a-z0-9._-]*(:[0-9]+/[a-z0-9._-]+)?(/[a-z0-9._-]+)*(@sha256:[0-9a-f]{64})?)$"
 _RUNTIME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -31,12 +32,6 @@ def _tool_name(name: str) -> str:
 
 TenantName = Annotated[str, Field(pattern=_TENANT)]
 ToolName = Annotated[str, AfterValidator(_tool_name)]
-
-
-class Section(BaseModel):
-    """Read once, never changed; an unknown name is an error. A bad value is named, never shown: it may be a key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Profile(StrEnum):
@@ -137,11 +132,11 @@ class IsolationSettings(Section):
 
     default: Isolation = Isolation.TOOL
     """For every call: `call`, `tool` or `tenant`."""
-    tenants: Annotated[dict[TenantName, Isolation], Field(max_length=_MAX_RULES)] = {}
+    tenants: dict[TenantName, Isolation] = Field(default={}, max_length=_MAX_RULES)
     """Levels (`call`, `tool` or `tenant`) by tenant, such as `acme = "call"`; at most 1,000. A name has 1 to 64 of
     a-z, 0-9, `.`, `_` and `-`, and begins with a letter or digit. As long as callers are not authenticated, all of them
     are the tenant `default`."""
-    tools: Annotated[dict[ToolName, Isolation], Field(max_length=_MAX_RULES)] = {}
+    tools: dict[ToolName, Isolation] = Field(default={}, max_length=_MAX_RULES)
     """Levels (`call`, `tool` or `tenant`) by name of a tool, without version, such as `parse_csv = "call"`; at most
     1,000. A name is one that a tool may have. Bare source has no name: where such a rule has to hold for all code, let
     `allow_source` be false."""

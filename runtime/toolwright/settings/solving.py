@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from toolwright.settings.sections import Section
+from toolwright.settings.section import Section
 
 
 class SolvingSettings(Section):

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from toolwright.domain.lifecycle import Approval
-from toolwright.settings.sections import Section
+from toolwright.settings.section import Section
 
 PublicKeyText = Annotated[str, Field(pattern=r"^ed25519:[A-Za-z0-9+/]{43}=$")]
 

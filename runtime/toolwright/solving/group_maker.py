@@ -1,8 +1,12 @@
 """Tools for groups of misses, made in the background as soon as there are enough answers.
 
-Nothing is kept here that must outlive the process: groups, answers and who makes what stand in the registry. A making
-is held by a lease that is renewed while it runs, so that of several servers one makes a tool, and so that what a killed
-server had begun is taken up again.
+Nothing is kept here that must outlive the process: groups, answers and who makes what stand in the registry. A group
+is held by a lease that is renewed while its tool is made, so that of several servers one does that, and so that what a
+killed server had begun is taken up again.
+
+The making itself is a job with a lease of its own (`making.crew`), and that of a group cannot be left to it: a job is
+for a task, and a group has none before the maker was paid for its name, and still has to be told how it ended when the
+job is over. Whoever takes a group up asks for the same task, and so finds the job of the server before it.
 """
 
 from __future__ import annotations

@@ -205,7 +205,6 @@ def test_a_closed_store_says_so(store: Store) -> None:
     for use in (
         lambda: store.save_task(sample_task()),
         lambda: store.get_task("add"),
-        store.list_tasks,
         lambda: store.admit(version, sample_record(version), sample_task()),
         lambda: store.get_tool("add"),
         store.list_tools,

@@ -118,9 +118,8 @@ def test_a_changed_record_or_task_is_never_returned(database: Path) -> None:
     with closing(open_store(database)) as store:
         with pytest.raises(StoreCorrupt, match="v-1"):
             store.get_verification("v-1")
-        for ask in (lambda: store.get_task("add"), store.list_tasks):
-            with pytest.raises(StoreCorrupt, match="add"):
-                ask()
+        with pytest.raises(StoreCorrupt, match="add"):
+            store.get_task("add")
 
 
 @pytest.mark.parametrize(

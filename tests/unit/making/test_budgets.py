@@ -105,7 +105,7 @@ def test_bad_budgets_are_refused_at_once(budget: Budget, candidates: int, field:
     at = bench()
     with pytest.raises(InvalidInput, match=field):
         at.pipeline.make(at.task, budget=budget, candidates=candidates)
-    assert not at.store.list_tasks()
+    assert not at.store.headings()
 
 
 def test_what_was_spent_before_counts() -> None:

@@ -16,7 +16,8 @@ from toolwright.calling.testing import ModelRequest, Scripted, ScriptedModel, sa
 from toolwright.domain.events import Checked, Made, MakingEvent, NotMade, Proposed, Rejected, Resumed, Started
 from toolwright.domain.job import Budget, Job, JobKind, JobState
 from toolwright.errors import CallCancelled, DeadlineExceeded, InvalidInput, ModelUnavailable, NotFound, Overloaded
-from toolwright.making.workshop import Rules, Workshop
+from toolwright.making.rules import Rules
+from toolwright.making.workshop import Workshop
 from toolwright.registry.base import Store
 from toolwright.registry.sql import SqlStore
 from toolwright.sandbox.base import Cancellation
@@ -234,8 +235,8 @@ def test_a_making_is_taken_up_where_its_server_left_it() -> None:
     events = dead.make(TASK)
     making_id = id_of(events)
     assert gate.asked.wait(10)
-    run = dead._runs[making_id]
-    dead._closing.set()  # its keeper renews no more, as if it had been killed
+    run = dead._crew._runs[making_id]
+    dead._crew._closing.set()  # its keeper renews no more, as if it had been killed
     before = at.store.jobs.get(making_id)
     assert before.begun == 2
 
@@ -246,7 +247,7 @@ def test_a_making_is_taken_up_where_its_server_left_it() -> None:
         threading.Timer(0.8, second.open.set).start()
         seen += list(events)
         gate.open.set()
-        until(lambda: run.let_go or not dead._threads)
+        until(lambda: run.let_go or not dead._crew._threads)
     assert Resumed(2, 1) in seen
     made = seen[-1]
     assert isinstance(made, Made)
@@ -269,13 +270,13 @@ def test_a_server_that_lost_its_lease_records_nothing_more() -> None:
     slept = Workshop(at.pipeline, at.store, rules=Rules(lease_s=0.3, adopt=False))
     making_id = id_of(slept.make(TASK))
     assert gate.asked.wait(10)
-    slept._closing.set()
+    slept._crew._closing.set()
     other, second = gated(says(WRONG), store=at.store)
     with workshop(other) as shop:
         shop.start()
         until(lambda: at.store.jobs.get(making_id).starts == 2)
         gate.open.set()
-        until(lambda: not slept._threads)
+        until(lambda: not slept._crew._threads)
         assert not at.store.list_tools()
         assert at.making.finished_at is None
         second.open.set()
@@ -312,7 +313,7 @@ def test_cancelling_reaches_another_server(tmp_path: Path) -> None:
             making_id = id_of(events)
             assert gate.asked.wait(10)
             second.cancel(making_id, "enough")
-            run = first._runs[making_id]
+            run = first._crew._runs[making_id]
             until(lambda: run.cancellation.cancelled)
             gate.open.set()
             assert list(events)[-1] == NotMade("enough", 1, one.jobs.get(making_id).token_use, "cancelled")

@@ -15,7 +15,7 @@ from toolwright.registry.memory import MemoryStore
 from toolwright.registry.open import open_store
 from toolwright.registry.sql import SqlStore
 from toolwright.registry.testing import sample_execution, sample_task
-from toolwright.server import main
+from toolwright.server import parts
 from toolwright.settings import Settings
 
 
@@ -128,7 +128,7 @@ def test_durability(tmp_path: Path, durability: str) -> None:
 def test_a_server_keeps_records_as_durably_as_it_is_set(tmp_path: Path, durability: str, synchronous: int) -> None:
     """`power` forces each write to the disk (SQLite's FULL), before any reply tells of it."""
     settings = Settings(state_dir=tmp_path, store_durability=durability)  # type: ignore[arg-type]
-    with closing(main._open_registry(settings)) as store:
+    with closing(parts._open_registry(settings)) as store:
         assert isinstance(store, SqlStore)
         with store._database.writing() as connection:
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous

@@ -43,7 +43,7 @@ def test_defaults_are_those_of_the_domain(tmp_path: Path) -> None:
     assert settings.isolation.policy == IsolationPolicy(Isolation.TOOL)
     assert (settings.sandbox.max_calls, settings.sandbox.max_age_s) == (1000, 900)
     assert settings.state_dir == tmp_path / "home/.local/share/toolwright"
-    assert settings.registry_url == f"sqlite:///{tmp_path}/home/.local/share/toolwright/registry.db"
+    assert not settings.store_url
     assert settings.source_allowed
 
 

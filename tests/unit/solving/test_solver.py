@@ -55,7 +55,8 @@ from toolwright.errors import (
 )
 from toolwright.llm.prices import PriceList
 from toolwright.making.pipeline import Maker
-from toolwright.making.workshop import Rules, Workshop
+from toolwright.making.rules import Rules
+from toolwright.making.workshop import Workshop
 from toolwright.registry.memory import MemoryStore
 from toolwright.registry.memory_search import Listed
 from toolwright.sandbox.base import Cancellation
