@@ -660,6 +660,7 @@ def test_ap_30_replies_of_a_newer_server() -> None:
 
 
 @pytest.mark.case("AP-27")
+@pytest.mark.slow
 def test_ap_27_what_a_fault_tells(strict: ServerProcess, policy: SandboxPolicy) -> None:
     """AP-27: faults of ours reach callers as a general text and an id; path, address and cause are in the log alone."""
     with strict.client() as client:

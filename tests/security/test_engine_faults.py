@@ -191,6 +191,7 @@ def test_ft_06_an_engine_that_fails(site: Site, fault: Fault) -> None:
 
 
 @pytest.mark.case("FT-06")
+@pytest.mark.slow
 def test_ft_06_a_slow_engine(site: Site) -> None:
     """FT-06: an engine that takes longer than calls may wait is UNAVAILABLE, and no reason to say "busy"."""
     with site.proxy.failing(Fault(None, delay_s=_QUEUE_S + 3), when=_is_work):
@@ -387,6 +388,7 @@ def test_ft_08_runtime_not_installed(engine: Engine, policy: SandboxPolicy, tmp_
 
 
 @pytest.mark.case("FT-19")
+@pytest.mark.slow
 def test_ft_19_an_agent_that_breaks_at_once(engine: Engine, policy: SandboxPolicy, site: Site) -> None:
     """FT-19: while each new container dies at once, starts are put off, the server idles, and says NOT_SERVING."""
     process = psutil.Process(site.server.process.pid)

@@ -314,6 +314,7 @@ def test_everything_is_dead_in_time(
 
 @pytest.mark.parametrize("cancel", [False, True], ids=["limit", "cancel"])
 @pytest.mark.parametrize("name", ["sleeps", "31 spinners", "fork bomb"])
+@pytest.mark.slow
 def test_everything_is_dead_in_time_though_the_agent_is_stopped(
     ward: Ward,
     engine: Engine,
@@ -410,6 +411,7 @@ def test_ft_32_the_agent_keeps_time_itself(ward: Ward, observer: Observer) -> No
 
 
 @pytest.mark.case("FT-32")
+@pytest.mark.slow
 def test_ft_32_a_server_that_stands_still(
     engine: Engine, policy: SandboxPolicy, observer: Observer, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def test_a_layer_that_is_taken_away_is_missed(sabotage: Sabotage) -> None:
     assert {"memory", "open files", "network", "core dumps", "time", "output", "user"} <= set(TITLES) - missing
 
 
+@pytest.mark.slow
 def test_plain_docker_run(engine: Engine, policy: SandboxPolicy) -> None:
     """Docker's defaults bound neither memory nor processes, disk, time or output, and give root and a network."""
     score = score_docker_run(engine, policy.image_id)

@@ -136,6 +136,7 @@ def test_ft_25_production_takes_what_was_accepted(engine: Engine, production: Se
 
 
 @pytest.mark.case("FT-25", "IM-09")
+@pytest.mark.slow
 def test_ft_25_on_this_machine(engine: Engine, policy: SandboxPolicy, tmp_path: Path) -> None:
     """FT-25: `toolwright serve` here: production refuses by exactly what doctor finds, development logs each."""
     facts = engine_facts(engine, policy.runtime)

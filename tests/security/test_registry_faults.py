@@ -342,6 +342,7 @@ _TEN_YEARS_S: Final = 10 * 365 * 24 * _HOUR_S
 
 
 @pytest.mark.case("FT-11")
+@pytest.mark.slow
 def test_ft_11_the_wall_clock_jumps(
     engine: Engine, policy: SandboxPolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

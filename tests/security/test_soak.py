@@ -120,6 +120,7 @@ def _check(seen: _Seen, log: str, count: int) -> None:
     assert not _CANARY.search(log.encode())
 
 
+@pytest.mark.slow
 def test_short_soak(engine: Engine, policy: SandboxPolicy, tmp_path: Path) -> None:
     """FT-22: 300 calls, three of ten hostile: every verdict is right, and nothing is seen that is another call's."""
     seen, log = _soak(engine, tmp_path / "state", 300)

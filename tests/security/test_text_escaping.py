@@ -295,6 +295,7 @@ def _block(code: str) -> str:
 
 
 @pytest.mark.case("PR-31")
+@pytest.mark.slow
 def test_pr_31_make(at: Range, cli: Cli) -> None:
     """PR-31: a maker's prose, code that raises hostile errors, and a hostile docstring are escaped while it is made."""
     raising = f"{TOOL}\ndef put_words(words: list[str]) -> str:\n    'Sort: words.'\n    raises()"

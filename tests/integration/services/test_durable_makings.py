@@ -164,6 +164,7 @@ def test_cancelling_a_making(engine: Engine, tmp_path: Path, chat_endpoint: Chat
     assert len(asked(chat_endpoint)) == 1
 
 
+@pytest.mark.slow
 def test_two_clients_have_one_making(engine: Engine, tmp_path: Path, chat_endpoint: ChatEndpoint, task: Task) -> None:
     """Both see all of it, and the maker is paid once; one that goes away changes nothing for the other."""
     chat_endpoint.will(Wait(0), Wait(1.0), model=MAKER)
@@ -215,6 +216,7 @@ def test_a_maker_that_never_gets_there_is_ended_by_its_budget(
     assert spent[2].cost_usd >= 1.2
 
 
+@pytest.mark.slow
 def test_the_better_of_three_candidates(
     engine: Engine, tmp_path: Path, chat_endpoint: ChatEndpoint, task: Task
 ) -> None:

@@ -106,6 +106,7 @@ def eventually(holds: Callable[[], bool], *, within_s: float = 30.0) -> bool:
     return holds()
 
 
+@pytest.mark.slow
 def test_a_version_with_wrong_answers_gives_way_to_one_made_from_them(engine: Engine, tmp_path: Path) -> None:
     """Reports hold it back, the name means the version before, and then one that learned from what was reported."""
     examples = words()
@@ -139,6 +140,7 @@ def test_a_version_with_wrong_answers_gives_way_to_one_made_from_them(engine: En
     assert counts.hit_rate == 1.0
 
 
+@pytest.mark.slow
 def test_a_version_that_begins_to_fail_is_held_back(engine: Engine, tmp_path: Path) -> None:
     """By its calls alone; and with `report_only` nothing changes."""
     quiet = settings_in(tmp_path, action="report_only", errors={"min_count": 5}, remake=False)

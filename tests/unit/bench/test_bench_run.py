@@ -27,6 +27,7 @@ def test_fork_and_pipe_is_measured_in_a_process_of_its_own() -> None:
     assert forks_per_second(5, 2) > 0
 
 
+@pytest.mark.slow
 def test_server_that_does_not_start_gives_its_reason(tmp_path: Path) -> None:
     """No number comes of a server that refuses its settings."""
     with (
