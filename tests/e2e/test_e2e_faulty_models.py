@@ -6,7 +6,7 @@ Real parts throughout: the installed command, the real SDK over HTTP, real conta
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,12 @@ HELPED: dict[str, tuple[str, tuple[Step, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", HELPED)
+def _one_quick(names: Iterable[str]) -> list[Any]:
+    """Return `names`, all but the first for the slow tier: each starts a server of its own."""
+    return [pytest.param(name, marks=pytest.mark.slow if number else ()) for number, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", _one_quick(HELPED))
 def test_what_another_try_mends_is_mended(make: Make, name: str) -> None:
     """The tool is made, and the registry holds each attempt, the refused ones too."""
     run = make(HELPED[name][0], *HELPED[name][1])
@@ -126,7 +131,7 @@ NOT_HELPED: dict[str, tuple[tuple[Step, ...], str, int]] = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_HELPED)
+@pytest.mark.parametrize("name", _one_quick(NOT_HELPED))
 def test_what_no_try_mends_ends_with_a_clear_error(make: Make, name: str) -> None:
     """One paragraph names what is wrong; nothing is kept as a tool, the attempt is on record."""
     steps, reason, status = NOT_HELPED[name]

@@ -176,6 +176,7 @@ def streamed_with_a_kill(machine: Machine, paths: list[Path], *, kill_after: int
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_tools_appear_in_a_mixed_stream_and_outlive_a_kill(machine: Machine, tmp_path: Path) -> None:
     """Six kinds, no task named: six tools, every answer right, only hits at the end, and no tool is made twice."""
     paths = write_questions(tmp_path, 16)

@@ -198,7 +198,7 @@ def test_a_maker_that_never_gets_there_is_ended_by_its_budget(
     with open_server(settings) as server, Client(server.address) as client:
         ends = {
             end.ended_by: end
-            for budget in (Budget(2), Budget(10, 2000), Budget(10, 0, 1.0), Budget(10, 0, 0.0, 1.0))
+            for budget in (Budget(2), Budget(10, 2000), Budget(10, 0, 1.0), Budget(10, 0, 0.0, 3.0))
             if isinstance(end := list(client.make(task, budget=budget))[-1], NotMade)
         }
         assert list(client.list_tools()) == []
@@ -208,7 +208,7 @@ def test_a_maker_that_never_gets_there_is_ended_by_its_budget(
         ("none of 2 attempts passed: the budget of 2 attempts is spent", ends["attempts"]),
         ("the budget of 2000 tokens is spent", ends["tokens"]),
         ("the budget of $1 is spent", ends["money"]),
-        ("the budget of 1 s is spent", ends["seconds"]),
+        ("the budget of 3 s is spent", ends["seconds"]),
     ):
         assert words in end.reason
         assert "The right answer:" in end.reason, "the last refusal is told"

@@ -196,6 +196,7 @@ def test_a_killed_server_loses_no_report(engine: Engine, tmp_path: Path) -> None
         assert len(store.feedback.failures("sort_words", limit=10)) == 2
 
 
+@pytest.mark.slow
 def test_what_was_verified_in_another_image_is_verified_again(engine: Engine, tmp_path: Path) -> None:
     """At start, in the background: what passes is served, what does not is held back with the evidence."""
     with open_server(settings_in(tmp_path)) as server, Client(server.address) as client:
