@@ -79,6 +79,7 @@ def test_eval_runs_each_answer_in_a_sandbox(toolwright: Command) -> None:
     assert document["model_note"]
 
 
+@pytest.mark.slow
 def test_tools_outlive_the_process_that_made_them(toolwright: Command, tmp_path: Path) -> None:
     """make, then show, call and ask, each a process of its own on one state directory."""
     state = ("--state-dir", tmp_path / "state")
@@ -194,6 +195,7 @@ def test_bench_measures_floors_and_ours(toolwright: Command) -> None:
     assert min(document["ratios"].values()) > 0
 
 
+@pytest.mark.slow
 def test_bench_of_one_section(toolwright: Command) -> None:
     """In a server of its own: every process of a call was seen to end, and the figure has its verdict."""
     ran = toolwright("bench", "--quick", "--only", "kill", "--json")

@@ -15,6 +15,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples" / "composition"
 
 
+@pytest.mark.slow
 def test_a_tool_is_made_from_two_others_and_answers(toolwright: Command, tmp_path: Path) -> None:
     """make, make, make, show, ask; without its parts the third one cannot be made, and the reason is told."""
     state = ("--state-dir", tmp_path / "state")

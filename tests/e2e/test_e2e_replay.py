@@ -36,6 +36,7 @@ def test_the_demonstration_replays_to_the_same_result(toolwright: Command, tmp_p
     assert stat.S_IMODE(recording.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_a_making_and_a_question_replay_without_settings(toolwright: Command, tmp_path: Path) -> None:
     """The recording alone says which models there were; a question that was not recorded is an error that names it."""
     recording, key = tmp_path / "run.jsonl", "sk-secret-of-this-test"

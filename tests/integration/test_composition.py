@@ -88,6 +88,7 @@ def test_a_wrong_part_fails_its_user_in_verification(shop: Shop) -> None:
         shop.register("same", "    return half(double(x))\n", {1: 1, 2: 2, 70: 70}, "half", "double")
 
 
+@pytest.mark.slow
 def test_a_newer_version_of_a_part_changes_nothing(shop: Shop) -> None:
     """What was verified is what runs: the name goes on to the new version, the digest does not."""
     shop.register("quarter", "    return half(half(x))\n", {4: 1, 9: 2, 100: 25}, "half")
@@ -97,6 +98,7 @@ def test_a_newer_version_of_a_part_changes_nothing(shop: Shop) -> None:
     assert shop.call("quarter", 9).result_json == "2"
 
 
+@pytest.mark.slow
 def test_limits_hold_for_all_of_it(shop: Shop) -> None:
     """Memory and time that a part takes are those of the call."""
     big = "    held = bytearray(300_000_000 if x > 90 else 1)\n    while x > 80 and x < 90: pass\n    return x\n"
@@ -112,6 +114,7 @@ def test_limits_hold_for_all_of_it(shop: Shop) -> None:
     assert shop.call("user", 5).result_json == "5"
 
 
+@pytest.mark.slow
 def test_an_error_in_a_part_says_where(shop: Shop) -> None:
     """The caller sees which tool raised, and through which."""
     shop.register("inverse", "    return 100 // x\n", {1: 100, 2: 50, 5: 20})

@@ -250,6 +250,7 @@ def test_ft_06_socket_missing(site: Site) -> None:
 
 
 @pytest.mark.case("FT-06")
+@pytest.mark.slow
 def test_ft_06_starts_are_put_off(site: Site) -> None:
     """FT-06: while starts fail, hundreds of calls are refused at once and the engine is asked a few times only."""
     with site.proxy.failing(refusing("cannot allocate memory"), when=_is_work):

@@ -148,6 +148,7 @@ def keeper(
 
 
 @pytest.mark.case("FT-12")
+@pytest.mark.slow
 def test_ft_12_locked_by_another_process(keeper: tuple[ServerProcess, Client, Path]) -> None:
     """FT-12: while another process holds the registry calls are UNAVAILABLE after a bounded wait; nothing runs."""
     server, client, path = keeper

@@ -231,6 +231,7 @@ def test_the_better_of_three_candidates(
     assert len(asked(chat_endpoint)) == 3
 
 
+@pytest.mark.slow
 def test_a_tool_that_does_the_same_is_merged(
     engine: Engine, tmp_path: Path, chat_endpoint: ChatEndpoint, task: Task
 ) -> None:

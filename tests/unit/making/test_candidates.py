@@ -55,6 +55,7 @@ def test_of_three_the_better_is_kept() -> None:
     ] * 2
 
 
+@pytest.mark.slow
 def test_the_choice_does_not_hang_on_who_is_first() -> None:
     """In whatever order the replies come, the same tool is made."""
     for order in itertools.permutations([LONG, WRONG, SHORT]):
