@@ -65,6 +65,7 @@ def test_demo_works_twice(toolwright: Command, tmp_path: Path) -> None:
     assert not (tmp_path / ".local").exists()
 
 
+@pytest.mark.slow
 def test_eval_runs_each_answer_in_a_sandbox(toolwright: Command) -> None:
     """Every scored question has an execution of its own behind it."""
     files = [QUESTIONS / "sort_words.jsonl", QUESTIONS / "close_brackets.jsonl"]

@@ -413,6 +413,7 @@ def _calls_in(observer: Observer, container: str) -> int:
 
 
 @pytest.mark.case("AP-11")
+@pytest.mark.slow
 def test_ap_11_connections_reset_in_a_call(server: ServerProcess, client: Client, observer: Observer) -> None:
     """AP-11: 100 connections reset in the middle of a call: each call is killed, nothing leaks, all are on record."""
     _sleep(client, 0)

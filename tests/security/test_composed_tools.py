@@ -102,6 +102,7 @@ def test_what_a_part_leaves_is_cleared_away(lab: Lab, when: str) -> None:
 
 
 @pytest.mark.case("CO-09")
+@pytest.mark.slow
 def test_a_part_that_never_loads_is_ended(lab: Lab) -> None:
     """CO-09: by the limit on loading where the tool imports it at once, by that of the call where it does so later."""
     endless = part("while True:\n    pass\n")

@@ -100,6 +100,7 @@ def test_ft_14_sigterm_with_calls_in_flight(server: ServerProcess) -> None:
 
 
 @pytest.mark.case("FT-16", "FT-24")
+@pytest.mark.slow
 def test_ft_16_sigkill_in_a_call(
     server: ServerProcess, engine: Engine, policy: SandboxPolicy, observer: Observer
 ) -> None:

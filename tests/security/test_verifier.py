@@ -255,6 +255,7 @@ def test_vr_07_examples_that_prove_nothing(changes: dict[str, tuple[Example, ...
 
 
 @pytest.mark.case("VR-08")
+@pytest.mark.slow
 def test_vr_08_just_below_the_limit_each_time(bench: Bench) -> None:
     """VR-08: calls that each stay below their limit have a limit together; then the rest is not tried."""
     begun = time.monotonic()
@@ -266,6 +267,7 @@ def test_vr_08_just_below_the_limit_each_time(bench: Bench) -> None:
 
 
 @pytest.mark.case("VR-08")
+@pytest.mark.slow
 def test_vr_08_control(bench: Bench) -> None:
     """VR-08, control: the same slow tool is kept where the time in all suffices."""
     assert bench.outcome(_tool(f"    import time\n    time.sleep(0.05)\n{HONEST}"), verify_s=60.0) == "made"

@@ -171,6 +171,7 @@ def test_it_says_what_it_is(engine: Engine, image: ImageInfo) -> None:
 
 
 @pytest.mark.case("IM-12")
+@pytest.mark.slow
 def test_built_anew_it_is_the_same_image(engine: Engine, image: ImageInfo) -> None:
     """IM-12: another build, from the same packages, gives the same files and the same id."""
     again = build_image(engine.client, "python", progress=lambda _: None, force=True)

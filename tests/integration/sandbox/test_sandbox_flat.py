@@ -78,6 +78,7 @@ def test_five_hundred_calls_leave_nothing_behind(
     assert grown < 16 << 20
 
 
+@pytest.mark.slow
 def test_containers_that_come_and_go_leave_nothing_behind(small_pool: OpenPool, engine: Engine) -> None:
     """A dozen containers, one after another: every stream, thread and container of theirs is gone."""
     pool = small_pool(ready=1, most=2)

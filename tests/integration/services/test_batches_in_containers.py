@@ -214,6 +214,7 @@ def served_in(directory: Path, program: str = SERVE) -> Iterator[Served]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_a_signal_lets_what_was_taken_finish(engine: Engine, tmp_path: Path) -> None:
     """An endless batch ends with what did not run named; the server ends with 0 and leaves no container."""
     seen: list[BatchAnswer] = []

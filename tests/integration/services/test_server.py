@@ -185,6 +185,7 @@ def test_a_signal_lets_running_calls_finish(engine: Engine, tmp_path: Path, numb
     assert containers_of(engine, served.owner) == []
 
 
+@pytest.mark.slow
 def test_a_second_signal_is_faster(engine: Engine, tmp_path: Path) -> None:
     """It kills what runs, and still leaves no container."""
     faults: list[Exception] = []
